@@ -1,0 +1,32 @@
+"""Who we are: how a request proves it, and where the project's volumes are served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evs_snap.auth.cache import TokenCache
+    from evs_snap.auth.identity import Identity
+    from evs_snap.clock import Clock
+    from evs_snap.settings import Settings
+
+
+def identify(settings: Settings, *, clock: Clock, cache: TokenCache | None) -> Identity:
+    """Return the sign-in that the settings ask for; nothing is sent yet."""
+    from evs_snap.credentials import AgencyCredentials, Keys  # noqa: PLC0415 - as below
+
+    credentials = settings.credentials
+    if isinstance(credentials, Keys | AgencyCredentials):
+        # Each kind of sign-in is imported by those who use it.
+        from evs_snap.auth.agency import AgencyKeys  # noqa: PLC0415
+        from evs_snap.auth.aksk import GivenKeys, SignatureAuth  # noqa: PLC0415
+
+        keys = (
+            GivenKeys(credentials)
+            if isinstance(credentials, Keys)
+            else AgencyKeys(credentials.address, clock=clock)
+        )
+        return SignatureAuth(settings, clock=clock, keys=keys)
+    from evs_snap.auth.keystone import KeystoneAuth  # noqa: PLC0415
+
+    return KeystoneAuth(settings, clock=clock, cache=cache)

@@ -1,0 +1,161 @@
+"""Temporary keys of the machine's own agency, from the metadata address of an ECS.
+
+Source: evs-api.md, section 5.3 (openstack/latest/securitykey; token mode where offered).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+
+from evs_snap.credentials import Keys
+from evs_snap.errors import SignInError
+from evs_snap.faults import read_fault
+from evs_snap.models import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from evs_snap.clock import Clock
+
+TIMEOUT = httpx.Timeout(3.0)
+ATTEMPTS = 2
+MARGIN = timedelta(minutes=10)
+"""Keys live about an hour; with less left than this they are fetched anew."""
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""The address may go on handing out the old keys for a while: it is not asked all the time."""
+
+_TOKEN_LIFE = "21600"  # noqa: S105 - seconds
+_NOT_OFFERED = frozenset({404, 405, 503})
+
+
+class AgencyKeys:
+    """The machine's keys, fetched when needed and renewed in time. Shared by threads.
+
+    The address is on the machine's own link: no proxy is asked, and answers come at
+    once or not at all. Raises SignInError where there are none.
+    """
+
+    def __init__(self, address: str, *, clock: Clock) -> None:
+        self._address = address.rstrip("/")
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: Keys | None = None
+        self._asked = clock.now()
+
+    def current(self, *, refused: Keys | None = None) -> Keys:
+        """Return keys that are valid for a while yet, and are not the ``refused`` ones."""
+        with self._lock:
+            keys = self._keys
+            if keys is None or keys is refused:
+                keys = self._fetch()
+            elif keys.expires_at is not None and self._is_due(keys.expires_at):
+                keys = self._renewed(keys, end=keys.expires_at)
+            self._keys = keys
+            return keys
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        keys = self._keys
+        return (keys.secret_key, keys.security_token or "") if keys else ()
+
+    def _is_due(self, end: datetime) -> bool:
+        now = self._clock.now()
+        return now >= self._asked + AGAIN_AFTER and now + MARGIN >= end
+
+    def _renewed(self, keys: Keys, *, end: datetime) -> Keys:
+        """Return new keys; where there are none just now, the old ones while they last."""
+        try:
+            return self._fetch()
+        except SignInError:
+            if self._clock.now() >= end:
+                raise
+            return keys
+
+    def _fetch(self) -> Keys:
+        self._asked = self._clock.now()
+        # A client of its own each time: an hour passes between two. CAs are read where needed.
+        verify = self._address.startswith("https:")
+        with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as http:
+            token = self._metadata_token(http)
+            answer = self._ask(http, "GET", "/openstack/latest/securitykey", _carrying(token))
+        if not answer.is_success:
+            raise _no_agency(answer, secrets=(token,))
+        try:
+            credential = json.loads(answer.content)["credential"]
+            return Keys(
+                access_key=_text(credential["access"]),
+                secret_key=_text(credential["secret"]),
+                security_token=_text(credential["securitytoken"]),
+                expires_at=parse_time(credential.get("expires_at")),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._odd_answer("keys") from error
+
+    def _metadata_token(self, http: httpx.Client) -> str:
+        """Return the token to ask with; empty where the cloud asks for none."""
+        path = "/meta-data/latest/api/token"
+        answer = self._ask(http, "PUT", path, {"X-Metadata-Token-Ttl-Seconds": _TOKEN_LIFE})
+        if answer.status_code in _NOT_OFFERED:
+            return ""
+        if not answer.is_success:
+            raise _no_agency(answer)
+        try:
+            return _text(answer.text.strip())
+        except ValueError as error:
+            raise self._odd_answer("token") from error
+
+    def _odd_answer(self, wanted: str) -> SignInError:
+        return SignInError(
+            f"the metadata address {self._address} answered with something that is no {wanted}",
+            hint="Is this machine an ECS of the cloud?",
+        )
+
+    def _ask(
+        self, http: httpx.Client, method: str, path: str, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        failure: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return http.request(method, f"{self._address}{path}", headers=headers)
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                failure = error
+        raise SignInError(
+            f"the metadata address {self._address} does not answer: {failure}",
+            hint="The machine's own agency can be used only on an ECS of the cloud. "
+            "Elsewhere use a password or AK/SK.",
+        ) from failure
+
+
+def _carrying(token: str) -> dict[str, str]:
+    return {"X-Metadata-Token": token} if token else {}
+
+
+def _text(value: object) -> str:
+    """Return a value that can travel in a header. Raises ValueError for any other."""
+    if not isinstance(value, str) or not re.fullmatch("[!-~]+", value):
+        raise ValueError
+    return value
+
+
+def _no_agency(answer: httpx.Response, *, secrets: Iterable[str] = ()) -> SignInError:
+    fault = read_fault(
+        status=answer.status_code, headers=answer.headers, body=answer.content, secrets=secrets
+    )
+    return SignInError(
+        f"this machine has no keys of an agency (HTTP {fault.status}): "
+        f"{fault.message or 'no explanation given'}",
+        hint="Give the ECS an agency with rights to EVS in the console, "
+        "or use a password or AK/SK.",
+        status=fault.status,
+        code=fault.code,
+        request_id=fault.request_id,
+    )

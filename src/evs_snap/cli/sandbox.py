@@ -1,0 +1,112 @@
+"""``evs-snap sandbox``: the built-in pretend cloud, served or begun anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from evs_snap.cli.options import Command
+
+if TYPE_CHECKING:
+    from evs_snap.cli.context import Context
+    from evs_snap.sandbox import Sandbox
+    from evs_snap.settings import Settings
+
+
+@click.group(short_help="The built-in pretend cloud: serve it, or begin anew.")
+def sandbox() -> None:
+    """The built-in pretend cloud: a few disks to try things on, no account needed.
+
+    `evs-snap --sandbox COMMAND` uses it directly, without a port.
+    """
+
+
+@sandbox.command(cls=Command)
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8776, show_default=True)
+@click.pass_obj
+def serve(context: Context, host: str, port: int) -> None:
+    """Serve it over HTTP on this machine, until interrupted.
+
+    Prints the OS_* variables with which any OpenStack client finds it.
+    """
+    from evs_snap.addresses import is_loopback
+    from evs_snap.errors import ConfigurationError
+    from evs_snap.sandbox.server import serve as serve_forever
+
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"{host} is not a loopback address: the sandbox's password is public",
+            hint="Use 127.0.0.1, ::1 or localhost.",
+        )
+    try:
+        serve_forever(
+            sandbox_app(context),
+            host=host,
+            port=port,
+            ready=lambda bound: click.echo(_exports(host, bound)),
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint="Choose another --port, or 0 for any that is free.",
+        ) from error
+
+
+@sandbox.command(cls=Command)
+@click.pass_obj
+def reset(context: Context) -> None:
+    """Throw the sandbox's disks and snapshots away; the next use begins anew."""
+    sandbox_app(context).reset()
+
+
+def sandbox_app(context: Context) -> Sandbox:
+    """Return the pretend cloud, on its file in the user's state folder."""
+    from evs_snap.sandbox import Sandbox
+
+    surroundings = context.surroundings
+    return Sandbox(surroundings.state / "sandbox.db", now=surroundings.clock.now)
+
+
+def sandbox_settings() -> Settings:
+    """Return what it takes to sign in at it, in this process."""
+    from evs_snap.credentials import PasswordCredentials
+    from evs_snap.sandbox import ACCOUNT
+    from evs_snap.settings import Settings
+
+    return Settings(
+        auth_url="http://sandbox.localhost/identity",
+        credentials=PasswordCredentials(
+            username=ACCOUNT.user_name,
+            user_id=None,
+            domain_name=ACCOUNT.domain_name,
+            domain_id=None,
+            password=ACCOUNT.password,
+        ),
+        project_name=ACCOUNT.project_name,
+        region=ACCOUNT.region,
+    )
+
+
+def _exports(host: str, port: int) -> str:
+    """Return the lines that point a shell, and any OpenStack client in it, at the sandbox."""
+    from evs_snap.sandbox import ACCOUNT
+
+    address = f"[{host}]" if ":" in host else host
+    variables = {
+        "OS_AUTH_URL": f"http://{address}:{port}/identity/v3",
+        "OS_USERNAME": ACCOUNT.user_name,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
+        "OS_PROJECT_NAME": ACCOUNT.project_name,
+        "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain_name,
+        "OS_REGION_NAME": ACCOUNT.region,
+    }
+    lines = [f"export {name}={value}" for name, value in variables.items()]
+    lines += [
+        "# or, with AK/SK in place of user and password:",
+        f"# export OS_ACCESS_KEY={ACCOUNT.access_key} OS_SECRET_KEY={ACCOUNT.secret_key}",
+        f"# export OS_VOLUME_ENDPOINT_OVERRIDE=http://{address}:{port}",
+    ]
+    return "\n".join(lines)

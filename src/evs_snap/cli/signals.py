@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM: finish what is in flight at the first, leave at the second."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from evs_snap.cli.exits import INTERRUPTED, TERMINATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from evs_snap.stop import Stop
+
+_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+_STDERR = 2
+
+
+class TerminatedError(Exception):
+    """SIGTERM came while nothing was being changed."""
+
+
+def leave_on_sigterm() -> None:
+    """Let SIGTERM end the program in order, where nothing is being changed."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+@contextmanager
+def heeding_signals(stop: Stop) -> Iterator[None]:
+    """Within, a first signal asks ``stop``; a second one ends the program at once.
+
+    Before anything is being changed there is nothing to finish: the first one ends it.
+    """
+
+    def heed(number: int, _frame: FrameType | None) -> None:
+        code = _CODES[signal.Signals(number)]
+        if not stop.begun:
+            raise KeyboardInterrupt if code == INTERRUPTED else TerminatedError
+        if stop.asked:
+            os._exit(code)
+        stop.ask(code)
+        # No print: the signal may have come amid one, and sys.stderr is not reentrant.
+        with suppress(OSError):
+            os.write(_STDERR, b"stopping: requests in flight end first; once more stops at once\n")
+
+    before = {number: signal.signal(number, heed) for number in _CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,191 @@
+"""All that can go wrong, each with the exit code it ends the program with.
+
+::
+
+    EvsSnapError                    1
+    ├── ConfigurationError          2   settings or options that cannot work
+    ├── NotFoundError               5   no such disk, or nothing selected
+    ├── AmbiguousError              5   one name, several disks
+    ├── NotOursError                2   a snapshot that is not this tool's to delete
+    ├── LockedError                11   another run is at work on the disk
+    ├── InterruptedRunError       130   asked to stop (143 for SIGTERM)
+    ├── VolumeStateError            1   the disk is in no state to be snapshotted
+    ├── LimitError                  6   the disk holds as many snapshots as it may
+    ├── WaitTimeoutError            7   still in progress when the time was up
+    ├── SnapshotFailedError         1   the service made it, and it ended badly
+    ├── UnreachableError            1   no answer from the service
+    │   ├── NotSentError                the request surely never arrived
+    │   └── AnswerLostError             it may have been carried out
+    ├── BadAnswerError              1   an answer that is not this API's
+    └── ServiceError                1   the service said no: code, status, request ID
+        ├── SignInError             4   who are you?
+        ├── PermissionDeniedError   4   you may not
+        ├── WrongEndpointError      2   no such API there, or not this project's
+        ├── MissingError            5   no such volume or snapshot
+        ├── QuotaError              6   a limit or quota of the service's own
+        ├── ThrottledError          1   too many requests; nothing was done
+        └── ServerError             1   5xx: it may have been carried out
+
+Bugs are not in the tree: they stay what Python raised.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EvsSnapError(Exception):
+    """What happened and why (the message), and what to do about it (the hint).
+
+    ``details`` are lines that belong between the two, as a list of culprits.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+
+class ConfigurationError(EvsSnapError):
+    """Settings or options are missing, contradict each other, or cannot work."""
+
+    exit_code = 2
+
+
+class NotFoundError(EvsSnapError):
+    """Nothing in the project answers to what was asked for."""
+
+    exit_code = 5
+
+
+class AmbiguousError(EvsSnapError):
+    """One name stands for several disks."""
+
+    exit_code = 5
+
+
+class NotOursError(EvsSnapError):
+    """The snapshot is not this tool's to delete."""
+
+    exit_code = 2
+
+
+class LockedError(EvsSnapError):
+    """Another run on this machine is at work on the disk."""
+
+    exit_code = 11
+
+
+class InterruptedRunError(EvsSnapError):
+    """A signal came before this step was begun."""
+
+    exit_code = 130
+
+
+class VolumeStateError(EvsSnapError):
+    """The disk's own status forbids a snapshot; nothing was sent."""
+
+
+class LimitError(EvsSnapError):
+    """The disk already holds as many snapshots as it may; nothing was sent."""
+
+    exit_code = 6
+
+
+class _EndedError(EvsSnapError):
+    """How watching a snapshot ended. ``seen`` is the last status that it was seen in."""
+
+    def __init__(self, message: str, *, hint: str | None = None, seen: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.seen = seen
+
+
+class WaitTimeoutError(_EndedError):
+    """The time given for waiting is up; the snapshot is left in progress."""
+
+    exit_code = 7
+
+
+class SnapshotFailedError(_EndedError):
+    """The service accepted the snapshot and could not make or keep it."""
+
+
+class UnreachableError(EvsSnapError):
+    """The service gave no answer."""
+
+
+class NotSentError(UnreachableError):
+    """The request surely never arrived: no connection was made."""
+
+
+class AnswerLostError(UnreachableError):
+    """The request left, the answer never came: it may have been carried out."""
+
+
+class BadAnswerError(EvsSnapError):
+    """The answer is not what the API promises: HTML, cut-off JSON, missing IDs."""
+
+
+class ServiceError(EvsSnapError):
+    """The service refused.
+
+    ``status`` is the HTTP status, ``code`` the service's own code where it gave
+    one (``EVS.5404``), ``request_id`` what its support will ask for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+class SignInError(ServiceError):
+    """The credentials, or what came of them, were refused."""
+
+    exit_code = 4
+
+
+class PermissionDeniedError(ServiceError):
+    """Signed in, but not allowed to do this."""
+
+    exit_code = 4
+
+
+class WrongEndpointError(ServiceError):
+    """That address does not serve this API for this project."""
+
+    exit_code = 2
+
+
+class MissingError(ServiceError):
+    """The service knows no such volume or snapshot."""
+
+    exit_code = 5
+
+
+class QuotaError(ServiceError):
+    """A limit or quota of the service's own; nothing was made."""
+
+    exit_code = 6
+
+
+class ThrottledError(ServiceError):
+    """Too many requests; nothing was done."""
+
+
+class ServerError(ServiceError):
+    """The service failed (5xx); whether it acted first is not known."""

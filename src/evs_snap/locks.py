@@ -1,0 +1,128 @@
+"""One lock for each disk on this machine, so that two runs do not work on it at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from evs_snap.errors import ConfigurationError, LockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from evs_snap.clock import Clock
+
+_SPARE_FILES = 256
+
+
+@dataclass(slots=True)
+class Held:
+    """The locks of a run: what could not be had, by disk, and whether time was lost.
+
+    ``is_stale`` says that another run ended its work on one of the disks since the mark:
+    what was read before that may no longer be true.
+    """
+
+    refused: dict[str, LockedError] = field(default_factory=dict)
+    is_stale: bool = False
+
+
+class DiskLocks:
+    """Locks below ``folder``, by the address of the project and the disk's ID.
+
+    The kernel lets go of a lock when its process ends, however it ends. Locks are
+    waited for no longer than ``wait`` seconds in all. Raises ConfigurationError where
+    the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, place: str, wait: float, clock: Clock) -> None:
+        self._folder = folder
+        self._place = place
+        self._wait = wait
+        self._clock = clock
+        self._mark = 0
+
+    def mark(self) -> None:
+        """Remember the moment, as the file system counts time."""
+        with self._usable():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._folder / "mark").touch()
+            self._mark = (self._folder / "mark").stat().st_mtime_ns
+
+    @contextmanager
+    def held(self, volume_ids: Sequence[str]) -> Iterator[Held]:
+        """Hold the locks of these disks while within.
+
+        Taken in one order by all, so that two runs can't wait for each other.
+        """
+        deadline = self._clock.monotonic() + self._wait
+        held = Held()
+        _allow_open_files(len(volume_ids) + _SPARE_FILES)
+        with ExitStack() as stack:
+            for volume_id in sorted(volume_ids):
+                path = self._path(volume_id)
+                with self._usable():
+                    try:
+                        held.is_stale |= self._take(path, stack, deadline=deadline)
+                    except Timeout:
+                        held.refused[volume_id] = LockedError(
+                            "another evs-snap run is at work on this disk",
+                            hint="Try again when it is done, or wait for it: --lock-wait 10m.",
+                        )
+            yield held
+
+    def _take(self, path: Path, stack: ExitStack, *, deadline: float) -> bool:
+        """Take one lock; return whether another run let go of it since the mark."""
+        lock = FileLock(path, mode=0o600)
+        waited = False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waited = True
+            lock.acquire(timeout=max(0.0, deadline - self._clock.monotonic()))
+        stack.callback(_let_go, lock, path)
+        # Beside the lock, whose own file is filelock's to write and to remove.
+        note = path.with_suffix(".run")
+        last = note.stat() if note.exists() else None
+        with suppress(OSError):
+            note.write_text(f"{os.getpid()}\n")
+        # Not emptied: that run was killed, nobody knows when.
+        return waited or (last is not None and (last.st_size > 0 or last.st_mtime_ns >= self._mark))
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except Timeout:
+            raise
+        except OSError as error:
+            raise ConfigurationError(
+                f"the locks in {self._folder} cannot be used: {error.strerror or error}",
+                hint="Make that folder writable, or set XDG_STATE_HOME to one that is.",
+            ) from error
+
+    def _path(self, volume_id: str) -> Path:
+        digest = hashlib.sha256(f"{self._place} {volume_id}".encode()).hexdigest()
+        return self._folder / f"{digest[:32]}.lock"
+
+
+def _let_go(lock: FileLock, path: Path) -> None:
+    with suppress(OSError):
+        path.with_suffix(".run").write_text("")
+    lock.release()
+
+
+def _allow_open_files(count: int) -> None:
+    """A lock is an open file, and the usual soft limit is 1024 of them."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - not on Windows, where there is no such limit
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < count:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

@@ -1,0 +1,200 @@
+"""What the service says: typed, in UTC, and lenient about everything but IDs.
+
+One odd disk must not spoil a listing: a field of an unexpected type becomes its
+empty value, unknown fields and statuses pass. Sources: evs-api "querying details
+about all disks" and "querying details about all snapshots".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+DEFAULT_LIMIT = 7
+"""Snapshots made by hand that EVS allows a disk (user manual, creating a snapshot)."""
+
+USABLE_VOLUME_STATUSES = frozenset({"available", "in-use"})
+"""The only volume statuses of which EVS takes snapshots (user manual, FAQ)."""
+
+SYSTEM_NAME_PREFIXES = ("autobk_snapshot_", "manualbk_snapshot_")
+"""Names the backup services give their snapshots (API reference, snapshot details)."""
+
+SYSTEM_METADATA_KEY = "__system__enableActive"
+
+STAMP_KEY = "evs_snap_key"
+STAMP_POLICY = "evs_snap_policy"
+STAMP_BUCKET = "evs_snap_bucket"
+DEFAULT_POLICY = "default"
+
+
+def parse_time(value: object) -> datetime | None:
+    """Read an EVS timestamp (UTC, usually without a zone) as aware UTC, or None."""
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip().upper())
+        except ValueError:
+            return None
+    else:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _status(value: object) -> str:
+    return value.lower() if isinstance(value, str) and value else "unknown"
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
+        return int(value)
+    return None
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    return None
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(k): _text(v) or "" for k, v in value.items()}
+
+
+def _rows(value: object) -> list[object]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Status = Annotated[str, BeforeValidator(_status)]
+Number = Annotated[int | None, BeforeValidator(_number)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Moment = Annotated[datetime | None, BeforeValidator(parse_time)]
+Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+Identifier = Annotated[str, Field(min_length=1)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Attachment(_Wire):
+    """One server that a disk is attached to."""
+
+    server_id: Text = None
+    device: Text = None
+
+
+class Volume(_Wire):
+    """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared."""
+
+    id: Identifier
+    name: Text = None
+    status: Status = "unknown"
+    size: Number = None
+    volume_type: Text = None
+    availability_zone: Text = None
+    description: Text = None
+    bootable: Flag = None
+    encrypted: Flag = None
+    multiattach: Flag = None
+    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_rows)] = ()
+    metadata: Texts = Field(default_factory=dict)
+    created_at: Moment = None
+
+    @property
+    def attached_to(self) -> tuple[str, ...]:
+        """IDs of the servers that hold this disk."""
+        return tuple(a.server_id for a in self.attachments if a.server_id)
+
+
+class VolumeSummary(_Wire):
+    """What the plain list (``GET /volumes``) tells: no more than ID and name."""
+
+    id: Identifier
+    name: Text = None
+
+
+class Snapshot(_Wire):
+    """A snapshot of one disk. ``size`` is the disk's, in GiB, not what it occupies."""
+
+    id: Identifier
+    name: Text = None
+    volume_id: Annotated[str, BeforeValidator(lambda v: _text(v) or "")] = ""
+    status: Status = "unknown"
+    size: Number = None
+    description: Text = None
+    metadata: Texts = Field(default_factory=dict)
+    created_at: Moment = None
+
+    @property
+    def policy(self) -> str | None:
+        """The label of our stamp, or None where this tool did not make it."""
+        if STAMP_KEY not in self.metadata:
+            return None
+        return self.metadata.get(STAMP_POLICY) or DEFAULT_POLICY
+
+    @property
+    def is_system(self) -> bool:
+        """Whether a backup service owns it: never counted, never deleted."""
+        return (self.name or "").startswith(
+            SYSTEM_NAME_PREFIXES
+        ) or SYSTEM_METADATA_KEY in self.metadata
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a disk could be restored from it now."""
+        return self.status == "available"
+
+
+class QuotaUsage(_Wire):
+    """One quota: ``limit`` -1 means none; None means the service did not say."""
+
+    limit: Number = None
+    in_use: Number = None
+    reserved: Number = None
+
+    @property
+    def free(self) -> int | None:
+        """How much is left, or None where there is no limit or no answer."""
+        if self.limit is None or self.limit < 0 or self.in_use is None:
+            return None
+        return max(0, self.limit - self.in_use - (self.reserved or 0))
+
+
+def _quota(value: object) -> object:
+    return value if isinstance(value, dict) else {"limit": value}
+
+
+Quota = Annotated[QuotaUsage, BeforeValidator(_quota)]
+
+
+class QuotaSet(_Wire):
+    """The project's quotas that a snapshot counts against; gigabytes are GiB."""
+
+    snapshots: Quota = QuotaUsage()
+    gigabytes: Quota = QuotaUsage()

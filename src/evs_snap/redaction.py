@@ -1,0 +1,101 @@
+"""What must not be seen, taken out of headers, bodies and text."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HIDDEN = "***"
+_HEADERS = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "set-cookie",
+        "x-auth-token",
+        "x-metadata-token",
+        "x-security-token",
+        "x-service-token",
+        "x-subject-token",
+    }
+)
+_BODY_KEYS = frozenset(
+    {
+        "access",
+        "adminpass",
+        "passcode",
+        "password",
+        "secret",
+        "secret_key",
+        "security_token",
+        "securitytoken",
+        "sk",
+        "token",
+    }
+)
+_IN_BROKEN_JSON = re.compile(
+    rf'("(?:{"|".join(sorted(_BODY_KEYS))})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE
+)
+_SHORTEST = 4  # a shorter secret would blank out half of every text
+
+
+def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with credentials replaced."""
+    return {k: HIDDEN if k.lower() in _HEADERS else v for k, v in headers.items()}
+
+
+def redact_body(body: bytes) -> str:
+    """Return a body as text; in JSON, also in cut-off JSON, secret keys' values are replaced."""
+    text = body.decode("utf-8", errors="replace")
+    try:
+        return json.dumps(_without_secrets(json.loads(text)))
+    except (ValueError, RecursionError):
+        return _IN_BROKEN_JSON.sub(rf"\g<1>{HIDDEN}", text)
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: HIDDEN if _is_secret(key, item) else _without_secrets(item)
+        for key, item in value.items()
+    }
+
+
+def _is_secret(key: str, value: object) -> bool:
+    if isinstance(value, dict):
+        return key == "token" and "id" in value  # Keystone's token method carries the token so
+    return key.lower() in _BODY_KEYS
+
+
+def mask(text: str, *, secrets: Iterable[str]) -> str:
+    """Return the text with every known secret in it replaced, however it is escaped."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def _forms(secret: str) -> set[str]:
+    """Return how a secret looks as it is, in JSON, in JSON in JSON, in a URL, and in HTML."""
+    in_json = json.dumps(secret)[1:-1]
+    in_html = html.escape(secret)
+    return {
+        secret,
+        in_json,
+        json.dumps(in_json)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, errors="replace"),
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+        in_html,
+        in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    }

@@ -1,0 +1,89 @@
+"""The JSON documents: the API's own names and values, complete; times RFC 3339 UTC."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from evs_snap.errors import EvsSnapError, ServiceError
+from evs_snap.models import Snapshot, Volume
+from evs_snap.render.text import rfc3339
+from evs_snap.report import SCHEMA, Item, RunRecord
+
+if TYPE_CHECKING:
+    from evs_snap.doctor import Finding
+    from evs_snap.render.columns import VolumeRow
+
+
+def to_json(document: object) -> str:
+    """Write a document in ASCII: no terminal or locale can trip over it, no value is lost."""
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def resource(row: Volume | Snapshot) -> dict[str, object]:
+    """Return a disk or snapshot under the API's own keys."""
+    document = row.model_dump()
+    document["created_at"] = rfc3339(row.created_at)
+    if isinstance(row, Snapshot):
+        document["policy"] = row.policy
+    return document
+
+
+def volume_document(row: VolumeRow) -> dict[str, object]:
+    """Return a disk with its snapshot count, limit and newest snapshot's time."""
+    return {
+        **resource(row.volume),
+        "snapshots": {"count": row.count, "limit": row.limit},
+        "newest_snapshot_at": rfc3339(row.newest),
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, object]:
+    """Return one step of `doctor`."""
+    return {
+        "step": finding.step,
+        "result": str(finding.result),
+        "detail": finding.detail,
+        "fix": finding.fix or None,
+        "exit_code": finding.exit_code,
+    }
+
+
+def record_document(record: RunRecord) -> dict[str, object]:
+    """Return a run's record: the schema that scripts rely on (design, section 2)."""
+    return {
+        "schema": SCHEMA,
+        "command": record.command,
+        "exit_code": record.exit_code,
+        "dry_run": record.dry_run,
+        "summary": record.summary,
+        "items": [_item(item) for item in record.items],
+        "error": error_document(record.error),
+    }
+
+
+def error_document(error: EvsSnapError | None) -> dict[str, object] | None:
+    """Return an error with all that helps to act on it."""
+    if error is None:
+        return None
+    service = error if isinstance(error, ServiceError) else None
+    return {
+        "message": error.message,
+        "details": list(error.details),
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+        "code": service.code if service else None,
+        "status": service.status if service else None,
+        "request_id": service.request_id if service else None,
+    }
+
+
+def _item(item: Item) -> dict[str, object]:
+    return {
+        "volume": resource(item.volume) if item.volume else None,
+        "action": str(item.action),
+        "snapshot": resource(item.snapshot) if item.snapshot else None,
+        "reasons": list(item.reasons),
+        "request_id": item.request_id,
+        "error": error_document(item.error),
+    }

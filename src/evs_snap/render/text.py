@@ -1,0 +1,67 @@
+"""Text that is safe to show: nothing in it moves a cursor, rings a bell or hides."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+_JOINTS = " -_.,;:/"
+
+
+def printable(text: str) -> str:
+    """Return the text with every character that does not print written as an escape.
+
+    Names come from strangers: control and escape codes, newlines, right-to-left
+    overrides and lone surrogates would otherwise reach the terminal, or break a row in two.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def width(text: str) -> int:
+    """Return how many terminal cells a printable text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def fold(text: str, size: int) -> list[str]:
+    """Return a printable text as lines of at most ``size`` cells, with nothing lost but blanks.
+
+    Lines end after a blank or a mark that joins words, where there is one.
+    """
+    lines, line, used = [], "", 0
+    for char in text:
+        cells = width(char)
+        if line and used + cells > size:
+            kept = max(line.rfind(mark) for mark in _JOINTS) + 1 or len(line)
+            lines.append(line[:kept].rstrip())
+            line = line[kept:]
+            used = width(line)
+        if line or not lines or char != " ":
+            line, used = line + char, used + cells
+    return [*lines, line]
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a moment as ``2026-11-23T22:08:09Z``, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def age(moment: datetime | None, *, now: datetime) -> str:
+    """Say how long ago, in the one unit that tells most: ``5m``, ``3h``, ``12d``."""
+    if moment is None:
+        return ""
+    seconds = int((now - moment) / timedelta(seconds=1))
+    if seconds < 0:
+        return "in future"
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago"
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

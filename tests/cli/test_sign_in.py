@@ -1,0 +1,399 @@
+"""Every way to sign in, at a sandbox that checks each signature, through the whole program."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evs_snap.sandbox import ACCOUNT, Rules, Sandbox
+from evs_snap.sandbox.server import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from tests.conftest import FakeClock, Run
+
+    Env = Callable[["Setting"], None]
+
+Setting = dict[str, str]
+KEYS = (ACCOUNT.access_key, ACCOUNT.secret_key)
+TEMPORARY = (ACCOUNT.temporary_access_key, ACCOUNT.temporary_secret_key)
+
+
+class Front:
+    """A sandbox on a port, with a hand in what comes through it; a metadata address besides."""
+
+    def __init__(self, folder: Path, fake: FakeClock) -> None:
+        self.fake = fake
+        self.asked: list[str] = []
+        self.ahead = timedelta()
+        self.keys_end: datetime | None = None
+        self.refuse: Callable[[WSGIEnvironment], tuple[int, object] | None] = lambda _: None
+        self.fetched = 0
+        self.url = ""
+        self._path = folder / "sandbox.db"
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        with self._lock:
+            if path.startswith(("/meta-data/", "/openstack/")):
+                return self._metadata(path, start_response)
+            self.asked.append(f"{environ['REQUEST_METHOD']} {path}")
+            refusal = self.refuse(environ)
+        if refusal:
+            # What is left unread would pass for the next request.
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            return _answer(start_response, *refusal)
+        rules = Rules(temporary_keys_end=self.keys_end)
+        app = Sandbox(self._path, now=lambda: self.fake.moment + self.ahead, rules=rules)
+        return app(environ, start_response)
+
+    def _metadata(self, path: str, start_response: StartResponse) -> Iterable[bytes]:
+        if path.endswith("/token"):
+            return _answer(start_response, 404, None)
+        self.fetched += 1
+        end = self.fake.moment + timedelta(hours=1)
+        credential = {
+            "access": TEMPORARY[0],
+            "secret": TEMPORARY[1],
+            "securitytoken": ACCOUNT.security_token,
+            "expires_at": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+        return _answer(start_response, 200, {"credential": credential})
+
+
+def _answer(start_response: StartResponse, status: int, document: object) -> list[bytes]:
+    body = json.dumps(document).encode()
+    phrase = f"{status} {HTTPStatus(status).phrase}"
+    start_response(phrase, [("Content-Length", str(len(body)))])
+    return [body]
+
+
+@pytest.fixture(name="front")
+def _front(fake: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    front = Front(tmp_path_factory.mktemp("service"), fake)
+    with serving(front) as port:
+        front.url = f"http://127.0.0.1:{port}"
+        yield front
+
+
+@pytest.fixture(name="env")
+def _env(monkeypatch: pytest.MonkeyPatch) -> Env:
+    """Give a function that sets variables."""
+
+    def env(variables: Setting) -> None:
+        monkeypatch.setenv("OS_INSECURE", "1")  # no CAs are read: it is plain http
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return env
+
+
+def place(front: Front, **more: str) -> Setting:
+    """Return what says where the sandbox is, and which project, for those who sign."""
+    return {
+        "OS_AUTH_URL": f"{front.url}/identity/v3",
+        "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
+        "OS_REGION_NAME": ACCOUNT.region,
+        "OS_PROJECT_NAME": ACCOUNT.project_name,
+        **more,
+    }
+
+
+def user(front: Front, **more: str) -> Setting:
+    return {
+        "OS_AUTH_URL": f"{front.url}/identity/v3",
+        "OS_USERNAME": ACCOUNT.user_name,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
+        "OS_PROJECT_NAME": ACCOUNT.project_name,
+        "OS_REGION_NAME": ACCOUNT.region,
+        **more,
+    }
+
+
+def agency(front: Front) -> Setting:
+    return place(front, OS_AUTH_TYPE="agency", EVS_SNAP_METADATA_URL=front.url)
+
+
+def keys_of(names: str, values: tuple[str, ...]) -> Setting:
+    return dict(zip(names.split(), values, strict=True))
+
+
+# --- each way -----------------------------------------------------------------------
+
+VARIABLES = [
+    "OS_ACCESS_KEY OS_SECRET_KEY",
+    "HUAWEICLOUD_SDK_AK HUAWEICLOUD_SDK_SK",
+    "HW_ACCESS_KEY HW_SECRET_KEY",
+]
+TOKENS = ["OS_SECURITY_TOKEN", "HUAWEICLOUD_SDK_SECURITY_TOKEN", "HW_SECURITY_TOKEN"]
+
+
+def try_out(run: Run, front: Front, told: str, *, look_ups: int = 1) -> None:
+    """List and create, and see that it was done with signatures alone."""
+    listed = run("-v volumes -f value -c Name")
+    assert "data-01" in listed.stdout.splitlines()
+    assert f"sign-in: {told}" in listed.stderr
+    made = run("create --volume data-01 -f value -c ID").stdout.strip()
+    assert made in run("snapshots --volume data-01 -f value -c ID").stdout.splitlines()
+    asked = [line for line in front.asked if "/projects" in line]
+    assert len(asked) == 3 * look_ups
+    assert not any("/auth/tokens" in line for line in front.asked)
+    cache = Path("cache")
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("names", VARIABLES)
+def test_each_vendors_variables_open_the_cloud(
+    run: Run, front: Front, env: Env, names: str
+) -> None:
+    env(place(front, **keys_of(names, KEYS)))
+    try_out(run, front, f"AK/SK ({', '.join(names.split())})")
+
+
+@pytest.mark.parametrize(("names", "token"), [*zip(VARIABLES, TOKENS, strict=True)])
+def test_so_do_temporary_keys_with_their_token(
+    run: Run, front: Front, env: Env, names: str, token: str
+) -> None:
+    env(place(front, **keys_of(names, TEMPORARY), **{token: ACCOUNT.security_token}))
+    try_out(run, front, f"AK/SK ({', '.join(sorted([*names.split(), token]))})")
+
+
+@pytest.mark.parametrize("names", ["ak sk", "access_key secret_key"])
+def test_so_do_keys_at_the_top_level_of_a_cloud(
+    run: Run, front: Front, env: Env, names: str
+) -> None:
+    env({"OS_CLOUD": "x"})
+    cloud = {
+        "auth": {"auth_url": f"{front.url}/v3", "project_name": ACCOUNT.project_name},
+        "region_name": ACCOUNT.region,
+        "volume_endpoint_override": f"{front.url}/volume/v3",
+        **keys_of(names, KEYS),
+    }
+    Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
+    try_out(run, front, "AK/SK (clouds.yaml: x)")
+
+
+def test_so_does_the_vendors_own_file(run: Run, front: Front, env: Env) -> None:
+    env({"OS_REGION_NAME": ACCOUNT.region, "OS_VOLUME_ENDPOINT_OVERRIDE": front.url})
+    path = Path(".huaweicloud/credentials")
+    path.parent.mkdir()
+    path.write_text(
+        f"[basic]\nak = {KEYS[0]}\nsk = {KEYS[1]}\nproject_id = {ACCOUNT.project_id}\n",
+        encoding="utf-8",
+    )
+    try_out(run, front, f"AK/SK ({path.absolute()})", look_ups=0)
+
+
+def test_so_does_the_machines_own_agency(run: Run, front: Front, env: Env) -> None:
+    env(agency(front))
+    try_out(run, front, "ECS agency (EVS_SNAP_METADATA_URL, OS_AUTH_TYPE)")
+    assert front.fetched == 3, "once a run"
+
+
+def test_a_project_id_needs_no_look_up(run: Run, front: Front, env: Env) -> None:
+    variables = place(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID=ACCOUNT.project_id)
+    del variables["OS_AUTH_URL"]
+    env(variables)
+    try_out(run, front, "AK/SK", look_ups=0)
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_either_version_of_the_api_can_be_signed_for(
+    run: Run, front: Front, env: Env, version: str
+) -> None:
+    env(place(front, **keys_of(VARIABLES[0], KEYS), OS_VOLUME_API_VERSION=version))
+    assert "data-01" in run("volumes").stdout
+    assert f"GET /v{version}/{ACCOUNT.project_id}/volumes/detail" in front.asked
+
+
+# --- refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+@pytest.mark.parametrize("command", ["volumes", "create --volume data-01"])
+def test_a_clock_that_is_off_is_exit_four_and_said(
+    run: Run, front: Front, env: Env, command: str, minutes: int
+) -> None:
+    front.ahead = timedelta(minutes=minutes)
+    env(place(front, **keys_of(VARIABLES[0], KEYS)))
+    told = run(command, exit_code=4).stderr
+    assert "clock" in told.partition("hint:")[2]
+    assert "APIGW.0301" in told
+    assert len(front.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "keys", [(KEYS[0], "wrong-s3cret"), ("AKNOBODY", KEYS[1]), TEMPORARY], ids=str
+)
+@pytest.mark.parametrize(
+    "command",
+    ["volumes", "snapshots", "create --match data-*", "check --all --max-age 1d", "doctor"],
+)
+@pytest.mark.parametrize("project", [{}, {"OS_PROJECT_ID": ACCOUNT.project_id}], ids=["", "given"])
+def test_wrong_keys_are_sent_once(
+    *,
+    run: Run,
+    front: Front,
+    env: Env,
+    command: str,
+    keys: tuple[str, str],
+    project: Setting,
+) -> None:
+    """Also by commands that read two lists side by side."""
+    env(place(front, **keys_of(VARIABLES[0], keys), **project))
+    run(command, exit_code=3 if command.startswith("check") else 4)
+    signed = [line for line in front.asked if line not in {"GET /identity/v3", "GET /v3"}]
+    assert len(signed) == 1, signed
+
+
+def test_temporary_keys_that_expired_are_told_so(run: Run, front: Front, env: Env) -> None:
+    front.keys_end = front.fake.moment
+    variables = keys_of(VARIABLES[0], TEMPORARY)
+    env(place(front, **variables, OS_SECURITY_TOKEN=ACCOUNT.security_token))
+    assert "fetch new ones" in run("volumes", exit_code=4).stderr
+    assert len(front.asked) == 1
+
+
+@pytest.mark.parametrize(("name", "code"), [("demo", 0), ("nobodys", 2)])
+def test_a_project_that_is_not_there_is_a_matter_of_configuration(
+    run: Run, front: Front, env: Env, name: str, code: int
+) -> None:
+    env(place(front, **keys_of(VARIABLES[0], KEYS)))
+    told = run(f"--os-project-name {name} volumes", exit_code=code).stderr
+    assert ("OS_PROJECT_ID" in told) is bool(code)
+
+
+def test_a_project_of_somebody_else_is_refused(run: Run, front: Front, env: Env) -> None:
+    env(place(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID="0" * 32))
+    assert "Malformed request url" in run("volumes --volume data-01", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["volumes", "create --match data-*"])
+def test_a_wrong_password_is_sent_once(run: Run, front: Front, env: Env, command: str) -> None:
+    env(user(front, OS_PASSWORD="wrong-s3cret"))
+    run(command, exit_code=4)
+    assert front.asked == ["POST /identity/v3/auth/tokens"]
+
+
+def test_without_a_metadata_address_the_way_on_is_told(run: Run, front: Front, env: Env) -> None:
+    env(agency(front) | {"EVS_SNAP_METADATA_URL": "http://127.0.0.1:1"})
+    told = run("volumes", exit_code=4).stderr
+    assert "AK/SK" in told
+    assert front.asked == []
+
+
+# --- in the middle of a run ---------------------------------------------------------
+
+DISKS = (
+    "--volume data-01 --volume data-02 --volume db-data --volume backed-up --volume 数据盘-größe"
+)
+EVERY = f"create {DISKS} --parallel 8 --no-wait -f value -c ID"
+
+
+def test_agency_keys_that_expire_in_the_middle_are_renewed_once(
+    run: Run, front: Front, env: Env
+) -> None:
+    def refuse(environ: WSGIEnvironment) -> tuple[int, object] | None:
+        expired = environ["REQUEST_METHOD"] == "POST" and front.fetched == 1
+        return (400, {"error_code": "IAM.1108", "error_msg": "expired"}) if expired else None
+
+    front.refuse = refuse
+    env(agency(front))
+    assert len(run(EVERY).ids) == 5
+    assert front.fetched == 2
+
+
+def test_a_token_that_expires_in_the_middle_is_renewed_once(
+    run: Run, front: Front, env: Env
+) -> None:
+    tokens: set[str] = set()
+
+    def refuse(environ: WSGIEnvironment) -> tuple[int, object] | None:
+        token = environ.get("HTTP_X_AUTH_TOKEN")
+        if token and (environ["REQUEST_METHOD"] == "GET" or token in tokens):
+            tokens.add(token)
+        expired = environ["REQUEST_METHOD"] == "POST" and token in tokens
+        return (401, {"error": {"message": "expired"}}) if expired else None
+
+    front.refuse = refuse
+    env(user(front))
+    assert len(run(EVERY).ids) == 5
+    assert front.asked.count("POST /identity/v3/auth/tokens") == 2
+
+
+def test_agency_keys_are_renewed_before_they_end(
+    run: Run, front: Front, env: Env, fake: FakeClock
+) -> None:
+    def later(_: WSGIEnvironment) -> None:
+        fake.advance(timedelta(minutes=13).total_seconds())
+
+    front.refuse = later
+    env(agency(front))
+    run("create --volume data-01")
+    assert len(front.asked) > 4
+    assert front.fetched >= 2
+
+
+# --- which one ----------------------------------------------------------------------
+
+
+def test_exactly_one_kind_results_and_is_named(run: Run, front: Front, env: Env) -> None:
+    env(user(front))
+    assert "sign-in: password (OS_PASSWORD, OS_USERNAME)\n" in run("-v volumes").stderr
+    env({**keys_of(VARIABLES[0], KEYS), "OS_VOLUME_ENDPOINT_OVERRIDE": front.url})
+    told = run("volumes", exit_code=2).stderr
+    for word in ("several", "OS_PASSWORD", "OS_SECRET_KEY", "OS_AUTH_TYPE"):
+        assert word in told
+    env({"OS_AUTH_TYPE": "aksk"})
+    assert "sign-in: AK/SK (OS_ACCESS_KEY, OS_SECRET_KEY)\n" in run("-v volumes").stderr
+    env({"OS_AUTH_TYPE": "password"})
+    assert "sign-in: password (OS_PASSWORD, OS_USERNAME)\n" in run("-v volumes").stderr
+
+
+def test_two_halves_are_exit_two_with_both_named(run: Run, front: Front, env: Env) -> None:
+    variables = user(front) | {"OS_ACCESS_KEY": KEYS[0]}
+    del variables["OS_PASSWORD"]
+    env(variables)
+    told = run("volumes", exit_code=2).stderr
+    for word in ("OS_USERNAME", "OS_PASSWORD", "OS_ACCESS_KEY", "OS_SECRET_KEY"):
+        assert word in told
+    assert front.asked == []
+
+
+def test_what_is_complete_stands_beside_a_half(run: Run, front: Front, env: Env) -> None:
+    env(user(front, OS_ACCESS_KEY="AK"))
+    assert "sign-in: password" in run("-v volumes").stderr
+
+
+def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
+    run: Run, front: Front, env: Env
+) -> None:
+    env({"OS_AUTH_URL": "http://127.0.0.1:1", "OS_TOKEN": "t0ken-s3cret"})
+    env(keys_of(VARIABLES[0], KEYS))
+    cloud = {
+        "auth": {
+            "auth_url": f"{front.url}/identity",
+            "username": ACCOUNT.user_name,
+            "password": ACCOUNT.password,
+            "user_domain_name": ACCOUNT.domain_name,
+            "project_name": ACCOUNT.project_name,
+        },
+        "region_name": ACCOUNT.region,
+    }
+    Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
+    told = run("--os-cloud x -vv volumes").stderr
+    assert "sign-in: password (clouds.yaml: x)\n" in told
+    assert "127.0.0.1:1/" not in told
+    env({"OS_CLOUD": "x"})
+    run("volumes", exit_code=2)

@@ -1,0 +1,480 @@
+"""A pretend cloud behind a network that fails on request, and what is left on it.
+
+Its time is the test's FakeClock, so that nothing here waits. The mishaps are the same on
+a real socket (``online``) and in process (``Service.app``), where they cost no time.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from evs_snap import transport
+from evs_snap.auth.keystone import KeystoneAuth
+from evs_snap.cli.sandbox import sandbox_settings
+from evs_snap.client import EvsClient
+from evs_snap.crew import Crew
+from evs_snap.locks import DiskLocks
+from evs_snap.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
+from evs_snap.run import Orders
+from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.stop import Stop
+from evs_snap.transport import open_http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from tests.conftest import FakeClock
+
+    from evs_snap.clock import Clock
+    from evs_snap.models import Snapshot
+
+SETTLED = 10.0
+"""Seconds after which nothing of the sandbox's is in progress any more."""
+
+PATIENCE = httpx.Timeout(0.4)
+"""The client's, where a server says nothing: a test must not wait for a minute."""
+
+_STALLED = 60.0
+_LATER_STATUSES = (408, 409)
+
+
+@dataclass
+class Mishap:
+    """What befalls the next ``times`` requests like ``on``, once ``skip`` have passed.
+
+    ``how`` is an HTTP status, or what happens to the connection: ``drop`` (closed, no
+    answer), ``reset``, ``half`` (of the answer), ``stall`` (no answer at all), ``refuse``
+    (no connection); or to the body: ``garbage``, ``cut``, ``nothing``. ``acts`` says
+    whether the service does what it was asked: before it fails, never, or so many
+    seconds later.
+    """
+
+    on: str
+    how: str | int
+    acts: bool | float = True
+    times: int = 1
+    skip: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+Connection = socket.socket | tuple[bytes, socket.socket]
+
+
+class BrokenError(Exception):
+    """The connection broke: ``how``, and the answer of which a part may have come."""
+
+    def __init__(self, how: str, response: httpx.Response | None) -> None:
+        super().__init__(how)
+        self.how = how
+        self.response = response
+
+    def as_httpx(self) -> httpx.TransportError:
+        """Return what httpx makes of it."""
+        kind = {
+            "drop": httpx.RemoteProtocolError,
+            "half": httpx.RemoteProtocolError,
+            "reset": httpx.ReadError,
+            "stall": httpx.ReadTimeout,
+            "refuse": httpx.ConnectError,
+        }[self.how]
+        return kind(f"made up: {self.how}")
+
+
+class Service:
+    """The pretend cloud, the mishaps on the way to it, and the means to look past them."""
+
+    def __init__(self, path: Path, fake: FakeClock) -> None:
+        self.fake = fake
+        self.skew = timedelta()
+        """How far the service's clock is ahead."""
+
+        self.list_lag = 0.0
+        """Seconds until a new snapshot is in the lists."""
+
+        self.read_lag = 0.0
+        """Seconds until a new snapshot is found by its ID."""
+
+        self.ghosts = 0.0
+        """Seconds for which the lists go on to show as available what is gone."""
+
+        self.stale = 0.0
+        """Seconds for which the lists go on to show as creating what is done."""
+
+        self.drops_metadata = False
+        self.requests: list[str] = []
+        self.hooks: list[tuple[str, Callable[[], None]]] = []
+        """Once called when a request like this comes in."""
+
+        self._script: list[Mishap] = []
+        self._expiry: tuple[str, int] | None = None
+        self._expired: str | None = None
+        self._late: list[tuple[datetime, httpx.Request]] = []
+        self._due: datetime | None = None
+        self._known: dict[str, tuple[dict[str, Any], datetime]] = {}
+        self._lock = threading.RLock()
+        self._sandbox = httpx.WSGITransport(app=Sandbox(path, now=lambda: self.now))
+        self._settings = sandbox_settings()
+        auth = KeystoneAuth(self._settings, clock=fake.clock, cache=None)
+        self._http = httpx.Client(transport=self._sandbox)
+        self.client = EvsClient(self._http, auth=auth)
+        """Past all mishaps."""
+        self._auth = auth
+
+    @property
+    def now(self) -> datetime:
+        """The service's own time."""
+        return (self._due or self.fake.moment) + self.skew
+
+    # -- what a test says --------------------------------------------------------------
+
+    def mishap(  # noqa: PLR0913 - the fields of a Mishap
+        self,
+        on: str,
+        how: str | int,
+        *,
+        acts: bool | float = True,
+        times: int = 1,
+        skip: int = 0,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        """Plan a mishap for requests like ``on``: ``POST snapshots``, a regular expression."""
+        self._script.append(Mishap(on, how, acts, times, skip, headers or {}, body))
+
+    def once(self, on: str, then: Callable[[], None]) -> None:
+        """Do something of our own at the next request like ``on``, before it is answered."""
+        self.hooks.append((on, then))
+
+    def expire_after(self, on: str, count: int) -> None:
+        """Let the token used so far be refused once ``count`` requests like this have come."""
+        self._expiry = (on, count)
+
+    def calm(self) -> None:
+        """Let no more mishaps happen, and everything in progress come to its end."""
+        self._script.clear()
+        for _ in range(3):
+            self.fake.advance(200)
+            self._act_late()
+
+    def disk(self, name: str, *, full: int = 0) -> str:
+        """Make a disk, with so many of others' snapshots on it; return its ID."""
+        answer = self._post("volumes", {"volume": {"size": 1, "name": name}})
+        volume_id = answer["volume"]["id"]
+        self.fake.advance(SETTLED)
+        for number in range(full):
+            self.snapshot(volume_id, f"by-hand-{number}")
+        return volume_id
+
+    def delete_disk(self, volume_id: str) -> None:
+        """Delete a disk that holds nothing."""
+        url = f"{self.client.address()}/volumes/{volume_id}"
+        assert self._http.delete(url, auth=self._auth).is_success
+        self.fake.advance(SETTLED)
+
+    def snapshot(
+        self, volume_id: str, name: str, *, policy: str | None = None, bucket: str | None = None
+    ) -> str:
+        """Make a snapshot that is available, with our stamp where a policy is named."""
+        metadata = {STAMP_KEY: str(uuid4()), STAMP_POLICY: policy} if policy else {}
+        if bucket:
+            metadata[STAMP_BUCKET] = bucket
+        made = self.client.create_snapshot(
+            volume_id, name=name, description=None, metadata=metadata, force=True
+        )
+        self.fake.advance(SETTLED)
+        return made.id
+
+    def left(self, volume_id: str) -> list[Snapshot]:
+        """Return what the disk really holds, oldest first."""
+        rows = self.client.snapshots(volume_id=volume_id)
+        return sorted(rows, key=lambda s: (str(s.created_at), s.id))
+
+    def count(self, on: str) -> int:
+        """Return how many requests like this have come."""
+        return sum(re.fullmatch(on, line) is not None for line in self.requests)
+
+    # -- what the client meets -----------------------------------------------------------
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the script has it. Raises BrokenError where no whole answer comes."""
+        line = _line(request)
+        with self._lock:
+            self.requests.append(line)
+            due = [hook for hook in self.hooks if re.fullmatch(hook[0], line)]
+            self.hooks = [hook for hook in self.hooks if hook not in due]
+        for _, then in due:
+            then()
+        with self._lock:
+            self._act_late()
+            if self._is_expired(request):
+                return httpx.Response(401, json={"error": {"code": 401, "message": "expired"}})
+            mishap = self._next(line)
+            if mishap is None:
+                return self._seen(request, self._act(request))
+            response = None
+            if mishap.acts is True:
+                response = self._seen(request, self._act(request))
+            elif mishap.acts is not False:
+                moment = self.fake.moment + timedelta(seconds=mishap.acts)
+                self._late.append((moment, request))
+        return self._failed(mishap, response)
+
+    def app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer in process; a broken connection is the error that httpx would raise."""
+        query = environ.get("QUERY_STRING", "")
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        request = httpx.Request(
+            environ["REQUEST_METHOD"],
+            f"http://{environ['HTTP_HOST']}{environ['PATH_INFO']}" + (query and f"?{query}"),
+            headers=_headers(environ),
+            content=environ["wsgi.input"].read(length) if length else b"",
+        )
+        try:
+            response = self.answer(request)
+        except BrokenError as broken:
+            if broken.how == "stall":
+                self.fake.advance(_STALLED)
+            raise broken.as_httpx() from broken
+        start_response(f"{response.status_code} made up", list(response.headers.items()))
+        return [response.content]
+
+    def _is_expired(self, request: httpx.Request) -> bool:
+        token = request.headers.get("X-Auth-Token")
+        if self._expiry and token and self.count(self._expiry[0]) > self._expiry[1]:
+            self._expired, self._expiry = token, None
+        return token is not None and token == self._expired
+
+    def _next(self, line: str) -> Mishap | None:
+        for mishap in self._script:
+            if re.fullmatch(mishap.on, line) and mishap.times:
+                if mishap.skip:
+                    mishap.skip -= 1
+                    continue
+                mishap.times -= 1
+                return mishap
+        return None
+
+    def _act(self, request: httpx.Request) -> httpx.Response:
+        if self.drops_metadata and _line(request) == "POST snapshots":
+            content = re.sub(rb'"metadata": \{[^}]*\}', b'"metadata": {}', request.content)
+            headers = {k: v for k, v in request.headers.items() if k != "content-length"}
+            request = httpx.Request(request.method, request.url, headers=headers, content=content)
+        response = self._sandbox.handle_request(request)
+        response.read()
+        return response
+
+    def _act_late(self) -> None:
+        for entry in [entry for entry in self._late if entry[0] <= self.fake.moment]:
+            self._late.remove(entry)
+            self._due = entry[0]  # as of then, although nobody has asked since
+            self._act(entry[1])
+            self._due = None
+
+    def _failed(self, mishap: Mishap, response: httpx.Response | None) -> httpx.Response:
+        if isinstance(mishap.how, int):
+            fault = b'{"computeFault": {"code": %d, "message": "made up"}}' % mishap.how
+            return httpx.Response(mishap.how, headers=mishap.headers, content=mishap.body or fault)
+        whole = response.content if response else b"{}"
+        status = response.status_code if response else 200
+        bodies = {
+            "garbage": b"<html>Welcome to the hotel's network</html>",
+            "cut": whole[: len(whole) // 2],
+            "nothing": b"",
+        }
+        if mishap.how in bodies:
+            return httpx.Response(status, content=bodies[mishap.how])
+        raise BrokenError(mishap.how, response)
+
+    def _seen(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        """Return the answer as a replica that lags behind gives it."""
+        line = _line(request)
+        if not response.is_success or not (self.list_lag or self.read_lag or self.ghosts or
+                                           self.stale):  # fmt: skip
+            return response
+        if line == "GET snapshots/detail":
+            document = response.json()
+            document["snapshots"] = self._lagging(request, document["snapshots"])
+            return httpx.Response(200, json=document)
+        if line == "GET snapshots/ID":
+            row = response.json()["snapshot"]
+            if self._age(row["created_at"]) < self.read_lag:
+                fault = {"itemNotFound": {"code": 404, "message": "not here yet"}}
+                return httpx.Response(404, json=fault)
+        return response
+
+    def _lagging(self, request: httpx.Request, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        wanted = request.url.params.get("volume_id")
+        there = {row["id"] for row in rows if row["status"] != "deleting"}
+        for row in rows:
+            if row["status"] == "available":
+                self._known[row["id"]] = (row, self.fake.moment)
+        shown = []
+        for row in rows:
+            if self._age(row["created_at"]) < self.list_lag:
+                continue
+            fresh = row["status"] == "available" and self._age(row["created_at"]) < self.stale
+            shown.append({**row, "status": "creating"} if fresh else row)
+        for id_, (row, seen) in self._known.items():
+            gone_for = (self.fake.moment - seen).total_seconds()
+            if id_ not in there and gone_for < self.ghosts and wanted in {None, row["volume_id"]}:
+                shown = [r for r in shown if r["id"] != id_] + [row]
+        return shown
+
+    def _age(self, text: str) -> float:
+        return (self.now - datetime.fromisoformat(text).replace(tzinfo=UTC)).total_seconds()
+
+    def _post(self, path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
+        url = f"{self.client.address()}/{path}"
+        answer = self._http.post(url, json=body, auth=self._auth)
+        assert answer.is_success, answer.text
+        document: dict[str, dict[str, str]] = answer.json()
+        return document
+
+    # -- who calls -------------------------------------------------------------------------
+
+    @contextmanager
+    def calling(self, tmp_path: Path, *, parallel: int = 4, stop: Stop | None = None,
+                timeout: float | None = 900.0) -> Iterator[tuple[Crew, Orders]]:  # fmt: skip
+        """Give what a run works with, in process, as the command line would put it together."""
+        clock: Clock = self.fake.clock
+        auth = KeystoneAuth(self._settings, clock=clock, cache=None)
+        with open_http(self._settings, clock=clock, connections=parallel + 2, app=self.app) as http:
+            client = EvsClient(http, auth=auth)
+            locks = DiskLocks(tmp_path / "locks", place="made up", wait=0.0, clock=clock)
+            crew = Crew(
+                client=client,
+                clock=clock,
+                stop=stop or Stop(),
+                tell=lambda _sentence: None,
+                parallel=parallel,
+                timeout=timeout,
+            )
+            yield crew, Orders(locks)
+
+
+def _line(request: httpx.Request) -> str:
+    """Return method and path below the project: ``GET snapshots/ID``, ``POST auth/tokens``."""
+    path = re.sub("^/(volume/v3/[0-9a-f]+|identity/v3)/", "", request.url.path)
+    return f"{request.method} " + re.sub("/[0-9a-f-]{36}$", "/ID", path)
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    headers = {k[5:].replace("_", "-"): v for k, v in environ.items() if k.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["Content-Type"] = environ["CONTENT_TYPE"]
+    return headers
+
+
+class _Server(ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.service = service
+        self.over = threading.Event()
+
+    def shutdown_request(self, request: Connection) -> None:
+        # Not shut down first: with SO_LINGER 0 closing is to be a reset.
+        self.close_request(request)
+
+    def handle_error(self, request: Connection, client_address: object) -> None:
+        """Say nothing: whoever hung up will not read it."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 20
+    disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        request = httpx.Request(
+            self.command,
+            f"http://{self.headers['Host']}{self.path}",
+            headers=list(self.headers.items()),
+            content=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+        )
+        try:
+            self._write(self.server.service.answer(request))
+        except BrokenError as broken:
+            self.close_connection = True
+            if broken.how == "half" and broken.response is not None:
+                self._write(broken.response, part=0.5)
+            elif broken.how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif broken.how == "stall":
+                self.server.over.wait(10)
+
+    def _write(self, response: httpx.Response, *, part: float = 1.0) -> None:
+        head = [f"HTTP/1.1 {response.status_code} made up"]
+        named = {k.lower(): v for k, v in response.headers.items()}
+        named["content-length"] = str(len(response.content))
+        head += [f"{name}: {value}" for name, value in named.items()]
+        body = response.content[: int(len(response.content) * part)]
+        self.wfile.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+
+    do_GET = do_POST = do_DELETE = do_PUT = answer  # noqa: N815 - http.server's names
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(name="service")
+def _service(tmp_path: Path, fake: FakeClock) -> Service:
+    return Service(tmp_path / "service.db", fake)
+
+
+@pytest.fixture(name="new_service")
+def _new_service(fake: FakeClock, tmp_path: Path) -> Callable[[], Service]:
+    """Make one pretend cloud after the other, each with a time of its own."""
+    return lambda: Service(tmp_path / f"{uuid4()}.db", type(fake)())
+
+
+@pytest.fixture(name="online")
+def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Serve the pretend cloud on a real socket, and let the environment name it."""
+    server = _Server(service)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    port = int(server.server_address[1])
+    for name, value in environment(port).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(transport, "open_http", partial(open_http, timeout=PATIENCE))
+    yield port
+    server.over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def environment(port: int) -> dict[str, str]:
+    """Return the variables that name the pretend cloud on this port."""
+    return {
+        "OS_AUTH_URL": f"http://127.0.0.1:{port}/identity/v3",
+        "OS_USERNAME": ACCOUNT.user_name,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
+        "OS_PROJECT_NAME": ACCOUNT.project_name,
+        "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain_name,
+        "OS_REGION_NAME": ACCOUNT.region,
+    }
