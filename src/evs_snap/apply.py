@@ -189,8 +189,8 @@ def _not_begun(plan: DiskPlan) -> DiskRun:
 
 
 def _unfinished(run: DiskRun, why: str = "the run was stopped") -> DiskRun:
-    spared = tuple(spared(run.plan.volume, r, why=why) for r in run.plan.prune)
-    return replace(run, after=(*spared, *_kept(run.plan)))
+    left = tuple(spared(run.plan.volume, removal, why=why) for removal in run.plan.prune)
+    return replace(run, after=(*left, *_kept(run.plan)))
 
 
 def _would_delete(volume: Volume, removal: Removal) -> Item:
