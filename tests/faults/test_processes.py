@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from evs_snap.models import Snapshot
 
-KILLS = int(os.environ.get("EVS_SNAP_KILLS") or 8)
+KILLS = int(os.environ.get("EVS_SNAP_KILLS") or 4)
 PATIENCE = 20.0
 SLOW = 60.0
 POST = ("POST", "/snapshots")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from evs_snap.report import Item
     from evs_snap.run import Orders
 
-SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 500)
+SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5
 
 POST = "POST snapshots"

@@ -17,7 +17,7 @@ from evs_snap.request import check_policy
 NOW = datetime(2026, 11, 23, 2, 17, 5, tzinfo=UTC)
 ID = "5072a9e5-66eb-42a2-9120-e78b6dbedc9f"
 TIMES = {"{utc}": "20261123T021705Z", "{date}": "2026-11-23", "{time}": "021705Z"}
-thousand = settings(max_examples=1000, deadline=None)
+many = settings(max_examples=200, deadline=None)
 
 
 def named(text: str, volume: str | None = "data-01", *, policy: str = "default") -> str:
@@ -37,7 +37,7 @@ NAMES = (
 )
 
 
-@thousand
+@many
 @given(TEMPLATES, NAMES, ANY_TEXT)
 def test_any_name_is_short_printable_and_no_backups_or_is_refused(
     text: str, volume: str | None, policy: str
@@ -53,7 +53,7 @@ def test_any_name_is_short_printable_and_no_backups_or_is_refused(
     assert not name.startswith(SYSTEM_NAME_PREFIXES)
 
 
-@thousand
+@many
 @given(NAMES, st.sampled_from(sorted(TIMES)), st.booleans())
 def test_the_time_is_never_cut(
     volume: str | None,

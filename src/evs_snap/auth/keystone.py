@@ -87,13 +87,14 @@ class KeystoneAuth(Identity):
         session = yield from self._current(refused=None)
         self._put_token(request, session)
         response = yield request
-        fault = _fault(response, secrets=self.secrets)
-        if response.is_success or not fault.may_be_stale_token:
+        if response.is_success or not self._fault(response).may_be_stale_token:
             return
         renewed = yield from self._current(refused=session)
         self._put_token(request, renewed)
         response = yield request
-        fault = _fault(response, secrets=self.secrets)
+        if response.is_success:
+            return
+        fault = self._fault(response)
         if fault.may_be_stale_token:
             # A token just fetched will not do either: no thread need try another.
             with self._lock:
@@ -132,7 +133,7 @@ class KeystoneAuth(Identity):
     def _sign_in(self) -> Generator[httpx.Request, httpx.Response, Session]:
         response = yield self._token_request()
         if not response.is_success:
-            raise self._refused(_fault(response, secrets=self._settings.secrets))
+            raise self._refused(self._fault(response))
         token = response.headers.get("X-Subject-Token")
         try:
             document = json.loads(response.content)["token"]
@@ -238,6 +239,14 @@ class KeystoneAuth(Identity):
         place = (s.auth_url, s.region, s.interface, s.endpoint, str(s.allow_http))
         return [value or "" for value in (*place, *user, *project)]
 
+    def _fault(self, response: httpx.Response) -> Fault:
+        return read_fault(
+            status=response.status_code,
+            headers=response.headers,
+            body=response.content,
+            secrets=self.secrets,
+        )
+
     @property
     def _secret(self) -> str:
         return self._settings.secrets[0]
@@ -250,12 +259,3 @@ def _role_names(roles: object) -> tuple[str, ...]:
 
 def _reference(id_: str | None, name: str | None) -> dict[str, str | None]:
     return {"id": id_} if id_ else {"name": name}
-
-
-def _fault(response: httpx.Response, *, secrets: Sequence[str]) -> Fault:
-    return read_fault(
-        status=response.status_code,
-        headers=response.headers,
-        body=response.content,
-        secrets=secrets,
-    )
