@@ -140,7 +140,9 @@ DISKS = st.lists(ROWS, max_size=10).map(_held)
 NUMBERS = list(product((0, 0, 0, 1, 2, 3), repeat=len(COUNTS)))
 WITHINS = st.sampled_from((None, None, timedelta(0), 2 * DAY))
 KEEPS = st.builds(
-    lambda numbers, within: Keep(*numbers, within=within), st.sampled_from(NUMBERS), WITHINS
+    lambda numbers, within: replace(Keep(*numbers), within=within),
+    st.sampled_from(NUMBERS),
+    WITHINS,
 ).filter(lambda keep: not keep.is_empty)
 
 

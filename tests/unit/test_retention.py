@@ -51,7 +51,7 @@ NUMBERS = list(product((0, 0, 1, 2, 3, 5), repeat=len(COUNTS)))
 def rules(*, within: bool = True) -> st.SearchStrategy[Keep]:
     spans = st.none() | st.integers(0, 60).map(lambda n: n * DAY)
     return st.builds(
-        lambda numbers, within: Keep(*numbers, within=within),
+        lambda numbers, within: replace(Keep(*numbers), within=within),
         st.sampled_from(NUMBERS),
         spans if within else st.none(),
     )
