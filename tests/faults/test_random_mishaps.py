@@ -24,6 +24,7 @@ from evs_snap.report import RunRecord
 from evs_snap.request import CreateRequest
 from evs_snap.retention import Keep, judge
 from evs_snap.selection import Selection
+from evs_snap.submission import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,8 @@ class Scene:
     chance: Random
     disks: list[str] = field(default_factory=list)
     before: dict[str, list[Snapshot]] = field(default_factory=dict)
+    latest: float = 0.0
+    """Seconds until the last of the POSTs thought lost may be carried out, and be listed."""
 
     @contextmanager
     def judged(self) -> Iterator[None]:
@@ -135,9 +138,11 @@ def _plan_mishaps(scene: Scene) -> None:
         acts: bool | float = False if refused else chance.random() < 0.5
         if not refused and on == POST and chance.random() < 0.2:
             acts = chance.choice(LATE)
+            scene.latest = max(scene.latest, acts)
         times = chance.choice((1, 1, 1, 2, 4, 9))
         skip = chance.choice((0, 0, 0, 1, 2, 5))
         service.mishap(on, how, acts=acts, times=times, skip=skip)
+    scene.latest += service.list_lag
 
 
 def _record(
@@ -163,6 +168,9 @@ def _check_made(scene: Scene, record: RunRecord, *, ended: datetime, seen: Count
     for disk in scene.disks:
         items = [i for i in record.items if i.volume and i.volume.id == disk]
         new = scene.new(disk)
+        if scene.latest < sum(LOOKS):
+            seen["disks where each snapshot shows while the run still looks"] += 1
+            assert len(new) <= 1, "a twin, where there was time to see the first"
         shown = timedelta(seconds=scene.service.list_lag)
         early = [s for s in new if s.created_at is not None and s.created_at + shown <= ended]
         seen["a twin nobody could see before the run's end"] += len(new) > max(1, len(early))
