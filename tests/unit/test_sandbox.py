@@ -922,11 +922,21 @@ def test_a_head_request_gets_the_headers_alone(cloud: Cloud) -> None:
     assert head.headers["Content-Length"] == whole.headers["Content-Length"]
 
 
-def test_a_body_of_null_or_none_trips_it_as_it_trips_cinder(cloud: Cloud) -> None:
+def test_an_empty_body_trips_it_as_it_trips_cinder(cloud: Cloud) -> None:
     headers = {"Content-Type": "application/json"}
-    for body in (b"", b"null"):
-        answer = cloud.client.post(SNAPSHOTS, content=body, headers=headers)
-        assert (answer.status_code, list(answer.json())) == (500, ["computeFault"])
+    answer = cloud.client.post(SNAPSHOTS, content=b"", headers=headers)
+    assert (answer.status_code, list(answer.json())) == (500, ["computeFault"])
+
+
+def test_a_body_of_null_is_no_object(cloud: Cloud) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = cloud.client.post(SNAPSHOTS, content=b"null", headers=headers)
+    message = "None is not of type 'object'"
+    assert answer.json() == {"badRequest": {"code": 400, "message": message}}
+
+
+def test_no_name_is_not_the_name_none(cloud: Cloud) -> None:
+    assert cloud.get(VOLUMES + "/detail", name="None")["volumes"] == []
 
 
 def test_a_body_that_ends_too_soon_is_malformed(cloud: Cloud) -> None:
@@ -935,7 +945,7 @@ def test_a_body_that_ends_too_soon_is_malformed(cloud: Cloud) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("body", [b'{"snapshot": "\\ud800"}', b"\xff", b"[" * 100_000, b"{}x"])
+@pytest.mark.parametrize("body", [b'{"snapshot": "\\ud800"}', b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000, b"{}x"])
 def test_garbled_json_is_malformed(body: bytes, cloud: Cloud) -> None:
     headers = {"Content-Type": "application/json"}
     answer = cloud.client.post(SNAPSHOTS, content=body, headers=headers)

@@ -71,8 +71,12 @@ def _matching(records: list[R], *, query: Mapping[str, str], filters: Sequence[s
     return [
         record
         for record in records
-        if all(str(getattr(record, name)) == value for name, value in wanted)
+        if all(_is(getattr(record, name), value) for name, value in wanted)
     ]
+
+
+def _is(found: object, wanted: str) -> bool:
+    return found is not None and str(found) == wanted
 
 
 def _limit(query: Mapping[str, str], *, maximum: int) -> int:

@@ -30,8 +30,6 @@ def document(request: Request, *, key: str) -> object:
     if not is_json(request):
         raise faults.cinder(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message="Unsupported Content-Type")
     body = parse(request.body)
-    if body is None:
-        raise faults.broken()
     if not isinstance(body, dict):
         raise faults.bad_request(f"{body!r} is not of type 'object'")
     if key not in body:
@@ -54,7 +52,7 @@ def is_json(request: Request) -> bool:
 def parse(body: bytes) -> object:
     """Read JSON, or refuse it."""
     try:
-        value: object = json.loads(body)
+        value: object = json.loads(body.decode())  # no other encoding, and no mark of one
         json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be kept
     except (ValueError, RecursionError):
         raise faults.bad_request("Malformed request body") from None
