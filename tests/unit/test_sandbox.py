@@ -945,7 +945,9 @@ def test_a_body_that_ends_too_soon_is_malformed(cloud: Cloud) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("body", [b'{"snapshot": "\\ud800"}', b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000, b"{}x"])
+@pytest.mark.parametrize(
+    "body", [b'{"snapshot": "\\ud800"}', b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000, b"{}x"]
+)
 def test_garbled_json_is_malformed(body: bytes, cloud: Cloud) -> None:
     headers = {"Content-Type": "application/json"}
     answer = cloud.client.post(SNAPSHOTS, content=body, headers=headers)
