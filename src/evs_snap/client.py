@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from evs_snap.errors import BadAnswerError, MissingError
 from evs_snap.faults import read_fault
 from evs_snap.models import QuotaSet, Snapshot, Volume, VolumeSummary
+from evs_snap.paging import Row, all_rows, query_text
 from evs_snap.redaction import mask
 from evs_snap.refusals import to_error
 
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 
     from evs_snap.auth.identity import Identity
 
-PAGE_SIZE = 1000
-"""The largest page EVS grants; more is an error there, not a clamp (EVS.2142)."""
-
-_MOST_PAGES = 10_000
-_RESTARTS = 3
-
-Row = TypeVar("Row", Volume, VolumeSummary, Snapshot)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -124,49 +118,11 @@ class EvsClient:
     def _rows(
         self, path: str, key: str, model: type[Row], filters: Mapping[str, str | None]
     ) -> list[Row]:
-        """Return all rows, page by page, by marker; the server's next link is only a sign.
+        def ask(query: Mapping[str, str]) -> dict[str, object]:
+            page = self._call("GET", f"{path}?{query_text(query)}", doing=f"listing {key}")
+            return self._document(page)
 
-        Its address is an internal host's on these clouds, and the token must not go there.
-        """
-        restarts = 0
-        while True:
-            try:
-                return self._walk(path, key, model, filters)
-            except _MarkerGoneError as gone:
-                # The last row of a page was deleted before the next page was asked for.
-                restarts += 1
-                if restarts > _RESTARTS:
-                    raise gone.reason from gone
-
-    def _walk(
-        self, path: str, key: str, model: type[Row], filters: Mapping[str, str | None]
-    ) -> list[Row]:
-        found: dict[str, Row] = {}
-        marker: str | None = None
-        for _ in range(_MOST_PAGES):
-            asked = {**filters, "limit": str(PAGE_SIZE), "marker": marker}
-            query = _query({k: v for k, v in asked.items() if v is not None})
-            try:
-                document = self._document(
-                    self._call("GET", f"{path}?{query}", doing=f"listing {key}")
-                )
-            except MissingError as error:
-                if marker is None:
-                    raise
-                raise _MarkerGoneError(error) from error
-            rows = _parsed(document, key, model)
-            before = len(found)
-            found.update((row.id, row) for row in rows if row.id not in found)
-            more = bool(document.get(f"{key}_links")) or len(rows) >= PAGE_SIZE
-            if not rows or not more:
-                return list(found.values())
-            if len(found) == before:
-                raise BadAnswerError(
-                    f"listing {key}: the service sends the same page again and again",
-                    hint="Nothing was changed. Report it to the cloud's support.",
-                )
-            marker = rows[-1].id
-        raise BadAnswerError(f"listing {key}: no end after {_MOST_PAGES} pages")
+        return all_rows(ask, key, model, filters=filters)
 
     def _one(self, answer: httpx.Response, key: str, model: type[Model]) -> Model:
         document = self._document(answer)
@@ -225,29 +181,8 @@ class EvsClient:
         return self._base
 
 
-def _query(asked: Mapping[str, str]) -> str:
-    # Bytes that are no UTF-8 name nothing there: "?" finds nothing either.
-    return urlencode(asked, quote_via=quote, errors="replace")
-
-
 def _segment(id_: str) -> str:
     """Return an ID as one segment of a path, never as a way to its parent or to a list."""
     if id_ in {"", ".", "..", "detail", "summary"}:
         raise MissingError(f"{id_!r} is no ID")
     return quote(id_, safe="", errors="replace")
-
-
-class _MarkerGoneError(Exception):
-    def __init__(self, reason: MissingError) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
-
-
-def _parsed(document: dict[str, object], key: str, model: type[Row]) -> list[Row]:
-    rows = document.get(key)
-    if not isinstance(rows, list):
-        raise BadAnswerError(f"listing {key}: the answer holds no list of {key}")
-    try:
-        return [model.model_validate(row) for row in rows]
-    except ValidationError as error:
-        raise BadAnswerError(f"listing {key}: one of them has no ID") from error

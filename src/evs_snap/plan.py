@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from evs_snap.errors import EvsSnapError, VolumeStateError
-from evs_snap.models import (
-    STAMP_BUCKET,
-    STAMP_KEY,
-    STAMP_POLICY,
-    USABLE_VOLUME_STATUSES,
-    Snapshot,
-)
-from evs_snap.retention import SKEW, Keep, Verdict, judge
+from evs_snap.draft import Draft, draft_for
+from evs_snap.errors import EvsSnapError
+from evs_snap.models import STAMP_BUCKET, Snapshot
+from evs_snap.retention import Keep, Verdict, judge
 from evs_snap.room import given_up, holders, limit_error, replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from evs_snap.models import Volume
     from evs_snap.request import CreateRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A snapshot about to be asked for.
-
-    ``known`` are the IDs of the disk's snapshots before: none can be the new one.
-    """
-
-    volume: Volume
-    name: str
-    description: str | None
-    metadata: Mapping[str, str]
-    known: frozenset[str]
-
-    @property
-    def force(self) -> bool:
-        """EVS wants it for attached disks, and for no other."""
-        return self.volume.status == "in-use"
-
-    @property
-    def key(self) -> str:
-        """This attempt's own mark, by which it is found again after a lost answer."""
-        return self.metadata[STAMP_KEY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +131,7 @@ def _created(
     now: datetime,
     key: str,
 ) -> DiskPlan:
-    if volume.status not in USABLE_VOLUME_STATUSES:
-        raise VolumeStateError(
-            f"the disk is {volume.status!r}: EVS takes snapshots only of disks that are "
-            "available or in-use",
-            hint="Wait until it is, or mend it in the console.",
-        )
-    stamp = {STAMP_KEY: key, STAMP_POLICY: request.policy}
-    bucket = request.bucket(now)
-    if bucket is not None:
-        stamp[STAMP_BUCKET] = bucket
-    draft = Draft(
-        volume=volume,
-        name=request.template.name(volume, now=now, policy=request.policy),
-        description=request.description,
-        metadata={**request.properties, **stamp},
-        known=frozenset(s.id for s in snapshots),
-    )
+    draft = draft_for(volume, snapshots, request, now=now, key=key)
     removals = _room(snapshots, request, draft, now=now)
     slot = len(holders(snapshots)) - len(removals) + 1
     replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
@@ -206,29 +160,13 @@ def _room(
         dropped = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
         if len(dropped) == needed:
             return dropped
-        after = judge([*own, _as_made(draft, own, now=now)], request.keep, now=now)
+        after = judge([*own, draft.as_made(own, now=now)], request.keep, now=now)
         spoken_for = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in dropped}
     giving_way = replaceable(snapshots, policy=request.policy, wanted=frozenset(spoken_for))
     if request.replace and needed == len(dropped) + 1 and giving_way is not None:
         why = ("to make room", f"oldest of policy {request.policy}")
         return (*dropped, Removal(giving_way, why))
     raise limit_error(held, limit=request.limit)
-
-
-def _as_made(draft: Draft, own: Sequence[Snapshot], *, now: datetime) -> Snapshot:
-    """Return the snapshot that the draft will be, for the rules to judge beforehand.
-
-    It will be the newest, also where the service's clock is ahead of ours.
-    """
-    ahead = [s.created_at for s in own if s.created_at and now <= s.created_at <= now + SKEW]
-    return Snapshot(
-        id=draft.key,
-        name=draft.name,
-        volume_id=draft.volume.id,
-        status="available",
-        metadata=dict(draft.metadata),
-        created_at=max(ahead) + timedelta.resolution if ahead else now,
-    )
 
 
 def _pruned(
@@ -242,7 +180,7 @@ def _pruned(
     pool = [s for s in snapshots if s.policy == policy and s.id not in gone]
     new = plan.reuse
     if plan.draft is not None:
-        new = _as_made(plan.draft, pool, now=now)
+        new = plan.draft.as_made(pool, now=now)
         pool.append(new)
     verdicts = judge(pool, keep, now=now)
     others = [v for v in verdicts if new is None or v.snapshot.id != new.id]

@@ -15,8 +15,8 @@ from evs_snap.models import STAMP_BUCKET, STAMP_KEY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evs_snap.draft import Draft
     from evs_snap.models import Snapshot
-    from evs_snap.plan import Draft
 
 
 @dataclass(frozen=True, slots=True)

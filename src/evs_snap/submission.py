@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from evs_snap.client import EvsClient
     from evs_snap.clock import Clock
+    from evs_snap.draft import Draft
     from evs_snap.models import Snapshot
-    from evs_snap.plan import Draft
     from evs_snap.stop import Stop
 
 LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)

@@ -15,7 +15,7 @@ from evs_snap.waiting import await_available
 
 if TYPE_CHECKING:
     from evs_snap.crew import Crew
-    from evs_snap.plan import Draft
+    from evs_snap.draft import Draft
 
 TWIN_TIMEOUT = 300.0
 """Seconds to wait for a snapshot that may be a twin, where nobody asked to wait at all."""

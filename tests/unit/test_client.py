@@ -15,7 +15,7 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evs_snap import client as client_module
+from evs_snap import paging
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.client import EvsClient
 from evs_snap.clock import system_clock
@@ -261,7 +261,7 @@ def test_pages_concatenate_to_the_set_and_end(count: int, clamp: int, link: obje
 def test_a_page_as_large_as_asked_for_is_followed_without_any_link(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "PAGE_SIZE", 2)
+    monkeypatch.setattr(paging, "PAGE_SIZE", 2)
     service = playing(
         httpx.Response(200, json={"volumes": [{"id": "a"}, {"id": "b"}]}),
         httpx.Response(200, json={"volumes": []}),
@@ -320,7 +320,7 @@ def test_the_same_page_again_is_a_bad_answer() -> None:
 
 
 def test_pages_without_end_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_MOST_PAGES", 50)
+    monkeypatch.setattr(paging, "_MOST_PAGES", 50)
     numbers: Iterator[int] = iter(range(10**9))
     service = Service(lambda _: rows("volumes", {"id": str(next(numbers))}, links=[{}]))
     with pytest.raises(BadAnswerError, match="no end after 50 pages"):

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from evs_snap.auth import identify
 from evs_snap.client import EvsClient
 from evs_snap.credentials import AgencyCredentials, Keys, PasswordCredentials, TokenCredentials
-from evs_snap.doctor import Finding, Patient, Result, examine, failure
+from evs_snap.doctor import Patient, examine
 from evs_snap.errors import AmbiguousError, SignInError
+from evs_snap.findings import Finding, Result, failure
 from evs_snap.selection import Selection
 from evs_snap.settings import Settings
 from evs_snap.transport import RetryTransport

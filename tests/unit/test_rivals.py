@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evs_snap.draft import Draft
 from evs_snap.models import Snapshot, Volume
-from evs_snap.plan import Draft
 from evs_snap.rivals import rule
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)

@@ -17,8 +17,8 @@ import httpx
 from evs_snap.addresses import require_safe
 from evs_snap.auth.cache import Session, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
-from evs_snap.auth.identity import REPEATABLE, Identity
-from evs_snap.credentials import PasswordCredentials, TokenCredentials
+from evs_snap.auth.identity import Identity
+from evs_snap.auth.token_request import sign_in_key, token_request
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -32,7 +32,7 @@ from evs_snap.models import parse_time
 from evs_snap.refusals import to_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     from evs_snap.clock import Clock
     from evs_snap.settings import Settings
@@ -53,6 +53,7 @@ class KeystoneAuth(Identity):
 
     def __init__(self, settings: Settings, *, clock: Clock, cache: TokenCache | None) -> None:
         self._settings = settings
+        self._key = sign_in_key(settings)
         self._clock = clock
         self._cache = cache
         self._lock = threading.Lock()
@@ -116,7 +117,7 @@ class KeystoneAuth(Identity):
             if self._refusal:
                 raise self._refusal
             if self._session is None and self._cache:
-                kept = self._cache.load(self._identity, secret=self._secret)
+                kept = self._cache.load(self._key, secret=self._secret)
                 self._session = kept if kept and kept.is_fresh(self._clock.now()) else None
             if self._session and self._session is not refused:
                 return self._session
@@ -127,11 +128,11 @@ class KeystoneAuth(Identity):
                     self._refusal = error
                 raise
             if self._cache:
-                self._cache.save(self._identity, self._session, secret=self._secret)
+                self._cache.save(self._key, self._session, secret=self._secret)
             return self._session
 
     def _sign_in(self) -> Generator[httpx.Request, httpx.Response, Session]:
-        response = yield self._token_request()
+        response = yield token_request(self._settings)
         if not response.is_success:
             raise self._refused(self._fault(response))
         token = response.headers.get("X-Subject-Token")
@@ -166,53 +167,6 @@ class KeystoneAuth(Identity):
             error.hint = "Check OS_AUTH_URL: it must be the address of Keystone v3 (IAM)."
         return error
 
-    def _token_request(self) -> httpx.Request:
-        credentials = self._settings.credentials
-        identity: dict[str, object]
-        if isinstance(credentials, PasswordCredentials):
-            user = (
-                {"id": credentials.user_id}
-                if credentials.user_id
-                else {
-                    "name": credentials.username,
-                    "domain": _reference(credentials.domain_id, credentials.domain_name),
-                }
-            )
-            password = {"user": {**user, "password": credentials.password}}
-            identity = {"methods": ["password"], "password": password}
-        elif isinstance(credentials, TokenCredentials):
-            identity = {"methods": ["token"], "token": {"id": credentials.token}}
-        else:
-            raise TypeError(f"{credentials.kind} is no sign-in at Keystone")
-        return httpx.Request(
-            "POST",
-            f"{self._settings.auth_url}/v3/auth/tokens",
-            json={"auth": {"identity": identity, "scope": {"project": self._project()}}},
-            headers={"Accept": "application/json"},
-            extensions={REPEATABLE: True},
-        )
-
-    def _project(self) -> dict[str, object]:
-        settings = self._settings
-        if settings.project_id:
-            return {"id": settings.project_id}
-        domain_id, domain_name = (
-            settings.project_domain_id,
-            settings.project_domain_name,
-        )
-        credentials = settings.credentials
-        if not (domain_id or domain_name) and isinstance(credentials, PasswordCredentials):
-            domain_id, domain_name = credentials.domain_id, credentials.domain_name
-        if not (domain_id or domain_name):
-            raise ConfigurationError(
-                "a project's name says nothing without its domain",
-                hint="Set OS_PROJECT_DOMAIN_NAME, or OS_PROJECT_ID instead of the name.",
-            )
-        return {
-            "name": settings.project_name,
-            "domain": _reference(domain_id, domain_name),
-        }
-
     def _endpoint(self, catalog: object) -> str:
         settings = self._settings
         url = settings.endpoint or find_endpoint(
@@ -220,24 +174,6 @@ class KeystoneAuth(Identity):
         )
         require_safe(url, allow_http=settings.allow_http, what="the volume endpoint")
         return endpoint_base(url)
-
-    @property
-    def _identity(self) -> Sequence[str]:
-        s, c = self._settings, self._settings.credentials
-        user = (
-            (c.username, c.user_id, c.domain_name, c.domain_id)
-            if isinstance(c, PasswordCredentials)
-            else ("token",)
-        )
-        project = (
-            s.project_name,
-            s.project_id,
-            s.project_domain_name,
-            s.project_domain_id,
-        )
-        # allow_http, too: what it let in must not outlive it.
-        place = (s.auth_url, s.region, s.interface, s.endpoint, str(s.allow_http))
-        return [value or "" for value in (*place, *user, *project)]
 
     def _fault(self, response: httpx.Response) -> Fault:
         return read_fault(
@@ -255,7 +191,3 @@ class KeystoneAuth(Identity):
 def _role_names(roles: object) -> tuple[str, ...]:
     rows = roles if isinstance(roles, list) else []
     return tuple(str(row["name"]) for row in rows if isinstance(row, dict) and row.get("name"))
-
-
-def _reference(id_: str | None, name: str | None) -> dict[str, str | None]:
-    return {"id": id_} if id_ else {"name": name}

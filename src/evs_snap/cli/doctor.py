@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, limit_option, select_options, selection_of
+from evs_snap.cli.options import limit_option, select_options, selection_of
 from evs_snap.cli.output import show_rows
 from evs_snap.cli.session import open_session
+from evs_snap.cli.shaping import Command
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
-    from evs_snap.doctor import Finding
+    from evs_snap.findings import Finding
 
 
 @click.command(cls=Command, short_help="Find out what stands between you and a snapshot.")
@@ -27,7 +28,8 @@ def doctor(context: Context, /, limit: int | None, **select: object) -> int:
     limit; with a selection, for the disks selected. Changes nothing. Ends with the exit
     code that the first failed step would give to the other commands.
     """
-    from evs_snap.doctor import Patient, examine, failure
+    from evs_snap.doctor import Patient, examine
+    from evs_snap.findings import failure
     from evs_snap.render.columns import finding_columns
     from evs_snap.render.documents import finding_document
 

@@ -18,7 +18,7 @@ from evs_snap.cli.session import acting
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
-    from evs_snap.cli.options import F
+    from evs_snap.cli.shaping import F
     from evs_snap.retention import Keep
 
 

@@ -1,21 +1,20 @@
-"""Options that commands share, in the groups of the design: SELECT, NAMING, WAIT, LIMIT."""
+"""Options that commands share, in the groups of the design: SELECT, NAMING, WAIT, LIMIT, KEEP."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evs_snap.cli.shaping import F
     from evs_snap.retention import Keep
     from evs_snap.selection import Selection
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-FORMATS = ("table", "json", "csv", "value")
 KEPT_PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -53,44 +52,6 @@ class SharedOption(click.Option):
         if own is not None or not self.name:
             return own
         return os.environ.get(f"EVS_SNAP_{self.name.upper()}") or None
-
-
-class Command(click.Command):
-    """A sub-command: takes the output-shaping options too, where people type them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(click.Option(list(names), **how) for names, how in _SHAPING)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run with the shaping options folded into the context object."""
-        names = {"format", "column", "quiet", "verbose"}
-        ctx.obj = ctx.obj.merged({n: ctx.params.pop(n) for n in names})
-        return super().invoke(ctx)
-
-
-_SHAPING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (
-        ("-f", "--format"),
-        {"type": click.Choice(FORMATS), "help": "How the result is written. [default: table]"},
-    ),
-    (
-        ("-c", "--column"),
-        {"multiple": True, "metavar": "COL", "help": "Only this column; repeatable."},
-    ),
-    (("-q", "--quiet"), {"is_flag": True, "help": "Say nothing on stderr but errors."}),
-    (
-        ("-v", "--verbose"),
-        {"count": True, "help": "Tell each request; -vv shows headers and bodies, no secrets."},
-    ),
-)
-
-
-def shaping_options(command: F) -> F:
-    """Add -f -c -q -v."""
-    for names, how in reversed(_SHAPING):
-        command = click.option(*names, **how)(command)
-    return command
 
 
 def global_options(command: F) -> F:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.options import (
-    Command,
     keep_of,
     keep_options,
     lock_option,
@@ -17,6 +16,7 @@ from evs_snap.cli.options import (
 )
 from evs_snap.cli.output import reporting
 from evs_snap.cli.session import acting, confirmation
+from evs_snap.cli.shaping import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

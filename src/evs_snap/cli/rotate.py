@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.making import make, making_options
-from evs_snap.cli.options import Command, keep_of, keep_options
+from evs_snap.cli.options import keep_of, keep_options
+from evs_snap.cli.shaping import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.doctor import Finding
+    from evs_snap.findings import Finding
     from evs_snap.models import Snapshot, Volume
     from evs_snap.report import Item
 

@@ -11,7 +11,7 @@ from evs_snap.render.text import rfc3339
 from evs_snap.report import SCHEMA, Item, RunRecord
 
 if TYPE_CHECKING:
-    from evs_snap.doctor import Finding
+    from evs_snap.findings import Finding
     from evs_snap.render.columns import VolumeRow
 
 
