@@ -139,6 +139,18 @@ def test_an_alias_reads_the_variables_of_its_command(
 
 
 @pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("volumes --sandbox", "It stands before the command: evs-snap --sandbox ..."),
+        ("create --os-cloud x", "It stands before the command: evs-snap --os-cloud ..."),
+        ("volumes --nope", "`evs-snap volumes --help` shows how it is written."),
+    ],
+)
+def test_an_option_in_the_wrong_place_is_told_its_place(line: str, hint: str, run: Run) -> None:
+    assert f"hint: {hint}\n" in run(line, exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [("EVS_SNAP_TIMEOUT", "soon"), ("EVS_SNAP_LIMIT", "many"), ("EVS_SNAP_CREATE_PARALLEL", "0")],
 )

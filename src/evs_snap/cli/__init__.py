@@ -14,7 +14,7 @@ from evs_snap.cli.context import Context, Surroundings
 from evs_snap.cli.exits import INTERRUPTED, TERMINATED, UNKNOWN
 from evs_snap.cli.options import global_options
 from evs_snap.cli.output import show_error, show_usage_error
-from evs_snap.cli.shaping import Command, shaping_options
+from evs_snap.cli.shaping import shaping_options
 from evs_snap.cli.signals import TerminatedError, leave_on_sigterm
 from evs_snap.errors import EvsSnapError
 
@@ -124,4 +124,4 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-__all__ = ["Command", "Surroundings", "main", "root", "run"]
+__all__ = ["Surroundings", "main", "root", "run"]

@@ -122,7 +122,15 @@ def show_usage_error(error: click.ClickException) -> None:
     context = error.ctx if isinstance(error, click.UsageError) else None
     tell("error:", error.format_message())
     if context is not None:
-        tell("hint:", f"`{context.command_path} --help` shows how it is written.")
+        tell("hint:", _way_on(error, context))
+
+
+def _way_on(error: click.ClickException, context: click.Context) -> str:
+    root = context.find_root()
+    known = {name for param in root.command.params for name in param.opts}
+    if isinstance(error, click.NoSuchOption) and error.option_name in known:
+        return f"It stands before the command: {root.info_name} {error.option_name} ..."
+    return f"`{context.command_path} --help` shows how it is written."
 
 
 def tell(mark: str, text: str) -> None:
