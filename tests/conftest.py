@@ -12,20 +12,27 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from evs_snap import cli
+from evs_snap.api.client import EvsClient
+from evs_snap.api.transport import open_http
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.cli.context import Surroundings
 from evs_snap.cli.sandbox import sandbox_settings
-from evs_snap.client import EvsClient
 from evs_snap.clock import Clock, system_clock
 from evs_snap.sandbox import Sandbox
 from evs_snap.settings import load_settings
-from evs_snap.transport import open_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 REAL_CLOUD = {k: v for k, v in os.environ.items() if k.startswith("OS_")}
 """A real Cinder, where the one who runs the tests names one: see CONTRIBUTING."""
@@ -158,7 +165,7 @@ def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> I
         settings = load_settings(REAL_CLOUD)
         app = None
     auth = KeystoneAuth(settings, clock=clock, cache=None)
-    with open_http(settings, clock=clock, connections=4, app=app) as http:
+    with open_http(verify=settings.verify, clock=clock, connections=4, app=app) as http:
         client = EvsClient(http, auth=auth)
         base = auth.volume_url(lambda r: http.send(r, auth=None))
 

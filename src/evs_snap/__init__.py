@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evs_snap.client import EvsClient
+    from evs_snap.api.client import EvsClient
+    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.errors import EvsSnapError
-    from evs_snap.models import Snapshot, Volume
     from evs_snap.settings import Settings, load_settings
 
 __all__ = [
@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "EvsClient": "client",
+    "EvsClient": "api.client",
     "EvsSnapError": "errors",
     "Settings": "settings",
-    "Snapshot": "models",
-    "Volume": "models",
+    "Snapshot": "api.models",
+    "Volume": "api.models",
     "load_settings": "settings",
 }
 

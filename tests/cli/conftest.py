@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evs_snap.api.client import EvsClient
+from evs_snap.api.transport import open_http
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.cli.context import Surroundings
 from evs_snap.cli.sandbox import sandbox_settings
-from evs_snap.client import EvsClient
 from evs_snap.sandbox import Sandbox
-from evs_snap.transport import open_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def _pretend(fake: FakeClock) -> Iterator[Pretend]:
     app = Sandbox(Surroundings(clock=fake.clock).state / "sandbox.db", now=fake.clock.now)
     settings = sandbox_settings()
     auth = KeystoneAuth(settings, clock=fake.clock, cache=None)
-    with open_http(settings, clock=fake.clock, connections=4, app=app) as http:
+    with open_http(verify=True, clock=fake.clock, connections=4, app=app) as http:
         client = EvsClient(http, auth=auth)
         base = auth.volume_url(lambda r: http.send(r, auth=None))
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evs_snap.api.models import Volume
 from evs_snap.errors import EvsSnapError
-from evs_snap.models import Volume
 from evs_snap.render.columns import VolumeRow, volume_columns
 from evs_snap.render.documents import error_document, to_json, volume_document
 from evs_snap.render.tables import comma_separated, on_terminal, plain, values

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import FakeClock
 
-    from evs_snap.models import Snapshot
+    from evs_snap.api.models import Snapshot
 
 NIGHTS = 365
 LIMIT = 7

@@ -22,17 +22,17 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from evs_snap import transport
+from evs_snap.api import transport
+from evs_snap.api.client import EvsClient
+from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
+from evs_snap.api.transport import open_http
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.cli.sandbox import sandbox_settings
-from evs_snap.client import EvsClient
-from evs_snap.crew import Crew
-from evs_snap.locks import DiskLocks
-from evs_snap.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
-from evs_snap.run import Orders
+from evs_snap.runs import Orders
+from evs_snap.runs.locks import DiskLocks
+from evs_snap.runs.work import Crew
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.stop import Stop
-from evs_snap.transport import open_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import FakeClock
 
+    from evs_snap.api.models import Snapshot
     from evs_snap.clock import Clock
-    from evs_snap.models import Snapshot
 
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
@@ -355,7 +355,7 @@ class Service:
         """Give what a run works with, in process, as the command line would put it together."""
         clock: Clock = self.fake.clock
         auth = KeystoneAuth(self._settings, clock=clock, cache=None)
-        with open_http(self._settings, clock=clock, connections=parallel + 2, app=self.app) as http:
+        with open_http(verify=True, clock=clock, connections=parallel + 2, app=self.app) as http:
             client = EvsClient(http, auth=auth)
             locks = DiskLocks(tmp_path / "locks", place="made up", wait=0.0, clock=clock)
             crew = Crew(

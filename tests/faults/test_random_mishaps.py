@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from evs_snap import run
+from evs_snap import runs as run
 from evs_snap.errors import EvsSnapError
-from evs_snap.report import RunRecord
-from evs_snap.request import CreateRequest
-from evs_snap.retention import Keep, judge
-from evs_snap.selection import Selection
-from evs_snap.submission import LOOKS
+from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.retention import Keep, judge
+from evs_snap.plan.selection import Selection
+from evs_snap.runs.report import RunRecord
+from evs_snap.runs.submit import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.crew import Crew
-    from evs_snap.models import Snapshot
-    from evs_snap.report import Item
-    from evs_snap.run import Orders
+    from evs_snap.api.models import Snapshot
+    from evs_snap.runs import Orders
+    from evs_snap.runs.report import Item
+    from evs_snap.runs.work import Crew
 
 SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5

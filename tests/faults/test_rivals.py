@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from evs_snap.plan import plan_create
-from evs_snap.request import CreateRequest
-from evs_snap.rivals import rule
-from evs_snap.run import make
-from evs_snap.selection import Selection
+from evs_snap.plan.plan import plan_create
+from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.selection import Selection
+from evs_snap.runs import make
+from evs_snap.runs.rivals import rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.models import Snapshot
-    from evs_snap.report import Item, RunRecord
+    from evs_snap.api.models import Snapshot
+    from evs_snap.runs.report import Item, RunRecord
 
 POST = "POST snapshots"
 LIST = "GET snapshots/detail"

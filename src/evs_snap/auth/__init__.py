@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evs_snap.api.identity import Identity
     from evs_snap.auth.cache import TokenCache
-    from evs_snap.auth.identity import Identity
     from evs_snap.clock import Clock
     from evs_snap.settings import Settings
 
 
 def identify(settings: Settings, *, clock: Clock, cache: TokenCache | None) -> Identity:
     """Return the sign-in that the settings ask for; nothing is sent yet."""
-    from evs_snap.credentials import AgencyCredentials, Keys  # noqa: PLC0415 - as below
+    from evs_snap.settings.credentials import AgencyCredentials, Keys  # noqa: PLC0415 - as below
 
     credentials = settings.credentials
     if isinstance(credentials, Keys | AgencyCredentials):

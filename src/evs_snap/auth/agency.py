@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from evs_snap.credentials import Keys
+from evs_snap.api.faults import read_fault
+from evs_snap.api.models import parse_time
 from evs_snap.errors import SignInError
-from evs_snap.faults import read_fault
-from evs_snap.models import parse_time
+from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

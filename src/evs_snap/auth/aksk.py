@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import httpx
 
-from evs_snap.addresses import require_safe
+from evs_snap.api.faults import read_fault
+from evs_snap.api.identity import BEFORE_REPEAT, Identity
+from evs_snap.api.refusals import to_error
 from evs_snap.auth.catalog import endpoint_base
-from evs_snap.auth.identity import BEFORE_REPEAT, Identity
 from evs_snap.auth.signer import sign
 from evs_snap.errors import (
     BadAnswerError,
@@ -24,16 +25,15 @@ from evs_snap.errors import (
     ThrottledError,
     WrongEndpointError,
 )
-from evs_snap.faults import read_fault
-from evs_snap.refusals import to_error
-from evs_snap.regions import evs_url
+from evs_snap.settings.addresses import require_safe
+from evs_snap.settings.regions import evs_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from evs_snap.clock import Clock
-    from evs_snap.credentials import Keys
     from evs_snap.settings import Settings
+    from evs_snap.settings.credentials import Keys
 
 _EXPIRED = "IAM.1108"
 _PROJECT_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evs_snap.models import parse_time
+from evs_snap.api.models import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from evs_snap.addresses import require_safe
+from evs_snap.api.faults import Fault, read_fault
+from evs_snap.api.identity import Identity
+from evs_snap.api.models import parse_time
+from evs_snap.api.refusals import to_error
 from evs_snap.auth.cache import Session, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
-from evs_snap.auth.identity import Identity
 from evs_snap.auth.token_request import sign_in_key, token_request
 from evs_snap.errors import (
     BadAnswerError,
@@ -27,9 +29,7 @@ from evs_snap.errors import (
     ServiceError,
     WrongEndpointError,
 )
-from evs_snap.faults import Fault, read_fault
-from evs_snap.models import parse_time
-from evs_snap.refusals import to_error
+from evs_snap.settings.addresses import require_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from evs_snap.credentials import Keys
+    from evs_snap.settings.credentials import Keys
 
 ALGORITHM = "SDK-HMAC-SHA256"
 _DATE = "%Y%m%dT%H%M%SZ"

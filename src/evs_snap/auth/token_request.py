@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from evs_snap.auth.identity import REPEATABLE
-from evs_snap.credentials import PasswordCredentials, TokenCredentials
+from evs_snap.api.identity import REPEATABLE
 from evs_snap.errors import ConfigurationError
+from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -46,9 +46,9 @@ def check(
     our snapshots is in error; 2 CRITICAL, the newest usable one is older than --max-age
     or there are fewer than --min-count; 3 UNKNOWN, it could not be found out.
     """
-    from evs_snap.freshness import judge_freshness
-    from evs_snap.gathering import gather
+    from evs_snap.health.freshness import judge_freshness
     from evs_snap.render.text import printable
+    from evs_snap.runs.gather import gather
 
     selection = selection_of(select, required=True)
     try:

@@ -35,8 +35,8 @@ def delete(
 
     The backup services' own snapshots are refused always.
     """
-    from evs_snap import run
-    from evs_snap.gathering import find_snapshots
+    from evs_snap import runs as run
+    from evs_snap.runs.gather import find_snapshots
 
     confirm = confirmation(needed=not (yes or dry_run))
     with reporting(context, "delete") as report:

@@ -14,7 +14,7 @@ from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
-    from evs_snap.findings import Finding
+    from evs_snap.health.findings import Finding
 
 
 @click.command(cls=Command, short_help="Find out what stands between you and a snapshot.")
@@ -28,8 +28,8 @@ def doctor(context: Context, /, limit: int | None, **select: object) -> int:
     limit; with a selection, for the disks selected. Changes nothing. Ends with the exit
     code that the first failed step would give to the other commands.
     """
-    from evs_snap.doctor import Patient, examine
-    from evs_snap.findings import failure
+    from evs_snap.health.doctor import Patient, examine
+    from evs_snap.health.findings import failure
     from evs_snap.render.columns import finding_columns
     from evs_snap.render.documents import finding_document
 

@@ -19,7 +19,7 @@ from evs_snap.cli.session import acting
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.cli.shaping import F
-    from evs_snap.retention import Keep
+    from evs_snap.plan.retention import Keep
 
 
 def making_options(command: F) -> F:
@@ -51,9 +51,9 @@ def make(
     context: Context, options: dict[str, object], *, command: str, keep: Keep | None = None
 ) -> int:
     """Carry out the command; return its exit code."""
-    from evs_snap import run
-    from evs_snap.naming import Template
-    from evs_snap.request import CreateRequest
+    from evs_snap import runs as run
+    from evs_snap.plan.naming import Template
+    from evs_snap.plan.request import CreateRequest
 
     selection = selection_of(options, required=True)
     said = Making(**options)  # type: ignore[arg-type]  # Click checked each

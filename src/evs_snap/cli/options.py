@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.shaping import F
-    from evs_snap.retention import Keep
-    from evs_snap.selection import Selection
+    from evs_snap.plan.retention import Keep
+    from evs_snap.plan.selection import Selection
 
 KEPT_PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -181,7 +181,7 @@ def keep_of(options: dict[str, object]) -> Keep:
     """Take KEEP out of a command's options; no rule at all is a usage error."""
     from datetime import timedelta
 
-    from evs_snap.retention import Keep
+    from evs_snap.plan.retention import Keep
 
     within = options.pop("keep_within")
     counts = {n: options.pop(f"keep_{n}") for n in KEPT_PERIODS}
@@ -212,7 +212,7 @@ def selection_of(options: dict[str, object], *, required: bool) -> Selection:
             "Say which disks: --volume NAME, --match GLOB, --server ID, --with-metadata K=V "
             "or --all."
         )
-    from evs_snap.selection import Selection
+    from evs_snap.plan.selection import Selection
 
     return Selection(**said)  # type: ignore[arg-type]  # Click has checked each
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from evs_snap.cli.context import Context
     from evs_snap.render.columns import Column
-    from evs_snap.report import Item, RunRecord
+    from evs_snap.runs.report import Item, RunRecord
 
 R = TypeVar("R")
 
@@ -71,7 +71,7 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
 def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
     """Print a run's record, also that of a run which failed before it had a plan."""
     from evs_snap.render.columns import chosen, item_columns
-    from evs_snap.report import RunRecord
+    from evs_snap.runs.report import RunRecord
 
     chosen(item_columns(), context.column)  # a wrong column must not be found out afterwards
     try:

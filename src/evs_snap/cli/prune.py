@@ -44,9 +44,9 @@ def prune(
     Only snapshots that evs-snap made under --policy are touched, and the newest usable
     one always stays.
     """
-    from evs_snap import run
-    from evs_snap.crew import DELETE_TIMEOUT
-    from evs_snap.request import check_policy
+    from evs_snap import runs as run
+    from evs_snap.plan.request import check_policy
+    from evs_snap.runs.work import DELETE_TIMEOUT
 
     selection = selection_of(options, required=True)
     keep = keep_of(options)

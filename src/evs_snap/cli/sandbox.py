@@ -31,9 +31,9 @@ def serve(context: Context, host: str, port: int) -> None:
 
     Prints the OS_* variables with which any OpenStack client finds it.
     """
-    from evs_snap.addresses import is_loopback
     from evs_snap.errors import ConfigurationError
     from evs_snap.sandbox.server import serve as serve_forever
+    from evs_snap.settings.addresses import is_loopback
 
     if not is_loopback(host):
         raise ConfigurationError(
@@ -71,9 +71,9 @@ def sandbox_app(context: Context) -> Sandbox:
 
 def sandbox_settings() -> Settings:
     """Return what it takes to sign in at it, in this process."""
-    from evs_snap.credentials import PasswordCredentials
     from evs_snap.sandbox import ACCOUNT
     from evs_snap.settings import Settings
+    from evs_snap.settings.credentials import PasswordCredentials
 
     return Settings(
         auth_url="http://sandbox.localhost/identity",

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from evs_snap.auth.identity import Identity
+    from evs_snap.api.client import EvsClient
+    from evs_snap.api.identity import Identity
     from evs_snap.cli.context import Context
-    from evs_snap.client import EvsClient
-    from evs_snap.crew import Crew
-    from evs_snap.report import Item
-    from evs_snap.run import Orders
+    from evs_snap.runs import Orders
+    from evs_snap.runs.report import Item
+    from evs_snap.runs.work import Crew
     from evs_snap.settings import Settings
 
 
@@ -40,7 +40,7 @@ class Session:
 
     def limit(self, option: int | None) -> int:
         """Return how many snapshots a disk may hold: option, clouds.yaml, or EVS's own 7."""
-        from evs_snap.models import DEFAULT_LIMIT
+        from evs_snap.api.models import DEFAULT_LIMIT
 
         return option or self.settings.limit or DEFAULT_LIMIT
 
@@ -51,11 +51,11 @@ def open_session(context: Context, *, workers: int = 1, cached: bool = True) -> 
 
     Without ``cached``, it signs in anew even where a token is at hand.
     """
+    from evs_snap.api.client import EvsClient
+    from evs_snap.api.trace import Trace
+    from evs_snap.api.transport import open_http
     from evs_snap.auth import identify
     from evs_snap.auth.cache import TokenCache
-    from evs_snap.client import EvsClient
-    from evs_snap.trace import Trace
-    from evs_snap.transport import open_http
 
     clock = context.surroundings.clock
     settings, app = _sandbox(context) if context.sandbox else (_settings(context), None)
@@ -73,7 +73,7 @@ def open_session(context: Context, *, workers: int = 1, cached: bool = True) -> 
             bodies=context.verbose > 1,
         )
     with open_http(
-        settings,
+        verify=settings.verify,
         clock=clock,
         connections=workers + 2,
         trace=trace,
@@ -103,10 +103,10 @@ def acting(
     confirm: Callable[[Sequence[Item]], bool] = lambda _items: True,
 ) -> Iterator[Acting]:
     """Open what it takes to change something: client, locks, progress, and ears for signals."""
-    from evs_snap.crew import Crew
-    from evs_snap.locks import DiskLocks
     from evs_snap.render.progress import telling
-    from evs_snap.run import Orders
+    from evs_snap.runs import Orders
+    from evs_snap.runs.locks import DiskLocks
+    from evs_snap.runs.work import Crew
 
     surroundings = context.surroundings
     stop = Stop()

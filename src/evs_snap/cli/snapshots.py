@@ -36,9 +36,9 @@ def snapshots(
 
     Without selection: those of all disks of the project.
     """
-    from evs_snap.gathering import gather
     from evs_snap.render.columns import snapshot_columns
     from evs_snap.render.documents import resource
+    from evs_snap.runs.gather import gather
 
     now = context.surroundings.clock.now()
     with open_session(context, workers=2) as session:

@@ -24,7 +24,7 @@ def volumes(context: Context, /, limit: int | None, **select: object) -> None:
 
     Without selection: all disks of the project. Also called `disks` and `list`.
     """
-    from evs_snap.gathering import gather
+    from evs_snap.plan.slots import holders
     from evs_snap.render.columns import (
         SNAPSHOT_COLUMNS_OF_VOLUMES,
         VolumeRow,
@@ -32,7 +32,7 @@ def volumes(context: Context, /, limit: int | None, **select: object) -> None:
         volume_columns,
     )
     from evs_snap.render.documents import volume_document
-    from evs_snap.room import holders
+    from evs_snap.runs.gather import gather
 
     columns = volume_columns(context.surroundings.clock.now())
     titles = {c.title for c in chosen(columns, context.column)}

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.findings import Finding
-    from evs_snap.models import Snapshot, Volume
-    from evs_snap.report import Item
+    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.health.findings import Finding
+    from evs_snap.runs.report import Item
 
 R = TypeVar("R")
 

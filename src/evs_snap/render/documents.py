@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from evs_snap.api.models import Snapshot, Volume
 from evs_snap.errors import EvsSnapError, ServiceError
-from evs_snap.models import Snapshot, Volume
 from evs_snap.render.text import rfc3339
-from evs_snap.report import SCHEMA, Item, RunRecord
+from evs_snap.runs.report import SCHEMA, Item, RunRecord
 
 if TYPE_CHECKING:
-    from evs_snap.findings import Finding
+    from evs_snap.health.findings import Finding
     from evs_snap.render.columns import VolumeRow
 
 

@@ -1,0 +1,177 @@
+"""What each refusal means: its error class, hence exit code, and what to do about it.
+
+Source: evs-api.md, section 4, "Codes worth a branch", and the vendors' tables it cites.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from evs_snap.errors import (
+    MissingError,
+    PermissionDeniedError,
+    QuotaError,
+    ServerError,
+    ServiceError,
+    SignInError,
+    ThrottledError,
+    WrongEndpointError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evs_snap.api.faults import Fault
+
+_SIGN_IN = "Check the user name, password, domain and project, or the token."
+_RIGHTS = (
+    "Ask for evs:volumes:list/get and evs:snapshots:list/get/create/delete in this "
+    "project. Rights granted only through an enterprise project do not reach this API."
+)
+_ENDPOINT = (
+    "Check the region, the project and, if set, OS_VOLUME_ENDPOINT_OVERRIDE: "
+    "the address must serve EVS (Cinder v3) for the project signed in to."
+)
+_QUOTA = (
+    "Delete snapshots no longer needed, or have the quota raised. "
+    "`evs-snap snapshots` lists what there is."
+)
+_BILLING = "Look at the account in the console: it is frozen, in arrears or unverified."
+_LATER = "The service is at fault; try again later, and quote the request ID to it."
+
+# Codes that say more than their HTTP status.
+_BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
+    "EVS.0001": (WrongEndpointError, _ENDPOINT),
+    "EVS.0002": (SignInError, _SIGN_IN),
+    "EVS.0003": (PermissionDeniedError, _RIGHTS),
+    "EVS.1027": (PermissionDeniedError, _RIGHTS),
+    "EVS.1033": (ServiceError, "The quotas could not be read; that alone changes nothing."),
+    "EVS.1034": (QuotaError, _QUOTA),
+    "EVS.1042": (QuotaError, _QUOTA),
+    "EVS.1047": (
+        ServiceError,
+        "Only snapshots that are available or in error can be deleted; wait, and retry.",
+    ),
+    "EVS.2019": (
+        ServiceError,
+        "It is stuck in error_deleting: the vendor must clear it.",
+    ),
+    "EVS.2043": (ServiceError, "The snapshot is busy; wait until it is available."),
+    "EVS.2044": (
+        ServiceError,
+        "The disk's encryption key is missing or disabled: look at KMS in the console.",
+    ),
+    "EVS.2056": (PermissionDeniedError, _BILLING),
+    "EVS.2068": (ServiceError, "The disk is locked by another operation; retry later."),
+    "EVS.2130": (
+        ServiceError,
+        "A backup of the disk is running; retry when it is done.",
+    ),
+    "EVS.2143": (
+        PermissionDeniedError,
+        "Encrypted disk: let EVS use KMS once, in the console.",
+    ),
+    "EVS.2144": (PermissionDeniedError, _BILLING),
+    "EVS.2145": (PermissionDeniedError, _BILLING),
+    "EVS.2265": (
+        PermissionDeniedError,
+        "The service lacks its agency in this project: authorise EVS in the console.",
+    ),
+    "EVS.2409": (
+        ServiceError,
+        "Another snapshot of the disk is being made; retry later.",
+    ),
+    "EVS.5401": (SignInError, _SIGN_IN),
+    "EVS.5403": (PermissionDeniedError, _RIGHTS),
+    "EVS.5404": (MissingError, "It may have been deleted meanwhile."),
+    "EVS.5413": (QuotaError, _QUOTA),
+    "Common.0013": (SignInError, _SIGN_IN),
+    "Common.0018": (WrongEndpointError, _ENDPOINT),
+    "APIGW.0101": (WrongEndpointError, _ENDPOINT),
+    "APIGW.0301": (
+        SignInError,
+        (
+            "Check the access key, the secret key or token, and this machine's clock "
+            "(at most 15 minutes off)."
+        ),
+    ),
+    "APIGW.0302": (PermissionDeniedError, _RIGHTS),
+    "APIGW.0308": (ThrottledError, "Too many requests; use a smaller --parallel."),
+    "IAM.0012": (ThrottledError, "Too many sign-ins; wait a minute."),
+    "IAM.0061": (
+        SignInError,
+        "The user is locked after wrong passwords; wait, then fix it.",
+    ),
+    "IAM.0062": (
+        SignInError,
+        "The password is wrong or must be changed in the console.",
+    ),
+    "IAM.0080": (PermissionDeniedError, "The user needs programmatic access."),
+    "IAM.0081": (PermissionDeniedError, "The user needs programmatic access."),
+    "IAM.0082": (PermissionDeniedError, "The user needs programmatic access."),
+    "IAM.0083": (PermissionDeniedError, "The user needs programmatic access."),
+    "IAM.1105": (SignInError, "The access key has expired; make a new one."),
+    "IAM.1107": (
+        SignInError,
+        "The access key is inactive; enable it or make a new one.",
+    ),
+    "IAM.1108": (SignInError, "The temporary keys have expired; fetch new ones."),
+}
+
+
+def to_error(fault: Fault, *, doing: str) -> ServiceError:
+    """Turn a fault into the error that carries its exit code and what to do.
+
+    ``doing`` names the attempt in the user's words: "listing the disks".
+    """
+    kind, hint = _kind(fault)
+    what = fault.message or "no explanation given"
+    where = f"HTTP {fault.status}" + (f", {fault.code}" if fault.code else "")
+    return kind(
+        f"{doing}: the service refused ({where}): {what}",
+        hint=hint,
+        status=fault.status,
+        code=fault.code,
+        request_id=fault.request_id,
+    )
+
+
+def _kind(fault: Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911 - a table
+    known = _BY_CODE.get(fault.code or "")
+    if known:
+        return known
+    text = fault.message.lower()
+    match fault.status:
+        case 401:
+            return SignInError, _SIGN_IN
+        case 404 if fault.name == "itemNotFound":
+            return MissingError, "It may have been deleted meanwhile."
+        case 404 | 405 | 410:
+            return WrongEndpointError, _ENDPOINT
+        case 400 if "malformed request url" in text:
+            return WrongEndpointError, _ENDPOINT
+        case 413 if fault.name in {"overLimit", "overLimitFault"} or _speaks_of_quota(text):
+            return QuotaError, _QUOTA
+        case 400 | 403 | 409 if _speaks_of_quota(text):
+            return QuotaError, _QUOTA
+        case 403:
+            return PermissionDeniedError, _RIGHTS
+        case 429:
+            return ThrottledError, "Too many requests; try again in a minute."
+        case status if status >= 500:  # noqa: PLR2004
+            return ServerError, _LATER
+        case status if 300 <= status < 400:  # noqa: PLR2004
+            return (
+                WrongEndpointError,
+                "Redirects are not followed: a token goes to no other host.",
+            )
+    return ServiceError, None
+
+
+def _speaks_of_quota(text: str) -> bool:
+    if re.search(r"invalid input|policy|permission|not authori", text):
+        return False
+    return "quota" in text or (
+        "snapshot" in text and bool(re.search(r"exceed|limit|maximum", text))
+    )

@@ -1,0 +1,239 @@
+"""How bytes travel: timeouts, repetition, size limits, and a trace of each request."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from evs_snap.api.identity import BEFORE_REPEAT, REPEATABLE
+from evs_snap.errors import (
+    AnswerLostError,
+    BadAnswerError,
+    ConfigurationError,
+    EvsSnapError,
+    NotSentError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIApplication
+
+    from evs_snap.api.trace import Trace
+    from evs_snap.clock import Clock
+
+    Send = Callable[[httpx.Request], httpx.Response]
+
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+"""Seconds. EVS answers a POST slowly when busy; httpx's own 5 s would lose answers."""
+
+ATTEMPTS = 4
+THROTTLED_ATTEMPTS = 7
+"""Tries after 429: the clouds measure by the minute (evs-api.md, section 7)."""
+
+LONGEST_PAUSE = 60.0
+LARGEST_ANSWER = 64 * 2**20
+TOO_MANY = 429
+BROKEN = 500
+_PASSING = frozenset({TOO_MANY, 502, 503, 504})
+_PROMISING = frozenset({TOO_MANY, 503})  # the only ones whose Retry-After means this request
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+def open_http(  # noqa: PLR0913 - the one place where a client is put together
+    *,
+    verify: bool | str,
+    clock: Clock,
+    connections: int,
+    trace: Trace | None = None,
+    app: WSGIApplication | None = None,
+    timeout: httpx.Timeout = TIMEOUT,
+    announce: Callable[[str], None] = lambda _text: None,
+) -> httpx.Client:
+    """Return a client that repeats what may be repeated and follows no redirects.
+
+    ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
+    the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
+    answers in place of the network. ``announce`` is told before each repetition.
+    """
+    if app is not None:
+        wire, send = None, partial(_whole, httpx.WSGITransport(app=app).handle_request)
+    else:
+        wire = _wire(verify=verify, connections=connections)
+        send = partial(_whole, partial(wire.send, stream=True))
+    if trace is not None:
+        send = partial(trace.send, send)
+    transport = RetryTransport(send, clock=clock, wire=wire, announce=announce)
+    return httpx.Client(transport=transport, timeout=timeout)
+
+
+def _wire(*, verify: bool | str, connections: int) -> httpx.Client:
+    """Return a client for what httpx reads from the environment: the proxies."""
+    context = _tls(verify)
+    try:
+        return httpx.Client(verify=context, limits=httpx.Limits(max_connections=connections))
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            "the proxy settings of the environment cannot be used",
+            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a host; "
+            "a SOCKS proxy needs `pip install 'httpx[socks]'`) and NO_PROXY (host names).",
+        ) from error
+
+
+def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
+    *,
+    attempt: int,
+    method: str,
+    repeatable: bool,
+    status: int | None,
+    retry_after: str | None,
+    was_sent: bool,
+    jitter: float,
+) -> float | None:
+    """Return the seconds to wait before sending again, or None to give up.
+
+    ``attempt`` counts from 1; ``status`` is None where no answer came. A POST is sent
+    again only where the first surely did nothing: never sent, or refused with 429; after
+    a 500 only a GET is. 413 with ``Retry-After: 0`` is Cinder's quota answer and never retried.
+    """
+    throttled = status == TOO_MANY
+    passing = status in _PASSING or (status == BROKEN and method == "GET")
+    if status is not None and not passing:
+        return None
+    safe = repeatable or method in {"GET", "DELETE"} or throttled or not was_sent
+    if not safe or attempt >= (THROTTLED_ATTEMPTS if throttled else ATTEMPTS):
+        return None
+    pause = min(LONGEST_PAUSE, 2.0 ** (attempt if throttled else attempt - 1))
+    pause *= 0.5 + jitter / 2
+    if status in _PROMISING and re.fullmatch("[0-9]{1,9}", retry_after or ""):
+        pause = max(pause, min(LONGEST_PAUSE, float(retry_after or 0)))
+    return pause
+
+
+class RetryTransport(httpx.BaseTransport):
+    """Sends, reads the whole answer, repeats where that is safe, and words failures."""
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        clock: Clock,
+        wire: httpx.Client | None = None,
+        announce: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._send = send
+        self._announce = announce
+        self._clock = clock
+        self._wire = wire
+
+    def close(self) -> None:
+        """Close the connections below."""
+        if self._wire is not None:
+            self._wire.close()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer, read. Raises NotSentError, AnswerLostError, BadAnswerError."""
+        attempt = 0
+        while True:
+            attempt += 1
+            response, failure = None, None
+            try:
+                response = self._send(request)
+            except (httpx.TransportError, UnicodeError) as error:
+                failure = _worded(error, request)
+            pause = pause_before_retry(
+                attempt=attempt,
+                method=request.method,
+                repeatable=bool(request.extensions.get(REPEATABLE)),
+                status=response.status_code if response else None,
+                retry_after=response.headers.get("Retry-After") if response else None,
+                was_sent=not isinstance(failure, NotSentError),
+                jitter=self._clock.jitter(),
+            )
+            if pause is not None and not isinstance(failure, _HopelessError):
+                why = failure.message if failure else f"{request.url.host} is busy"
+                self._announce(f"{why}; trying again in {pause:.0f} s")
+                self._clock.sleep(pause)
+                if prepare := request.extensions.get(BEFORE_REPEAT):
+                    prepare()
+            elif response is not None:
+                return response
+            elif failure is not None:
+                raise failure
+
+
+class _HopelessError(NotSentError):
+    """Trying again cannot help."""
+
+
+def _whole(send: Send, request: httpx.Request) -> httpx.Response:
+    """Read the body at once: a failure can still be repeated, and its size is bounded."""
+    response = send(request)
+    size, parts = 0, []
+    try:
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > LARGEST_ANSWER:
+                raise BadAnswerError(
+                    f"the answer from {request.url.host} is larger than "
+                    f"{LARGEST_ANSWER // 2**20} MiB: that is not this API"
+                )
+            parts.append(part)
+    except httpx.DecodingError as error:
+        raise BadAnswerError(
+            f"the answer from {request.url.host} cannot be unpacked: {error}",
+            hint="A proxy on the way may have damaged it; try again later.",
+        ) from error
+    finally:
+        response.close()
+    headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _OF_THE_WIRE]
+    return httpx.Response(response.status_code, headers=headers, content=b"".join(parts))
+
+
+def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> EvsSnapError:
+    where = f"{request.method} {request.url.scheme}://{request.url.netloc.decode()}"
+    why = str(error) or type(error).__name__
+    if isinstance(error, UnicodeError | httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        # The error's own words are left out: they would quote the header at fault.
+        return _HopelessError(
+            f"{where}: cannot be sent ({type(error).__name__})",
+            hint="Check the address (OS_AUTH_URL, region) and the proxy's.",
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return _HopelessError(
+            f"{where}: its certificate is not trusted: {why}",
+            hint="Name the CA's file in OS_CACERT, or cacert in clouds.yaml.",
+        )
+    if "[SSL" in why and isinstance(error, httpx.ConnectError):
+        return NotSentError(
+            f"{where}: no TLS connection: {why}",
+            hint="Check that the address speaks https at that port, and the proxy.",
+        )
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return NotSentError(
+            f"{where}: no connection: {why}",
+            hint="Check the address (OS_AUTH_URL, region), name resolution, firewall and proxy.",
+        )
+    if isinstance(error, httpx.ProxyError):
+        return NotSentError(f"{where}: the proxy refused: {why}", hint="Check HTTPS_PROXY.")
+    return AnswerLostError(
+        f"{where}: no answer: {why}",
+        hint="The service or the network is slow or broken; try again later.",
+    )
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
+    try:
+        if isinstance(verify, str):
+            return ssl.create_default_context(cafile=Path(verify).expanduser())
+        return httpx.create_ssl_context(verify=verify)
+    except (OSError, RuntimeError) as error:  # no such file, no certificates in it, no such ~user
+        what = f"the CA file {verify!r}" if isinstance(verify, str) else "the CA certificates"
+        raise ConfigurationError(
+            f"{what} cannot be read: {error}",
+            hint="Correct OS_CACERT or cacert, or SSL_CERT_FILE.",
+        ) from error

@@ -1,0 +1,164 @@
+"""Every step between the settings and a snapshot, tried in order; changes nothing."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+
+from evs_snap.auth.catalog import endpoint_base
+from evs_snap.errors import (
+    BadAnswerError,
+    EvsSnapError,
+    NotFoundError,
+    NotSentError,
+    SignInError,
+    UnreachableError,
+    WrongEndpointError,
+)
+from evs_snap.health.findings import (
+    Finding,
+    Result,
+    failure,
+    on_clock,
+    on_disks,
+    on_limit,
+    on_quota,
+    on_rights,
+)
+from evs_snap.runs.gather import gather
+from evs_snap.settings.credentials import AgencyCredentials, Keys
+from evs_snap.settings.regions import evs_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from evs_snap.api.client import EvsClient
+    from evs_snap.api.identity import Identity
+    from evs_snap.clock import Clock
+    from evs_snap.plan.selection import Selection
+    from evs_snap.settings import Settings
+
+_STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined. ``limit`` is how many snapshots a disk may hold."""
+
+    settings: Settings
+    http: httpx.Client
+    auth: Identity
+    client: EvsClient
+    limit: int
+    networked: bool = True
+
+
+def examine(patient: Patient, selection: Selection, *, clock: Clock) -> Iterator[Finding]:
+    """Yield a finding for each step; after one that all later ones need fails, skips."""
+    yield _settings(patient)
+    if patient.networked:
+        yield _name_resolution(patient)
+        error, seen = _first_contact(patient, now=clock.now)
+        yield from seen
+        if isinstance(error, NotSentError):
+            yield from _skipped(_STEPS, because="needs the connection")
+            return
+    yield from _project(patient, selection)
+
+
+def _settings(patient: Patient) -> Finding:
+    told = ", ".join(sorted(set(patient.settings.origins.values())))
+    return Finding("settings", Result.PASS, f"from {told}" if told else "the sandbox's own")
+
+
+def _name_resolution(patient: Patient) -> Finding:
+    urls = (_first_address(patient.settings), patient.settings.endpoint or "")
+    hosts = {host for url in urls if (host := urlsplit(url).hostname)}
+    unknown = []
+    for host in sorted(hosts):
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError) as error:
+            unknown.append(f"{host}: {error}")
+    if unknown:
+        fix = "Check OS_AUTH_URL, the region and the DNS. Behind a proxy it may be normal."
+        return Finding("names", Result.WARN, "; ".join(unknown), fix)
+    return Finding("names", Result.PASS, ", ".join(sorted(hosts)) or "none to resolve")
+
+
+def _first_address(settings: Settings) -> str:
+    """Return where the first request goes: to IAM, or where keys need nothing there, to EVS."""
+    return settings.auth_url or endpoint_base(settings.endpoint or evs_url(settings.region or ""))
+
+
+def _first_contact(
+    patient: Patient, *, now: Callable[[], datetime]
+) -> tuple[EvsSnapError | None, list[Finding]]:
+    """Ask the first address for its version: connection, TLS, and what time it is there."""
+    url = f"{_first_address(patient.settings)}/v3"
+    try:
+        request = httpx.Request("GET", url, headers={"Accept": "application/json"})
+        answer = patient.http.send(request, auth=None)
+    except EvsSnapError as error:
+        skipped = Finding("clock", Result.SKIP, "needs the connection")
+        return error, [failure("connection", error), skipped]
+    told = f"{url} answers (HTTP {answer.status_code})"
+    signs = isinstance(patient.settings.credentials, Keys | AgencyCredentials)
+    skew = on_clock(answer.headers.get("Date"), now=now(), signs=signs)
+    return None, [Finding("connection", Result.PASS, told), skew]
+
+
+def _project(patient: Patient, selection: Selection) -> Iterator[Finding]:
+    address = ""
+    try:
+        address = patient.client.address()
+        gathered = gather(patient.client, selection)
+    except EvsSnapError as error:
+        step = _step_at_fault(error, patient) if address else "sign-in"
+        reached = _STEPS.index(step)
+        yield from (_passed(done, patient, address=address) for done in _STEPS[:reached])
+        yield failure(step, error)
+        yield from _skipped(_STEPS[reached + 1 :], because=f"needs the step {step!r}")
+        return
+    yield _passed("sign-in", patient, address=address)
+    yield _passed("endpoint", patient, address=address)
+    yield on_rights(patient.auth.roles)
+    yield on_disks(gathered.volumes)
+    yield _quota(patient, wanted=len(gathered.volumes))
+    yield on_limit(gathered.volumes, gathered.snapshots, limit=patient.limit)
+
+
+def _step_at_fault(error: EvsSnapError, patient: Patient) -> str:
+    """Return which step failed where the disks could not be listed."""
+    if error.exit_code == NotFoundError.exit_code:
+        return "disks"
+    if isinstance(error, WrongEndpointError | UnreachableError | BadAnswerError):
+        return "endpoint"
+    signs = isinstance(patient.settings.credentials, Keys | AgencyCredentials)
+    # Whoever signs shows the keys with this request; whoever has a token has signed in.
+    return "sign-in" if signs and isinstance(error, SignInError) else "rights"
+
+
+def _passed(step: str, patient: Patient, *, address: str) -> Finding:
+    if step == "rights":
+        return on_rights(patient.auth.roles)
+    told = address if step == "endpoint" else patient.settings.sign_in
+    return Finding(step, Result.PASS, told)
+
+
+def _skipped(steps: Iterable[str], *, because: str) -> Iterator[Finding]:
+    return (Finding(step, Result.SKIP, because) for step in steps)
+
+
+def _quota(patient: Patient, *, wanted: int) -> Finding:
+    try:
+        quota = patient.client.quota()
+    except EvsSnapError as error:
+        told = f"could not be read: {error.message}"
+        return Finding("quota", Result.WARN, told, error.hint or "")
+    return on_quota(quota, wanted=wanted)

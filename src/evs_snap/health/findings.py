@@ -1,0 +1,132 @@
+"""What the doctor makes of what it sees: facts in, a finding out, with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import USABLE_VOLUME_STATUSES
+from evs_snap.errors import EvsSnapError, ServiceError, SignInError
+from evs_snap.plan.slots import holders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from evs_snap.api.models import QuotaSet, Snapshot, Volume
+
+SKEW_ALLOWED = 15 * 60
+"""Seconds that a signed request's date may be off (evs-api.md, section 5.2)."""
+
+_SKEW_NOTED = 2 * 60
+_READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})
+_NAMED = 5
+
+
+class Result(StrEnum):
+    """How a step went."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step: how it went, what was seen, and what to do where it did not go well."""
+
+    step: str
+    result: Result
+    detail: str
+    fix: str = ""
+    exit_code: int = 0
+
+
+def failure(step: str, error: EvsSnapError) -> Finding:
+    """Return the finding for a step that an error ended."""
+    told = "; ".join((error.message, *error.details))
+    if isinstance(error, ServiceError) and error.request_id:
+        told = f"{told} (request ID: {error.request_id})"
+    return Finding(step, Result.FAIL, told, error.hint or "", error.exit_code)
+
+
+def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
+    """Compare a Date header with the time here; who ``signs`` is refused when it is far off."""
+    try:
+        skew = (now - parsedate_to_datetime(date or "")).total_seconds()
+    except (TypeError, ValueError, ArithmeticError):
+        return Finding("clock", Result.SKIP, "the service does not tell the time")
+    told = f"this machine is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the service"
+    fix = "Set the clock, and keep it set (chrony, systemd-timesyncd)."
+    if abs(skew) > SKEW_ALLOWED and signs:
+        told = f"{told}: no signature is accepted"
+        return Finding("clock", Result.FAIL, told, fix, SignInError.exit_code)
+    if abs(skew) > _SKEW_NOTED:
+        return Finding("clock", Result.WARN, told, fix)
+    return Finding("clock", Result.PASS, told)
+
+
+def on_rights(roles: Sequence[str]) -> Finding:
+    """Say what a sign-in with these roles, which could list, may do beyond."""
+    told = "disks and snapshots can be listed"
+    if roles and all(role.lower() in _READERS for role in roles):
+        fix = "Ask for a role with evs:snapshots:create and delete in this project."
+        return Finding(
+            "rights", Result.WARN, f"{told}; role {', '.join(roles)} can change nothing", fix
+        )
+    return Finding("rights", Result.PASS, f"{told}; creating is not tried")
+
+
+def on_disks(volumes: Sequence[Volume]) -> Finding:
+    """Say whether there are disks, and which of them take no snapshot now."""
+    count = len(volumes)
+    unfit = [v.name or v.id for v in volumes if v.status not in USABLE_VOLUME_STATUSES]
+    if unfit:
+        fix = "EVS takes snapshots only of disks that are available or in-use."
+        return Finding(
+            "disks", Result.WARN, f"{len(unfit)} of {count} in no state for it: {_some(unfit)}", fix
+        )
+    if not count:
+        return Finding(
+            "disks", Result.WARN, "the project has no disks", "Check project and region."
+        )
+    return Finding("disks", Result.PASS, f"{count} disks")
+
+
+def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:
+    """Say whether the project has room for ``wanted`` more snapshots."""
+    free = quota.snapshots.free
+    if free is None:
+        if (quota.snapshots.limit or 0) < 0:
+            return Finding("quota", Result.PASS, "no limit on the project's snapshots")
+        return Finding("quota", Result.SKIP, "the service does not tell how much is left")
+    told = f"{free} snapshots left in the project"
+    if free < wanted:
+        fix = "Have the quota raised, or prune."
+        return Finding("quota", Result.WARN, f"{told}, for {wanted} disks", fix)
+    return Finding("quota", Result.PASS, told)
+
+
+def on_limit(volumes: Sequence[Volume], snapshots: Sequence[Snapshot], *, limit: int) -> Finding:
+    """Say which disks hold ``limit`` snapshots, or one less."""
+    full, near = [], []
+    for volume in volumes:
+        held = len(holders([s for s in snapshots if s.volume_id == volume.id]))
+        if held >= limit:
+            full.append(volume.name or volume.id)
+        elif held == limit - 1:
+            near.append(volume.name or volume.id)
+    fix = "Rotate, prune or delete; `create` refuses a full disk."
+    if full:
+        return Finding("limit", Result.WARN, f"full, {limit} of {limit}: {_some(full)}", fix)
+    if near:
+        return Finding("limit", Result.WARN, f"one slot left: {_some(near)}", fix)
+    return Finding("limit", Result.PASS, f"no disk is near {limit} snapshots")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,105 @@
+"""Whether disks have fresh, usable snapshots of ours: a verdict for monitoring; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from evs_snap.plan.retention import SKEW
+from evs_snap.plan.slots import holders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from evs_snap.api.models import Snapshot, Volume
+
+_NAMED = 5
+
+
+class Level(IntEnum):
+    """What monitoring plugins exit with (Monitoring Plugins guidelines)."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The worst level of all disks, and the one line that explains it."""
+
+    level: Level
+    text: str
+
+
+def judge_freshness(
+    volumes: Sequence[Volume],
+    snapshots: Sequence[Snapshot],
+    *,
+    now: datetime,
+    max_age: timedelta,
+    min_count: int,
+    limit: int,
+) -> Finding:
+    """Judge each disk by the snapshots that carry our stamp; report the worst of them.
+
+    Others' snapshots do not count: one made by hand at noon says nothing about whether
+    last night's run did its work. Nor do those dated in the future, which would never age.
+    """
+    judged = []
+    newest: list[datetime] = []
+    for volume in volumes:
+        of_disk = [s for s in snapshots if s.volume_id == volume.id]
+        made = [
+            s.created_at
+            for s in of_disk
+            if s.policy and s.is_usable and s.created_at and s.created_at <= now + SKEW
+        ]
+        newest += [max(made)] if made else []
+        level, trouble = _judge(of_disk, made, now=now, max_age=max_age, min_count=min_count)
+        if level is Level.OK and len(holders(of_disk)) >= limit:
+            level, trouble = Level.WARNING, f"full ({len(holders(of_disk))} of {limit})"
+        judged.append((level, f"{volume.name or volume.id} {trouble}"))
+    worst = max(level for level, _ in judged)
+    oldest = max((now - moment for moment in newest), default=None)
+    figures = f" | disks={len(volumes)}" + (
+        f" oldest_newest={_seconds(oldest)}s;;{_seconds(max_age)}" if oldest is not None else ""
+    )
+    if worst is Level.OK:
+        return Finding(worst, f"{len(volumes)} disks, each has a fresh snapshot{figures}")
+    bad = [text for level, text in judged if level is worst]
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    named = "; ".join(bad[:_NAMED]).replace("|", "/")  # what follows a bar is figures
+    return Finding(worst, f"{len(bad)} of {len(volumes)} disks: {named}{more}{figures}")
+
+
+def _judge(
+    of_disk: Sequence[Snapshot],
+    made: Sequence[datetime],
+    *,
+    now: datetime,
+    max_age: timedelta,
+    min_count: int,
+) -> tuple[Level, str]:
+    if not made:
+        return Level.CRITICAL, "has no usable snapshot of ours"
+    age = now - max(made)
+    if age > max_age:
+        return Level.CRITICAL, f"newest is {_told(age)} old"
+    if len(made) < min_count:
+        return Level.CRITICAL, f"has {len(made)} of {min_count} usable snapshots"
+    broken = sum(s.policy is not None and s.status.startswith("error") for s in of_disk)
+    if broken:
+        return Level.WARNING, f"has {broken} in error"
+    return Level.OK, ""
+
+
+def _told(span: timedelta) -> str:
+    hours, rest = divmod(_seconds(span), 3600)
+    return f"{hours}h" if hours else f"{rest // 60}m"
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())

@@ -1,0 +1,79 @@
+"""What a new snapshot is called: a template filled in, within what EVS takes."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import SYSTEM_NAME_PREFIXES
+from evs_snap.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from evs_snap.api.models import Volume
+
+DEFAULT_TEMPLATE = "{volume}-{utc}"
+LONGEST_NAME = 64
+"""Characters: the least of what the consoles and APIs of these clouds take."""
+
+LONGEST_DESCRIPTION = 85
+_FIELDS = ("volume", "id", "utc", "date", "time", "policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A name with fields in braces; checked when made (ConfigurationError)."""
+
+    text: str = DEFAULT_TEMPLATE
+
+    def __post_init__(self) -> None:
+        """Refuse fields that do not exist, and names that would be empty."""
+        try:
+            parts = list(string.Formatter().parse(self.text))
+        except ValueError as error:
+            raise ConfigurationError(f"--name {self.text!r}: {error}") from error
+        for _, field, spec, conversion in parts:
+            if field is not None and (field not in _FIELDS or spec or conversion):
+                raise ConfigurationError(
+                    f"--name {self.text!r} has the unknown field {{{field}}}",
+                    hint=f"Fields: {' '.join(f'{{{f}}}' for f in _FIELDS)}.",
+                )
+        if not self.text.strip() or not self.text.isprintable():
+            raise ConfigurationError(f"--name {self.text!r} is empty or cannot be printed")
+
+    def name(self, volume: Volume, *, now: datetime, policy: str) -> str:
+        """Fill in; a name too long loses the end of its volume part, never its time.
+
+        Raises ConfigurationError for what is too long all the same, and for names
+        that the backup services keep to themselves.
+        """
+        fields = {
+            "volume": _plain(volume.name or "") or volume.id,
+            "id": volume.id,
+            "utc": f"{now:%Y%m%dT%H%M%SZ}",
+            "date": f"{now:%Y-%m-%d}",
+            "time": f"{now:%H%M%SZ}",
+            "policy": policy,
+        }
+        filled = self.text.format(**fields).strip()
+        surplus = len(filled) - LONGEST_NAME
+        if surplus > 0 and "{volume}" in self.text:
+            kept = max(1, len(fields["volume"]) - surplus)
+            fields["volume"] = fields["volume"][:kept].rstrip()
+            filled = self.text.format(**fields).strip()
+        if len(filled) > LONGEST_NAME:
+            raise ConfigurationError(
+                f"the name {filled!r} has {len(filled)} characters, {LONGEST_NAME} is the most"
+            )
+        if filled.startswith(SYSTEM_NAME_PREFIXES):
+            raise ConfigurationError(
+                f"the name {filled!r} would pass for a backup service's",
+                hint="Choose another with --name.",
+            )
+        return filled
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text if c.isprintable()).strip()

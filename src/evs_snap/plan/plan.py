@@ -1,0 +1,193 @@
+"""What is to be done to each disk, and why: data in, plan out, nothing touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import STAMP_BUCKET, Snapshot
+from evs_snap.errors import EvsSnapError
+from evs_snap.plan.draft import Draft, draft_for
+from evs_snap.plan.retention import Keep, Verdict, judge
+from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from evs_snap.api.models import Volume
+    from evs_snap.plan.request import CreateRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A snapshot to delete, and why."""
+
+    snapshot: Snapshot
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPlan:
+    """The steps for one disk, in this order, each only where the one before went well.
+
+    ``make_room`` goes; the snapshot of ``draft`` is made, or ``reuse`` seen usable;
+    ``prune`` goes. ``keep`` stays. ``refusal`` says why there are no steps.
+    """
+
+    volume: Volume
+    make_room: tuple[Removal, ...] = ()
+    draft: Draft | None = None
+    reuse: Snapshot | None = None
+    prune: tuple[Removal, ...] = ()
+    keep: tuple[Verdict, ...] = ()
+    refusal: EvsSnapError | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def plan_create(
+    volumes: Sequence[Volume],
+    snapshots: Sequence[Snapshot],
+    request: CreateRequest,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> list[DiskPlan]:
+    """Decide for each disk how it comes by its snapshot. Order as given."""
+    by_volume = _by_volume(snapshots)
+    return [
+        _plan_disk(volume, by_volume.get(volume.id, []), request, now=now, new_id=new_id)
+        for volume in volumes
+    ]
+
+
+def plan_prune(
+    volumes: Sequence[Volume],
+    snapshots: Sequence[Snapshot],
+    keep: Keep,
+    *,
+    policy: str,
+    now: datetime,
+) -> list[DiskPlan]:
+    """Decide for each disk what the rules give up of the snapshots under ``policy``."""
+    by_volume = _by_volume(snapshots)
+    return [
+        _pruned(DiskPlan(volume), by_volume.get(volume.id, []), keep, policy=policy, now=now)
+        for volume in volumes
+    ]
+
+
+def _by_volume(snapshots: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:
+    found: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        found.setdefault(snapshot.volume_id, []).append(snapshot)
+    return found
+
+
+def _plan_disk(
+    volume: Volume,
+    snapshots: Sequence[Snapshot],
+    request: CreateRequest,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> DiskPlan:
+    try:
+        plan = _reused(volume, snapshots, request, now=now)
+        if plan is None:
+            plan = _created(volume, snapshots, request, now=now, key=new_id())
+    except EvsSnapError as refusal:
+        return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,))
+    if request.keep is None:
+        return plan
+    return _pruned(plan, snapshots, request.keep, policy=request.policy, now=now)
+
+
+def _reused(
+    volume: Volume, snapshots: Sequence[Snapshot], request: CreateRequest, *, now: datetime
+) -> DiskPlan | None:
+    """Return a plan around this period's snapshot, where there is one already."""
+    bucket = request.bucket(now)
+    if bucket is None:
+        return None
+    made = [
+        s
+        for s in snapshots
+        if s.policy == request.policy
+        and s.metadata.get(STAMP_BUCKET) == bucket
+        and s.status in {"available", "creating"}
+    ]
+    if not made:
+        return None
+    best = min(made, key=lambda s: (not s.is_usable, str(s.created_at), s.id))
+    return DiskPlan(volume, reuse=best, reasons=(f"already made for {bucket}",))
+
+
+def _created(
+    volume: Volume,
+    snapshots: Sequence[Snapshot],
+    request: CreateRequest,
+    *,
+    now: datetime,
+    key: str,
+) -> DiskPlan:
+    draft = draft_for(volume, snapshots, request, now=now, key=key)
+    removals = _room(snapshots, request, draft, now=now)
+    slot = len(holders(snapshots)) - len(removals) + 1
+    replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
+    return DiskPlan(
+        volume,
+        make_room=removals,
+        draft=draft,
+        reasons=(f"slot {slot} of {request.limit}", *replaced),
+    )
+
+
+def _room(
+    snapshots: Sequence[Snapshot], request: CreateRequest, draft: Draft, *, now: datetime
+) -> tuple[Removal, ...]:
+    """Return what must go before there is a slot. Raises LimitError where nothing may."""
+    held = holders(snapshots)
+    needed = len(held) - request.limit + 1
+    if needed <= 0:
+        return ()
+    own = [s for s in snapshots if s.policy == request.policy]
+    dropped: tuple[Removal, ...] = ()
+    spoken_for: set[str] = set()
+    if request.keep is not None:
+        why = ("to make room", "given up by the rules")
+        verdicts = given_up(judge(own, request.keep, now=now))
+        dropped = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
+        if len(dropped) == needed:
+            return dropped
+        after = judge([*own, draft.as_made(own, now=now)], request.keep, now=now)
+        spoken_for = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in dropped}
+    giving_way = replaceable(snapshots, policy=request.policy, wanted=frozenset(spoken_for))
+    if request.replace and needed == len(dropped) + 1 and giving_way is not None:
+        why = ("to make room", f"oldest of policy {request.policy}")
+        return (*dropped, Removal(giving_way, why))
+    raise limit_error(held, limit=request.limit)
+
+
+def _pruned(
+    plan: DiskPlan, snapshots: Sequence[Snapshot], keep: Keep, *, policy: str, now: datetime
+) -> DiskPlan:
+    """Return the plan with what the rules say once its new snapshot is there.
+
+    The one that the run vouches for stays, whatever they say.
+    """
+    gone = {removal.snapshot.id for removal in plan.make_room}
+    pool = [s for s in snapshots if s.policy == policy and s.id not in gone]
+    new = plan.reuse
+    if plan.draft is not None:
+        new = plan.draft.as_made(pool, now=now)
+        pool.append(new)
+    verdicts = judge(pool, keep, now=now)
+    others = [v for v in verdicts if new is None or v.snapshot.id != new.id]
+    of_new = next((v.reasons for v in verdicts if v.keep and new and v.snapshot.id == new.id), ())
+    return replace(
+        plan,
+        prune=tuple(Removal(v.snapshot, v.reasons) for v in given_up(others)),
+        keep=tuple(v for v in others if v.keep),
+        reasons=(*plan.reasons, *of_new),
+    )

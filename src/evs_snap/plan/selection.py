@@ -1,0 +1,120 @@
+"""Which disks are meant: SELECT options and a list of volumes in, the chosen ones out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from evs_snap.errors import AmbiguousError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evs_snap.api.models import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked for.
+
+    Chosen are the ``volumes`` (names or IDs), and all that meet every one of the
+    other criteria given: a name like one of ``match``, attached to one of
+    ``servers``, carrying one of ``metadata`` (a key, or key and value), or simply
+    ``everything``; less those whose name is like one of ``exclude``, or whose ID is one.
+    """
+
+    volumes: tuple[str, ...] = ()
+    match: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
+    everything: bool = False
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was asked for."""
+        return not (self.volumes or self.has_criteria)
+
+    @property
+    def has_criteria(self) -> bool:
+        """Whether disks are asked for by what they are, not by name alone."""
+        return bool(self.match or self.servers or self.metadata or self.everything)
+
+    @property
+    def sole_volume(self) -> str | None:
+        """The one name or ID, where nothing else was asked for."""
+        if len(self.volumes) == 1 and not (self.has_criteria or self.exclude):
+            return self.volumes[0]
+        return None
+
+
+def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
+    """Return the disks chosen, each once: the named ones first, in the order asked.
+
+    Raises NotFoundError for a name that nothing has, for criteria that no disk meets and
+    for a selection that comes out empty, AmbiguousError for a name that several disks have.
+    """
+    named = [find(volumes, wanted) for wanted in selection.volumes]
+    meeting = [v for v in volumes if _meets(v, selection)] if selection.has_criteria else []
+    if selection.has_criteria and not meeting:
+        raise NotFoundError(
+            f"none of the project's {len(volumes)} disks is selected",
+            hint="`evs-snap volumes` lists them. Criteria given together must all be met.",
+        )
+    chosen = {v.id: v for v in (*named, *meeting) if not _is_excluded(v, selection)}
+    if not chosen:
+        raise NotFoundError("every disk selected is excluded as well", hint="See --exclude.")
+    return list(chosen.values())
+
+
+def find(volumes: Sequence[Volume], wanted: str) -> Volume:
+    """Return the one disk with this ID, or else this name.
+
+    Raises NotFoundError, and AmbiguousError with the IDs: EVS names are not unique.
+    """
+    by_id = [v for v in volumes if v.id == wanted]
+    found = by_id or [v for v in volumes if v.name == wanted]
+    if not found:
+        names = {v.name for v in volumes if v.name}
+        close = get_close_matches(wanted, names, n=3)
+        meant = f"Did you mean {' or '.join(repr(n) for n in close)}? " if close else ""
+        raise NotFoundError(
+            f"no disk has the name or ID {wanted!r}",
+            hint=f"{meant}`evs-snap volumes` lists the disks of this project and region.",
+        )
+    if len(found) > 1:
+        raise AmbiguousError(
+            f"{len(found)} disks have the name {wanted!r}",
+            details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in found),
+            hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
+        )
+    return found[0]
+
+
+def is_id(text: str) -> bool:
+    """Whether the text is written like an ID of this API."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _meets(volume: Volume, selection: Selection) -> bool:
+    name = volume.name or ""
+    if selection.match and not any(fnmatchcase(name, g) for g in selection.match):
+        return False
+    if selection.servers and not set(selection.servers) & set(volume.attached_to):
+        return False
+    return not selection.metadata or any(
+        key in volume.metadata and value in {None, volume.metadata[key]}
+        for key, value in selection.metadata
+    )
+
+
+def _is_excluded(volume: Volume, selection: Selection) -> bool:
+    return any(
+        volume.id == glob or fnmatchcase(volume.name or "", glob) for glob in selection.exclude
+    )

@@ -1,0 +1,80 @@
+"""Whether a disk has a slot left, who holds them, and what may go to make room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evs_snap.errors import LimitError
+from evs_snap.plan.retention import DELETABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evs_snap.api.models import Snapshot
+    from evs_snap.plan.retention import Verdict
+
+
+def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Return those that use up the limit: all but the backup services' own.
+
+    One that is being deleted may hold its slot still (evs-api.md, section 2).
+    """
+    return [s for s in snapshots if not s.is_system]
+
+
+def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return those against a snapshot: of those in error first, then of the oldest first."""
+    dropped = [v for v in reversed(verdicts) if not v.keep]
+    return sorted(dropped, key=lambda v: v.snapshot.is_usable)
+
+
+def replaceable(
+    snapshots: Sequence[Snapshot], *, policy: str, wanted: frozenset[str]
+) -> Snapshot | None:
+    """Return the own snapshot that may give way to a new one, or None.
+
+    The first in error, else the oldest usable one that no rule wants (``wanted`` are
+    IDs), provided a newer usable one stays on the disk.
+    """
+    own = [
+        s
+        for s in snapshots
+        if s.policy == policy and not s.is_system and s.status in DELETABLE and s.id not in wanted
+    ]
+    broken = [s for s in own if not s.is_usable]
+    if broken:
+        return min(broken, key=lambda s: s.id)
+    oldest = min((s for s in own if s.created_at), key=_age, default=None)
+    usable = [s for s in snapshots if s.is_usable and not s.is_system and s.created_at]
+    newer = any(_age(s) > _age(oldest) for s in usable) if oldest else False
+    return oldest if newer else None
+
+
+def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
+    """Say that the disk is full, who holds the slots, and the three ways out."""
+    ours = [s for s in held if s.policy is not None]
+    policies = sorted({s.policy or "" for s in ours})
+    broken = sum(s.status.startswith("error") for s in held)
+    shares = [
+        f"{len(ours)} made by evs-snap (policy {', '.join(policies)})" if ours else "",
+        f"{len(held) - len(ours)} by others" if len(ours) < len(held) else "",
+        f"{broken} of them in error" if broken else "",
+    ]
+    oldest_first = sorted(held, key=_age)
+    return LimitError(
+        f"the disk holds {len(held)} of {limit} snapshots; nothing was sent",
+        details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
+        hint="Three ways out: delete one (evs-snap delete ID); let evs-snap replace its own "
+        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N).",
+    )
+
+
+def _age(snapshot: Snapshot) -> tuple[str, str]:
+    """Return what orders snapshots by age, those made in one second as well."""
+    return str(snapshot.created_at), snapshot.id
+
+
+def _holder(snapshot: Snapshot) -> str:
+    made = f"{snapshot.created_at:%Y-%m-%d}" if snapshot.created_at else "unknown"
+    whose = "ours" if snapshot.policy else "others'"
+    return f"{snapshot.id}  {made:<10}  {snapshot.status:<9}  {whose:<7}  {snapshot.name or ''}"

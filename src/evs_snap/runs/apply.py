@@ -1,0 +1,205 @@
+"""A plan carried out: disks side by side, the steps of one disk in order."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY
+from evs_snap.errors import (
+    EvsSnapError,
+    InterruptedRunError,
+    SnapshotFailedError,
+    WaitTimeoutError,
+)
+from evs_snap.runs.duplicates import TWIN_TIMEOUT, leave_one
+from evs_snap.runs.removing import delete_all, failed, spared
+from evs_snap.runs.report import Action, Item
+from evs_snap.runs.submit import submit
+from evs_snap.runs.wait import await_available
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.plan.plan import DiskPlan, Removal
+    from evs_snap.runs.work import Crew
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRun:
+    """How far a disk has come. ``made`` is its snapshot, ``posts`` what that took."""
+
+    plan: DiskPlan
+    before: tuple[Item, ...] = ()
+    made: Item | None = None
+    posts: int = 0
+    after: tuple[Item, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing has failed so far."""
+        done = (*self.before, *((self.made,) if self.made else ()))
+        return all(item.error is None for item in done)
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All outcomes, in the order of the steps."""
+        return (*self.before, *((self.made,) if self.made else ()), *self.after)
+
+
+def carry_out(crew: Crew, plans: Sequence[DiskPlan]) -> list[Item]:
+    """Carry plans out; return what became of each step. No disk's failure stops another."""
+    crew.stop.begin()
+    crew.tell(f"working on {len(plans)} disks")
+    runs = _each(crew, plans, _begin, not_begun=_not_begun)
+    if crew.timeout is not None:
+        runs = _seen_through(crew, runs, timeout=crew.timeout)
+    else:
+        # What took more than one POST may be two, and is seen through all the same.
+        runs = [
+            _seen_through(crew, [run], timeout=TWIN_TIMEOUT)[0] if run.posts > 1 else run
+            for run in runs
+        ]
+    return [item for run in runs for item in run.items]
+
+
+def planned(plan: DiskPlan) -> list[Item]:
+    """Return what carrying the plan out would come to."""
+    if plan.refusal is not None:
+        return [_refused(plan)]
+    items = [_would_delete(plan.volume, r) for r in plan.make_room]
+    if plan.reuse is not None:
+        items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
+    if plan.draft is not None:
+        reasons = (f"would create {plan.draft.name}", *plan.reasons)
+        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons))
+    items += [_would_delete(plan.volume, r) for r in plan.prune]
+    return items + _kept(plan)
+
+
+def _seen_through(crew: Crew, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
+    runs = _await(crew, runs, timeout=timeout)
+    return _each(crew, runs, _finish, not_begun=_unfinished)
+
+
+def _begin(crew: Crew, plan: DiskPlan) -> DiskRun:
+    """Make room and ask for the snapshot, or take up the one that is there."""
+    if plan.refusal is not None:
+        return DiskRun(plan, made=_refused(plan))
+    run = DiskRun(plan, before=delete_all(crew, plan, plan.make_room))
+    if plan.reuse is not None:
+        return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
+    if plan.draft is None or not run.is_well:
+        return run
+    if crew.stop.asked:
+        return replace(run, made=_not_begun(plan).made)
+    item = Item(Action.CREATED, plan.volume, reasons=plan.reasons)
+    try:
+        done = submit(crew.client, plan.draft, clock=crew.clock, stop=crew.stop)
+    except EvsSnapError as error:
+        return replace(run, made=failed(item, error))
+    if done.snapshot.metadata.get(STAMP_KEY) != plan.draft.key:
+        note = "the service dropped our stamp: no rule will ever delete it"
+        item = replace(item, reasons=(*item.reasons, note))
+    item = replace(item, snapshot=done.snapshot)
+    if done.snapshot.status.startswith("error"):  # found so, after a lost answer
+        ended = f"snapshot {done.snapshot.id} ended in status {done.snapshot.status!r}"
+        item = failed(item, SnapshotFailedError(ended, hint="Delete it, and try again."))
+    return replace(run, made=item, posts=done.posts)
+
+
+def _await(crew: Crew, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
+    """See the new snapshots usable, all in one loop."""
+
+    def tell(pending: Mapping[str, Snapshot]) -> None:
+        named = next((s.name or s.id for s in pending.values()), "")
+        crew.tell(
+            f"waiting for {named}" if len(pending) == 1 else f"waiting for {len(pending)} snapshots"
+        )
+
+    asked = {run.made.snapshot.id: run.made.snapshot for run in runs if run.made
+             and run.made.snapshot and run.made.error is None}  # fmt: skip
+    if not asked:
+        return list(runs)
+    results = await_available(
+        crew.client,
+        list(asked.values()),
+        clock=crew.clock,
+        stop=crew.stop,
+        timeout=timeout,
+        tell=tell,
+    )
+    return [_settled(run, results) for run in runs]
+
+
+def _settled(run: DiskRun, results: Mapping[str, Snapshot | EvsSnapError]) -> DiskRun:
+    if run.made is None or run.made.snapshot is None:
+        return run
+    result = results.get(run.made.snapshot.id)
+    if not isinstance(result, EvsSnapError):
+        return replace(run, made=replace(run.made, snapshot=result or run.made.snapshot))
+    made = failed(run.made, result)
+    if isinstance(result, WaitTimeoutError | SnapshotFailedError) and result.seen:
+        seen = run.made.snapshot.model_copy(update={"status": result.seen})
+        made = replace(made, snapshot=seen)
+    return replace(run, made=made)
+
+
+def _finish(crew: Crew, run: DiskRun) -> DiskRun:
+    """With a usable snapshot at hand: settle with rivals, then prune."""
+    if not run.is_well:
+        return _unfinished(run, why="nothing is deleted after a failure")
+    draft, made = run.plan.draft, run.made
+    if draft and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in draft.metadata):
+        try:
+            made = leave_one(crew, made, draft, made.snapshot, posts=run.posts)
+        except EvsSnapError as error:
+            return replace(run, made=failed(made, error))
+    pruned = delete_all(crew, run.plan, run.plan.prune, made=made)
+    return replace(run, made=made, after=(*pruned, *_kept(run.plan)))
+
+
+def _each(
+    crew: Crew,
+    things: Sequence[T],
+    step: Callable[[Crew, T], R],
+    *,
+    not_begun: Callable[[T], R],
+) -> list[R]:
+    """Take the step for each, side by side; order as given. After a stop, none is begun."""
+
+    def one(thing: T) -> R:
+        return not_begun(thing) if crew.stop.asked else step(crew, thing)
+
+    with ThreadPoolExecutor(max_workers=crew.parallel) as pool:
+        futures: list[Future[R]] = [pool.submit(one, thing) for thing in things]
+        return [future.result() for future in futures]
+
+
+def _not_begun(plan: DiskPlan) -> DiskRun:
+    if plan.refusal is not None:
+        return DiskRun(plan, made=_refused(plan))
+    error = InterruptedRunError("not begun: the run was stopped")
+    return DiskRun(plan, made=failed(Item(Action.FAILED, plan.volume), error))
+
+
+def _unfinished(run: DiskRun, why: str = "the run was stopped") -> DiskRun:
+    left = tuple(spared(run.plan.volume, removal, why=why) for removal in run.plan.prune)
+    return replace(run, after=(*left, *_kept(run.plan)))
+
+
+def _would_delete(volume: Volume, removal: Removal) -> Item:
+    return Item(Action.PLANNED, volume, removal.snapshot, ("would delete", *removal.reasons))
+
+
+def _kept(plan: DiskPlan) -> list[Item]:
+    return [Item(Action.KEPT, plan.volume, v.snapshot, v.reasons) for v in plan.keep]
+
+
+def _refused(plan: DiskPlan) -> Item:
+    return Item(Action.REFUSED, plan.volume, reasons=plan.reasons, error=plan.refusal)

@@ -1,0 +1,97 @@
+"""Where one snapshot was wanted and two may be there: seen to it that one is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import STAMP_KEY, Snapshot
+from evs_snap.errors import SnapshotFailedError, WaitTimeoutError
+from evs_snap.runs.delete import delete
+from evs_snap.runs.report import Action, Item
+from evs_snap.runs.rivals import Ruling, rule
+from evs_snap.runs.wait import await_available
+from evs_snap.runs.work import DELETE_TIMEOUT, read, rows_of
+
+if TYPE_CHECKING:
+    from evs_snap.plan.draft import Draft
+    from evs_snap.runs.work import Crew
+
+TWIN_TIMEOUT = 300.0
+"""Seconds to wait for a snapshot that may be a twin, where nobody asked to wait at all."""
+
+TWIN_GRACE = 60.0
+"""Seconds after which a POST thought lost counts as lost: until then it may be carried out."""
+
+_CHECKS = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each look whether a twin is gone."""
+
+
+def leave_one(crew: Crew, item: Item, draft: Draft, made: Snapshot, *, posts: int) -> Item:
+    """Return the outcome once at most one of the snapshots wanted once is left.
+
+    ``made`` is the item's snapshot, seen usable; ``posts`` is how many requests it took.
+    """
+    if posts > 1:
+        crew.clock.sleep(TWIN_GRACE)
+    for pause in _CHECKS:
+        crew.clock.sleep(pause)
+        ruling = _ruling(crew, draft, made=made)
+        twins = [twin for twin in ruling.losers if twin.id != made.id]
+        if not twins:
+            break
+        for twin in twins:
+            _remove(crew, twin)
+    else:
+        raise SnapshotFailedError(
+            f"snapshot {made.id} is usable, but this run's other one, {twins[0].id}, is still "
+            "listed after its deletion",
+            hint=f"`evs-snap delete {twins[0].id}` removes it.",
+        )
+    if ruling.winner.id == made.id:
+        return item
+    _remove(crew, made)
+    if ruling.winner.metadata.get(STAMP_KEY) == draft.key:
+        return replace(item, snapshot=ruling.winner)
+    why = "another run made it at the same time"
+    return replace(item, action=Action.REUSED, snapshot=ruling.winner, reasons=(why,))
+
+
+def _remove(crew: Crew, snapshot: Snapshot) -> None:
+    delete(crew.client, snapshot, clock=crew.clock, stop=crew.stop, timeout=DELETE_TIMEOUT)
+
+
+def _ruling(crew: Crew, draft: Draft, *, made: Snapshot) -> Ruling:
+    """Rule on what the disk holds now, with a winner that was seen usable."""
+    rows = rows_of(crew, draft.volume)
+    ruling = rule(list(rows.values()), draft, made=made)
+    if ruling.undecided:
+        seen = await_available(
+            crew.client,
+            ruling.undecided,
+            clock=crew.clock,
+            stop=crew.stop,
+            timeout=crew.timeout or TWIN_TIMEOUT,
+            tell=lambda _pending: None,
+        )
+        rows = rows_of(crew, draft.volume)
+        # A list may lag behind what was seen just now.
+        rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
+        ruling = rule(list(rows.values()), draft, made=made)
+    for twin in ruling.undecided:
+        if twin.metadata.get(STAMP_KEY) == draft.key:
+            raise WaitTimeoutError(
+                f"snapshot {made.id} is usable, but this run made another one, {twin.id}, "
+                f"and that was still {twin.status!r}",
+                hint=f"`evs-snap delete {twin.id}` removes it once it is available.",
+            )
+    while ruling.winner.id != made.id:
+        # What was made goes in favour of this one: a list's word is not enough.
+        found = read(crew, ruling.winner.id)
+        if found is not None and found.is_usable:
+            break
+        rows.pop(ruling.winner.id)
+        if found is not None:
+            rows[found.id] = found
+        ruling = rule(list(rows.values()), draft, made=made)
+    return ruling

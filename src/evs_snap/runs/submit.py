@@ -1,0 +1,121 @@
+"""One POST that leaves at most one snapshot, however the network fails.
+
+An answer that never came is settled by looking for the key that went out with the
+request, never by sending again blindly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import STAMP_KEY
+from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, ServiceError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from evs_snap.api.client import EvsClient
+    from evs_snap.api.models import Snapshot
+    from evs_snap.clock import Clock
+    from evs_snap.plan.draft import Draft
+    from evs_snap.stop import Stop
+
+LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before each look: a new snapshot may enter the lists only after a while."""
+
+POSTS = 3
+_SKEW = timedelta(minutes=15)
+_SERVER_FAULT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The snapshot, and how many POSTs it took: after more than one a twin is possible."""
+
+    snapshot: Snapshot
+    posts: int
+
+
+def submit(client: EvsClient, draft: Draft, *, clock: Clock, stop: Stop) -> Submitted:
+    """Create the snapshot, or find out that it was created.
+
+    Raises what kept it from being created; where it could not even be found out whether
+    it was, an AnswerLostError that says so.
+    """
+    began = clock.now()
+    posts = 0
+    while True:
+        posts += 1
+        try:
+            snapshot = client.create_snapshot(
+                draft.volume.id,
+                name=draft.name,
+                description=draft.description,
+                metadata=draft.metadata,
+                force=draft.force,
+            )
+        except EvsSnapError as error:
+            unknown = _is_unknown(error)
+            if posts == 1 and not unknown:
+                raise
+            # A later POST may be refused just because an earlier one was carried out after
+            # all: it took the last slot, or is still at work on the disk.
+            found = _look(client, draft, began=began, clock=clock, lost=error)
+            if found is not None:
+                return Submitted(found, posts)
+            if stop.asked:
+                raise _unsettled(error, draft, why="the run was stopped") from error
+            if posts >= POSTS or not unknown:
+                raise
+        else:
+            return Submitted(snapshot, posts)
+
+
+def _is_unknown(error: EvsSnapError) -> bool:
+    """Whether the service may have acted although it did not say so."""
+    if isinstance(error, ServiceError):
+        return (error.status or 0) >= _SERVER_FAULT
+    return isinstance(error, AnswerLostError | BadAnswerError)
+
+
+def _look(
+    client: EvsClient, draft: Draft, *, began: datetime, clock: Clock, lost: EvsSnapError
+) -> Snapshot | None:
+    """Return the snapshot of this attempt, or None where it does not exist after all.
+
+    Only the last look must succeed: that one decides whether to send again.
+    """
+    for number, pause in enumerate(LOOKS, start=1):
+        clock.sleep(pause)
+        try:
+            rows = client.snapshots(volume_id=draft.volume.id)
+        except EvsSnapError as error:
+            if number == len(LOOKS):
+                raise _unsettled(lost, draft, why=error.message) from error
+            continue
+        for row in rows:
+            if _is_ours(row, draft, began=began):
+                return row
+    return None
+
+
+def _unsettled(lost: EvsSnapError, draft: Draft, *, why: str) -> AnswerLostError:
+    return AnswerLostError(
+        f"{lost.message}; and whether the snapshot exists could not be found out: {why}",
+        hint=f"Look for {draft.name!r} with `evs-snap snapshots` before creating it again; "
+        "with --once-per a new run looks by itself.",
+    )
+
+
+def _is_ours(row: Snapshot, draft: Draft, *, began: datetime) -> bool:
+    if STAMP_KEY in row.metadata:
+        return row.metadata[STAMP_KEY] == draft.key
+    # A cloud that drops metadata leaves the name, on this disk, since the POST.
+    return (
+        row.name == draft.name
+        and row.id not in draft.known
+        and row.created_at is not None
+        and row.created_at >= began - _SKEW
+    )

@@ -1,0 +1,194 @@
+"""What the user said, checked: one frozen record that a session can start from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evs_snap.errors import ConfigurationError
+from evs_snap.settings import clouds
+from evs_snap.settings.addresses import require_safe
+from evs_snap.settings.credentials import (
+    AgencyCredentials,
+    Credentials,
+    Keys,
+    choose_credentials,
+    is_true,
+    missing,
+    required,
+)
+from evs_snap.settings.regions import iam_url
+from evs_snap.settings.sources import (
+    Said,
+    agreeing,
+    from_cloud,
+    from_environment,
+    from_keys_file,
+    require_sendable,
+    speaks_of_sign_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a session needs to know.
+
+    ``auth_url`` is Keystone's (IAM's), without the version; empty where keys need no
+    look-up there. ``endpoint`` overrides the catalog. ``verify`` is True, False, or the path of a
+    CA file. ``limit`` is how many snapshots a disk may hold, None where nobody said.
+    ``origins`` tells where each value came from, never the value.
+    """
+
+    auth_url: str
+    credentials: Credentials
+    project_name: str | None = None
+    project_id: str | None = None
+    project_domain_name: str | None = None
+    project_domain_id: str | None = None
+    region: str | None = None
+    interface: str = "public"
+    endpoint: str | None = None
+    api_version: str = "v3"
+    verify: bool | str = True
+    allow_http: bool = False
+    limit: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        return self.credentials.secrets
+
+    @property
+    def sign_in(self) -> str:
+        """Which kind of sign-in it is, and where it came from; never the secret."""
+        said = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
+        return f"{self.credentials.kind} ({', '.join(said) or 'built in'})"
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    cloud: str | None = None,
+    options: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """Combine options (by our key), environment and clouds.yaml, in this order.
+
+    Raises ConfigurationError that names the variable or key at fault.
+    """
+    said = environment = from_environment(environ)
+    name = cloud or environ.get("OS_CLOUD") or None
+    if name or not speaks_of_sign_in(environment):
+        entry = clouds.find_cloud(environ, name=name)
+        if entry:
+            where, tree = entry
+            of_cloud = from_cloud(tree, where=where)
+            said = of_cloud.under(
+                agreeing(environment, cloud=of_cloud, named_by_option=bool(cloud))
+            )
+    if not speaks_of_sign_in(said):
+        said = from_keys_file(environ).under(said)
+    given = {k: v for k, v in (options or {}).items() if v}
+    options_of = {"region": "--os-region-name"}
+    said = said.under(
+        Said(given, {k: options_of.get(k, f"--os-{k.replace('_', '-')}") for k in given})
+    )
+    if not speaks_of_sign_in(said):
+        raise _nothing_configured(clouds.cloud_names(environ))
+    return _settings(said)
+
+
+def _settings(said: Said) -> Settings:
+    get = said.values.get
+    require_sendable(said)
+    credentials = choose_credentials(said)
+    region = get("region")
+    allow_http = is_true(get("allow_http"))
+    endpoint = get("endpoint")
+    if endpoint:
+        require_safe(endpoint, allow_http=allow_http, what="the volume endpoint")
+    if isinstance(credentials, Keys | AgencyCredentials):
+        auth_url = _auth_url_of_keys(said)
+    elif not (get("project_id") or get("project_name")):
+        raise missing("project", "OS_PROJECT_NAME (or OS_PROJECT_ID)", "project_name")
+    else:
+        auth_url = required(said, "auth_url")
+    if "{region_name}" in auth_url and not region:
+        raise missing("region", "OS_REGION_NAME", "region_name")
+    auth_url = auth_url.replace("{region_name}", region or "")
+    if auth_url:
+        require_safe(auth_url, allow_http=allow_http, what="auth_url")
+    return Settings(
+        auth_url=_base_url(auth_url),
+        credentials=credentials,
+        project_name=get("project_name"),
+        project_id=get("project_id"),
+        project_domain_name=get("project_domain_name"),
+        project_domain_id=get("project_domain_id"),
+        region=region,
+        interface=(get("interface") or "public").removesuffix("URL"),
+        endpoint=endpoint,
+        api_version=_api_version(get("api_version")),
+        verify=_verify(said),
+        allow_http=allow_http,
+        limit=_limit(get("limit")),
+        origins=said.origins,
+    )
+
+
+def _auth_url_of_keys(said: Said) -> str:
+    """Return where to look the project up: given, the region's own, or nowhere."""
+    get = said.values.get
+    region = get("region")
+    if not region and not (get("endpoint") and get("project_id")):
+        raise missing("region", "OS_REGION_NAME", "region_name")
+    if get("auth_url") or get("project_id"):
+        return get("auth_url") or ""
+    return iam_url(region or "")
+
+
+def _nothing_configured(names: list[str]) -> ConfigurationError:
+    choose = (
+        f"Choose a cloud of your clouds.yaml ({', '.join(names)}) with --os-cloud NAME"
+        if names
+        else "Set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, "
+        "OS_PROJECT_NAME and OS_REGION_NAME, or write a clouds.yaml "
+        "(~/.config/openstack/clouds.yaml) and name the cloud with --os-cloud NAME; or set "
+        "OS_ACCESS_KEY, OS_SECRET_KEY and OS_REGION_NAME; or, on an ECS that has an agency, "
+        "OS_AUTH_TYPE=agency and OS_REGION_NAME"
+    )
+    return ConfigurationError(
+        "no cloud is configured",
+        hint=f"{choose}. To try evs-snap without an account, add --sandbox.",
+    )
+
+
+def _base_url(auth_url: str) -> str:
+    """Cut what people leave at the end of OS_AUTH_URL: a slash, /v3, the tokens path."""
+    url = auth_url.rstrip("/").removesuffix("/auth/tokens")
+    return url.removesuffix("/v3").rstrip("/")
+
+
+def _api_version(value: str | None) -> str:
+    version = f"v{(value or '3').lower().removeprefix('v')}"
+    if version not in {"v2", "v3"}:
+        raise ConfigurationError(f"volume API version {value!r} is neither 2 nor 3")
+    return version
+
+
+def _verify(said: Said) -> bool | str:
+    if is_true(said.values.get("insecure")):
+        return False
+    return said.values.get("cacert") or True
+
+
+def _limit(value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not re.fullmatch("[1-9][0-9]{0,8}", value):
+        raise ConfigurationError(f"evs_snap.limit in clouds.yaml is no count: {value!r}")
+    return int(value)

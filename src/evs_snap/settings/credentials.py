@@ -1,0 +1,237 @@
+"""The four ways to prove who one is, and which of them the user meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from evs_snap.errors import ConfigurationError
+from evs_snap.settings.addresses import require_safe
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from evs_snap.settings.sources import Said
+
+METADATA_ADDRESS = "http://169.254.169.254"
+"""Where an ECS finds the keys of its agency: on its own link, hence plain http."""
+
+_KINDS = {
+    "password": "password",
+    "v3password": "password",
+    "token": "token",
+    "v3token": "token",
+    "aksk": "keys",
+    "agency": "agency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCredentials:
+    """A Keystone user and password; the user by ID, or by name and domain."""
+
+    username: str | None
+    user_id: str | None
+    domain_name: str | None
+    domain_id: str | None
+    password: str = field(repr=False)
+
+    kind: ClassVar[str] = "password"
+    keys_said: ClassVar[tuple[str, ...]] = ("username", "user_id", "password")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        return (self.password,)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCredentials:
+    """A token somebody else fetched; it cannot be renewed."""
+
+    token: str = field(repr=False)
+
+    kind: ClassVar[str] = "token"
+    keys_said: ClassVar[tuple[str, ...]] = ("token",)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        return (self.token,)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An access key and its secret; temporary ones have a security token and an end."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+    kind: ClassVar[str] = "AK/SK"
+    keys_said: ClassVar[tuple[str, ...]] = ("access_key", "secret_key", "security_token")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        return (self.secret_key, *((self.security_token,) if self.security_token else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyCredentials:
+    """The machine's own agency: temporary keys from the metadata address."""
+
+    address: str = METADATA_ADDRESS
+
+    kind: ClassVar[str] = "ECS agency"
+    keys_said: ClassVar[tuple[str, ...]] = ("auth_type", "metadata_url")
+    secrets: ClassVar[tuple[str, ...]] = ()
+
+
+Credentials = PasswordCredentials | TokenCredentials | Keys | AgencyCredentials
+
+
+def choose_credentials(said: Said) -> Credentials:
+    """Return the one kind of sign-in that the user gave in full.
+
+    Raises ConfigurationError where none is complete (naming what is missing), and where
+    several are and nothing says which.
+    """
+    kind = _kind_asked(said)
+    if kind is None:
+        begun = {k: _lacking(said, k) for k in ("password", "token", "keys") if _begun(said, k)}
+        complete = [k for k, lacking in begun.items() if not lacking]
+        if len(complete) > 1:
+            raise _several(said, complete)
+        if not complete and len(begun) > 1:
+            raise _halves(said, begun)
+        kind = (complete or list(begun) or ["password"])[0]
+    match kind:
+        case "token":
+            return TokenCredentials(required(said, "token"))
+        case "keys":
+            return Keys(
+                access_key=required(said, "access_key"),
+                secret_key=required(said, "secret_key"),
+                security_token=said.values.get("security_token"),
+            )
+        case "agency":
+            return _agency(said)
+    return _password(said)
+
+
+def required(said: Said, key: str) -> str:
+    """Return a value. Raises ConfigurationError that names the variable that is missing."""
+    value = said.values.get(key)
+    if not value:
+        raise missing(key, _variable(said, key), key)
+    return value
+
+
+def missing(what: str, variable: str, key: str) -> ConfigurationError:
+    """Say which variable, or key of clouds.yaml, is missing."""
+    return ConfigurationError(
+        f"the {what.replace('_', ' ')} is not set: {variable} is missing",
+        hint=f"Set {variable}, or {key} in clouds.yaml.",
+    )
+
+
+def is_true(value: str | None) -> bool:
+    """Whether a setting says yes."""
+    return (value or "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _kind_asked(said: Said) -> str | None:
+    asked = said.values.get("auth_type")
+    if asked is None:
+        return None
+    if asked not in _KINDS:
+        raise ConfigurationError(
+            f"{said.origins['auth_type']} asks for {asked!r}, which is not known",
+            hint="Known: password, token, aksk, agency.",
+        )
+    return _KINDS[asked]
+
+
+_PARTS = {
+    "password": ("username", "password"),
+    "token": ("token",),
+    "keys": ("access_key", "secret_key"),
+}
+
+
+_PARTNERS = {
+    "HUAWEICLOUD_SDK_AK": "HUAWEICLOUD_SDK_SK",
+    "HUAWEICLOUD_SDK_SK": "HUAWEICLOUD_SDK_AK",
+    "HW_ACCESS_KEY": "HW_SECRET_KEY",
+    "HW_SECRET_KEY": "HW_ACCESS_KEY",
+}
+
+
+def _begun(said: Said, kind: str) -> bool:
+    return any(key in said.values for key in (*_PARTS[kind], *_instead(kind)))
+
+
+def _lacking(said: Said, kind: str) -> list[str]:
+    """Return what is missing of a kind of sign-in."""
+    lacking = [key for key in _PARTS[kind] if key not in said.values]
+    if kind == "password" and "user_id" in said.values and "username" in lacking:
+        lacking.remove("username")
+    return lacking
+
+
+def _instead(kind: str) -> tuple[str, ...]:
+    return ("user_id",) if kind == "password" else ()
+
+
+def _variable(said: Said, key: str) -> str:
+    """Return the variable that would set a value: for keys, one of the set begun with."""
+    partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(key, "")
+    return _PARTNERS.get(said.origins.get(partner, ""), f"OS_{key.upper()}")
+
+
+def _origins(said: Said, kind: str) -> str:
+    keys = (*_PARTS[kind], *_instead(kind))
+    return " and ".join(sorted({said.origins[k] for k in keys if k in said.origins}))
+
+
+def _several(said: Said, kinds: list[str]) -> ConfigurationError:
+    told = "; ".join(f"{kind} ({_origins(said, kind)})" for kind in kinds)
+    return ConfigurationError(
+        f"several ways to sign in are given: {told}",
+        hint="Unset all but one, or choose with OS_AUTH_TYPE=password, token or aksk.",
+    )
+
+
+def _halves(said: Said, begun: dict[str, list[str]]) -> ConfigurationError:
+    told = "; ".join(
+        f"{kind} ({_origins(said, kind)}) lacks "
+        f"{' and '.join(_variable(said, key) for key in lacking)}"
+        for kind, lacking in begun.items()
+    )
+    return ConfigurationError(
+        f"no way to sign in is complete: {told}", hint="Complete one, and unset the other."
+    )
+
+
+def _password(said: Said) -> PasswordCredentials:
+    get = said.values.get
+    if not (get("username") or get("user_id")):
+        raise missing("user", "OS_USERNAME", "username")
+    if not (get("user_id") or get("user_domain_name") or get("user_domain_id")):
+        raise missing("user's domain", "OS_USER_DOMAIN_NAME", "user_domain_name")
+    return PasswordCredentials(
+        username=get("username"),
+        user_id=get("user_id"),
+        domain_name=get("user_domain_name"),
+        domain_id=get("user_domain_id"),
+        password=required(said, "password"),
+    )
+
+
+def _agency(said: Said) -> AgencyCredentials:
+    address = said.values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
+    allowed = is_true(said.values.get("allow_http")) or address == METADATA_ADDRESS
+    require_safe(address, allow_http=allowed, what="the metadata address")
+    return AgencyCredentials(address)

@@ -1,0 +1,542 @@
+"""What is sent again and what never, how failures are worded, what a trace shows."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import zlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evs_snap.api import transport
+from evs_snap.api.identity import REPEATABLE
+from evs_snap.api.trace import Trace
+from evs_snap.api.transport import RetryTransport, open_http, pause_before_retry
+from evs_snap.errors import (
+    AnswerLostError,
+    BadAnswerError,
+    ConfigurationError,
+    EvsSnapError,
+    NotSentError,
+)
+from evs_snap.settings import Settings
+from evs_snap.settings.credentials import TokenCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import FakeClock
+
+    Play = Callable[[httpx.Request], httpx.Response]
+
+TOKEN = "gAAAA-t0ken"
+URL = "https://evs.example.com/v3/p/snapshots"
+OPENSSL = shutil.which("openssl")
+SHORT = httpx.Timeout(0.15)
+
+
+def settings(*, verify: bool | str = True) -> Settings:
+    return Settings("http://127.0.0.1", TokenCredentials(TOKEN), project_id="p", verify=verify)
+
+
+class Wire:
+    """Plays answers and failures in turn, the last one for ever."""
+
+    def __init__(self, *plays: httpx.Response | Exception | int) -> None:
+        self.plays = list(plays)
+        self.sent: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
+        if isinstance(play, Exception):
+            raise play
+        return httpx.Response(play) if isinstance(play, int) else play
+
+
+def send(
+    wire: Wire, fake: FakeClock, *, method: str = "GET", repeatable: bool = False
+) -> httpx.Response:
+    request = httpx.Request(method, URL, extensions={REPEATABLE: repeatable})
+    return RetryTransport(wire, clock=fake.clock).handle_request(request)
+
+
+LOST = [
+    httpx.ReadTimeout("slow"),
+    httpx.ReadError("reset"),
+    httpx.WriteError("broken pipe"),
+    httpx.RemoteProtocolError("cut off"),
+]
+UNSENT = [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.PoolTimeout("full")]
+
+
+@pytest.mark.parametrize("failure", [*LOST, *UNSENT, 429, 500, 502, 503, 504])
+def test_a_get_is_sent_again(failure: Exception | int, fake: FakeClock) -> None:
+    wire = Wire(failure, failure, 200)
+    assert send(wire, fake).status_code == 200
+    assert len(wire.sent) == 3
+
+
+@pytest.mark.parametrize("failure", [*LOST, *UNSENT, 429, 502, 503, 504])
+def test_a_delete_is_sent_again(failure: Exception | int, fake: FakeClock) -> None:
+    wire = Wire(failure, 202)
+    assert send(wire, fake, method="DELETE").status_code == 202
+    assert len(wire.sent) == 2
+
+
+@pytest.mark.parametrize("failure", LOST)
+def test_a_post_whose_answer_is_lost_is_never_sent_again(
+    failure: Exception, fake: FakeClock
+) -> None:
+    """It may have made a snapshot: a second one would be its twin."""
+    wire = Wire(failure, 202)
+    with pytest.raises(AnswerLostError, match="no answer") as caught:
+        send(wire, fake, method="POST")
+    assert len(wire.sent) == 1
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 413, 500, 502, 503, 504])
+def test_a_refused_post_is_never_sent_again(status: int, fake: FakeClock) -> None:
+    wire = Wire(status, 202)
+    assert send(wire, fake, method="POST").status_code == status
+    assert len(wire.sent) == 1
+
+
+@pytest.mark.parametrize("failure", [*UNSENT, 429])
+def test_a_post_that_surely_did_nothing_is_sent_again(
+    failure: Exception | int, fake: FakeClock
+) -> None:
+    wire = Wire(failure, failure, 202)
+    assert send(wire, fake, method="POST").status_code == 202
+    assert len(wire.sent) == 3
+
+
+def test_signing_in_is_a_post_that_may_be_sent_again(fake: FakeClock) -> None:
+    wire = Wire(httpx.ReadTimeout("slow"), 503, 201)
+    assert send(wire, fake, method="POST", repeatable=True).status_code == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_413_with_retry_after_zero_is_never_sent_again(method: str, fake: FakeClock) -> None:
+    """Cinder says so of its quota: obeying would spin."""
+    wire = Wire(httpx.Response(413, headers={"Retry-After": "0"}))
+    assert send(wire, fake, method=method).status_code == 413
+    assert len(wire.sent) == 1
+    assert fake.slept == []
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 300, 301, 400, 401, 403, 404, 409, 501])
+def test_any_other_answer_is_passed_up_at_once(status: int, fake: FakeClock) -> None:
+    wire = Wire(status)
+    assert send(wire, fake).status_code == status
+    assert (len(wire.sent), fake.slept) == (1, [])
+
+
+def test_attempts_are_bounded_and_pauses_grow(fake: FakeClock) -> None:
+    wire = Wire(503)
+    assert send(wire, fake).status_code == 503
+    assert fake.slept == [0.75, 1.5, 3.0]
+    wire = Wire(httpx.ConnectError("refused"))
+    with pytest.raises(NotSentError):
+        send(wire, fake)
+    assert len(wire.sent) == transport.ATTEMPTS
+
+
+def test_throttling_is_waited_out_for_longer(fake: FakeClock) -> None:
+    """The clouds count by the minute: a few seconds would not do."""
+    assert send(Wire(429), fake, method="POST").status_code == 429
+    assert fake.slept == [1.5, 3.0, 6.0, 12.0, 24.0, 45.0]
+    assert sum(fake.slept) > 60
+
+
+def pause(
+    retry_after: str | None = None, *, status: int = 503, attempt: int = 1, jitter: float = 0.0
+) -> float | None:
+    return pause_before_retry(
+        attempt=attempt,
+        method="GET",
+        repeatable=False,
+        status=status,
+        retry_after=retry_after,
+        was_sent=True,
+        jitter=jitter,
+    )
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_sane_retry_after_is_obeyed(status: int) -> None:
+    assert pause("30", status=status) == 30.0
+    assert pause("99999", status=status) == transport.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", "0", "-1", "1.5", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 5000, "²", "٣٣", "1e9"],
+)
+def test_an_odd_retry_after_is_not_obeyed(odd: str) -> None:
+    assert pause(odd) == pause(None)
+
+
+def test_retry_after_of_another_status_is_not_obeyed() -> None:
+    assert pause("30", status=502) == pause(None, status=502)
+
+
+@given(st.integers(1, 7), st.floats(0, 1, exclude_max=True), st.sampled_from([429, 500, 503]))
+def test_a_pause_is_jittered_and_bounded(attempt: int, jitter: float, status: int) -> None:
+    """Property: threads that failed together do not come back together."""
+    chosen = pause(attempt=attempt, jitter=jitter, status=status)
+    lowest = pause(attempt=attempt, jitter=0.0, status=status)
+    if chosen is None or lowest is None:
+        assert chosen is lowest is None
+    else:
+        assert lowest <= chosen <= 2 * lowest  # just 2, where floats are rounded
+        assert chosen <= transport.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    ("failure", "said", "hint"),
+    [
+        (httpx.ConnectError("[Errno 111] Connection refused"), "no connection", "firewall"),
+        (httpx.ConnectError("[Errno -2] Name or service not known"), "no connection", "address"),
+        (httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version"), "no TLS", "https"),
+        (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy", "HTTPS_PROXY"),
+        (httpx.ConnectTimeout(""), "ConnectTimeout", "firewall"),
+    ],
+)
+def test_a_missing_connection_is_worded_with_a_hint(
+    failure: Exception, said: str, hint: str, fake: FakeClock
+) -> None:
+    with pytest.raises(NotSentError, match=said) as caught:
+        send(Wire(failure), fake)
+    assert "GET https://evs.example.com" in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "not trusted"),
+        (httpx.UnsupportedProtocol("x"), "cannot be sent"),
+        (httpx.LocalProtocolError(f"Illegal header value b'{TOKEN}\\n'"), "cannot be sent"),
+        (UnicodeError("label empty or too long"), "cannot be sent"),
+    ],
+)
+def test_what_can_never_work_is_tried_once(failure: Exception, said: str, fake: FakeClock) -> None:
+    wire = Wire(failure)
+    with pytest.raises(NotSentError, match=said) as caught:
+        send(wire, fake, method="POST")
+    assert len(wire.sent) == 1
+    assert TOKEN not in caught.value.message
+
+
+# From here on, real sockets on loopback.
+
+
+@contextmanager
+def server(*answers: bytes | None) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve raw bytes, one connection each and the last for ever; None keeps silent."""
+    heard: list[bytes] = []
+    silent: list[socket.socket] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(5)
+
+    def run() -> None:
+        left = list(answers)
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            heard.append(peer.recv(65536))
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            if answer is None:
+                silent.append(peer)
+                continue
+            with peer:
+                peer.sendall(answer)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v3/p/volumes", heard
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for peer in silent:
+            peer.close()
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def ask(url: str, fake: FakeClock, *, method: str = "GET") -> httpx.Response:
+    with open_http(verify=True, clock=fake.clock, connections=2, timeout=SHORT) as http:
+        return http.send(httpx.Request(method, url))
+
+
+CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+GARBAGE = [
+    b"",
+    b"garbage\r\n\r\n",
+    b"\x16\x03\x01\x00\x01\x01",
+    b"HTTP/1.1 9999 Odd\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: \x00\x01\r\n\r\n",
+    CUT_OFF,
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_on_the_wire_is_a_lost_answer(garbage: bytes, fake: FakeClock) -> None:
+    with server(garbage) as (url, heard), pytest.raises(AnswerLostError):
+        ask(url, fake, method="POST")
+    assert len(heard) == 1
+    with server(garbage, answer(b"{}")) as (url, heard):
+        assert ask(url, fake).content == b"{}"
+    assert len(heard) == 2
+
+
+def test_silence_is_a_lost_answer(fake: FakeClock) -> None:
+    with server(None) as (url, heard), pytest.raises(AnswerLostError, match="timed out"):
+        ask(url, fake, method="POST")
+    assert len(heard) == 1
+
+
+def test_nobody_listening_is_not_sent(fake: FakeClock) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(NotSentError, match="refused"):
+        ask(f"http://127.0.0.1:{port}/", fake, method="POST")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://iam..example.com/", f"https://{'a' * 64}.com/", "https://-.invalid/"]
+)
+def test_a_name_that_cannot_be_looked_up_is_not_sent(url: str, fake: FakeClock) -> None:
+    with pytest.raises(NotSentError):
+        ask(url, fake)
+
+
+def test_plain_http_where_tls_is_expected_is_worded(fake: FakeClock) -> None:
+    with (
+        server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _),
+        pytest.raises(NotSentError, match="no TLS connection") as caught,
+    ):
+        ask(url.replace("http:", "https:"), fake)
+    assert "https" in (caught.value.hint or "")
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
+def test_an_untrusted_certificate_is_worded_and_tried_once(fake: FakeClock, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = f"-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {key}"
+    subprocess.run(
+        [OPENSSL or "", "req", *made.split(), "-subj", "/CN=localhost", "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    refusals: list[str] = []
+
+    def run() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            try:
+                context.wrap_socket(peer, server_side=True).close()
+            except OSError as error:
+                refusals.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    with pytest.raises(NotSentError, match="not trusted") as caught:
+        ask(f"https://localhost:{listener.getsockname()[1]}/", fake)
+    thread.join()
+    listener.close()
+    assert "OS_CACERT" in (caught.value.hint or "")
+    assert (len(refusals), fake.slept) == (1, [])
+
+
+@pytest.mark.parametrize("location", ["https://evil.example.com/", "/elsewhere", ""])
+def test_redirects_are_not_followed(location: str, fake: FakeClock) -> None:
+    with server(answer(b"", f"Location: {location}", status="302 Found")) as (url, heard):
+        assert ask(url, fake, method="POST").status_code == 302
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "https://é\\", "http://a:x", "https://..", "\xff"]
+)
+def test_a_broken_redirect_is_not_followed_either(location: str, fake: FakeClock) -> None:
+    redirect = answer(b"", f"Location: {location}", status="302 Found")
+    with server(redirect) as (url, heard), suppress(AnswerLostError):
+        assert ask(url, fake, method="POST").status_code == 302
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_packed_bodies_are_unpacked(encoding: str, fake: FakeClock) -> None:
+    body = b'{"volumes": []}'
+    raw = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+    with server(answer(raw, f"Content-Encoding: {encoding}")) as (url, _):
+        found = ask(url, fake)
+    assert found.json() == {"volumes": []}
+    assert "Content-Encoding" not in found.headers
+
+
+def test_a_corrupt_packed_body_is_a_bad_answer(fake: FakeClock) -> None:
+    corrupt = answer(b"not gzip", "Content-Encoding: gzip")
+    with server(corrupt) as (url, _), pytest.raises(BadAnswerError, match="cannot be unpacked"):
+        ask(url, fake)
+
+
+def test_an_unknown_encoding_is_left_as_it_is(fake: FakeClock) -> None:
+    with server(answer(b"{}", "Content-Encoding: rot13")) as (url, _):
+        assert ask(url, fake).content == b"{}"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_given_up(fake: FakeClock, *, packed: bool) -> None:
+    """A few kilobytes may unpack to gigabytes."""
+    body = b"\x00" * (transport.LARGEST_ANSWER + 1)
+    raw = answer(gzip.compress(body, 1), "Content-Encoding: gzip") if packed else answer(body)
+    with server(raw) as (url, _), pytest.raises(BadAnswerError, match="larger than"):
+        ask(url, fake)
+
+
+def test_a_proxy_of_the_environment_is_used(
+    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(answer(b"", status="407 Proxy Authentication Required")) as (url, heard):
+        monkeypatch.setenv("HTTPS_PROXY", url.removesuffix("/v3/p/volumes"))
+        with pytest.raises(NotSentError, match="the proxy refused: 407"):
+            ask("https://evs.example.com/", fake, method="POST")
+    assert heard[0].startswith(b"CONNECT evs.example.com:443 ")
+    assert TOKEN.encode() not in heard[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "ftp://u:s3cret@proxy"),
+        ("HTTPS_PROXY", "socks5://proxy:1080"),
+        ("NO_PROXY", "a:b:c"),
+        ("NO_PROXY", "bücher.example:x"),
+    ],
+)
+def test_odd_proxy_settings_are_a_configuration_error(
+    name: str, value: str, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    if name == "NO_PROXY":
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        open_http(verify=True, clock=fake.clock, connections=1)
+    assert "NO_PROXY" in (caught.value.hint or "")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_ca_file_that_is_none_is_a_configuration_error(fake: FakeClock, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for path in ("/nonexistent.pem", str(tmp_path), str(empty), "~nosuchuser/ca.pem"):
+        with pytest.raises(ConfigurationError, match="CA file") as caught:
+            open_http(verify=path, clock=fake.clock, connections=1)
+        assert "OS_CACERT" in (caught.value.hint or "")
+
+
+def test_a_broken_ssl_cert_file_is_a_configuration_error(
+    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
+    with pytest.raises(ConfigurationError, match="CA certificates"):
+        open_http(verify=True, clock=fake.clock, connections=1)
+
+
+def test_verification_can_be_turned_off(fake: FakeClock) -> None:
+    open_http(verify=False, clock=fake.clock, connections=1).close()
+
+
+def test_closing_the_client_closes_its_connections(fake: FakeClock) -> None:
+    """A connection that is kept alive must not outlive the run."""
+    kept_alive = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    listener = socket.create_server(("127.0.0.1", 0))
+    with open_http(verify=True, clock=fake.clock, connections=2, timeout=SHORT) as http:
+        thread = threading.Thread(
+            target=http.get, args=[f"http://127.0.0.1:{listener.getsockname()[1]}"]
+        )
+        thread.start()
+        peer, _ = listener.accept()
+        peer.recv(65536)
+        peer.sendall(kept_alive)
+        thread.join()
+    peer.settimeout(2)
+    assert peer.recv(1) == b""
+    peer.close()
+    listener.close()
+
+
+# The trace.
+
+
+def traced(wire: Play, fake: FakeClock, *, bodies: bool, request: httpx.Request) -> list[str]:
+    lines: list[str] = []
+    trace = Trace(lines.append, clock=fake.clock, secrets=lambda: (TOKEN,), bodies=bodies)
+    try:
+        trace.send(wire, request)
+    except EvsSnapError:
+        lines.append("failed")
+    return lines
+
+
+def test_v_tells_each_request_in_one_line(fake: FakeClock) -> None:
+    request = httpx.Request("GET", URL, headers={"X-Auth-Token": TOKEN})
+    assert traced(Wire(200), fake, bodies=False, request=request) == [f"GET {URL} -> 200 (0.00 s)"]
+
+
+def test_a_failure_is_told_too(fake: FakeClock) -> None:
+    request = httpx.Request("GET", URL)
+    lines = traced(Wire(BadAnswerError(f"no {TOKEN}")), fake, bodies=True, request=request)
+    assert lines[-2:] == [f"GET {URL} -> BadAnswerError: no *** (0.00 s)", "failed"]
+
+
+def test_vv_shows_headers_and_bodies_without_secrets(fake: FakeClock) -> None:
+    headers = {"X-Auth-Token": TOKEN, "X-Security-Token": "s-t", "Authorization": "SDK Access=AK"}
+    sent = httpx.Request(
+        "POST", f"{URL}?name={TOKEN}", headers=headers, json={"user": {"password": "p4ss"}}
+    )
+    got = httpx.Response(
+        201, headers={"X-Subject-Token": "new", "Set-Cookie": "c=1"}, json={"echo": TOKEN}
+    )
+    lines = traced(Wire(got), fake, bodies=True, request=sent)
+    text = "\n".join(lines)
+    for secret in (TOKEN, "s-t", "Access=AK", "p4ss", "new", "c=1"):
+        assert secret not in text
+    assert '> {"user": {"password": "***"}}' in lines
+    assert '< {"echo": "***"}' in lines
+    assert "> x-auth-token: ***" in [line.lower() for line in lines]
+
+
+def test_a_trace_moves_no_cursor(fake: FakeClock) -> None:
+    wire = Wire(httpx.Response(500, content="\x1b[2J\r\n\u202eoops é".encode()))
+    lines = traced(wire, fake, bodies=True, request=httpx.Request("GET", URL))
+    assert lines[-1] == "< \\x1b[2J\\r\\n\\u202eoops é"
+    assert all(line.isprintable() for line in lines)

@@ -1,0 +1,488 @@
+"""Signing in with keys: what is signed, the project looked up, and how often it is tried."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from evs_snap.api.client import EvsClient
+from evs_snap.api.transport import RetryTransport
+from evs_snap.auth.aksk import GivenKeys, SignatureAuth
+from evs_snap.auth.signer import sign
+from evs_snap.errors import (
+    BadAnswerError,
+    ConfigurationError,
+    EvsSnapError,
+    NotSentError,
+    PermissionDeniedError,
+    ServerError,
+    SignInError,
+    WrongEndpointError,
+)
+from evs_snap.settings import Settings
+from evs_snap.settings.credentials import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import FakeClock
+
+    from evs_snap.auth.aksk import KeySource
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+EVS = "https://evs.eu-de.otc.t-systems.com"
+IAM = "https://iam.eu-de.otc.t-systems.com"
+KEYS = Keys("AKEXAMPLE", "sk-s3cret")
+TEMPORARY = Keys("AKTEMPORARY", "sk-s3cret", "t0ken-s3cret")
+LOOKING_UP = Settings(IAM, KEYS, region="eu-de")
+GIVEN = Settings("", KEYS, region="eu-de", project_id=PROJECT)
+BASE = f"{EVS}/v3/{PROJECT}"
+
+
+def answered(status: int, body: object = None) -> httpx.Response:
+    return httpx.Response(status, content=b"" if body is None else json.dumps(body).encode())
+
+
+WRONG_KEY = answered(401, {"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"})
+EXPIRED = answered(400, {"error_code": "IAM.1108", "error_msg": "The security token has expired"})
+
+
+def listed(*names: str) -> httpx.Response:
+    projects = [{"id": f"{n:032x}", "name": name} for n, name in enumerate(names, start=1)]
+    return answered(200, {"projects": projects, "links": {}})
+
+
+class Cloud:
+    """IAM and EVS behind one transport; each plays its answers in turn, the last for ever."""
+
+    def __init__(self) -> None:
+        self.sent: list[httpx.Request] = []
+        self.headers: list[httpx.Headers] = []
+        self.iam = [listed("eu-de")]
+        self.evs = [answered(200, {"volumes": [], "snapshots": []})]
+        self.hook: Callable[[], object] = lambda: None
+        self._lock = threading.Lock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            self.sent.append(request)
+            self.headers.append(request.headers.copy())
+            plays = self.iam if request.url.host.startswith("iam.") else self.evs
+            play = plays.pop(0) if len(plays) > 1 else plays[0]
+        self.hook()
+        return httpx.Response(play.status_code, headers=play.headers, content=play.content)
+
+    @property
+    def urls(self) -> list[str]:
+        return [str(request.url) for request in self.sent]
+
+
+class Renewable:
+    """Keys that are others after each refusal."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.keys = replace(TEMPORARY, access_key="AK1")
+        self._lock = threading.Lock()
+
+    def current(self, *, refused: Keys | None = None) -> Keys:
+        with self._lock:
+            if refused is self.keys:
+                self.number += 1
+                self.keys = replace(TEMPORARY, access_key=f"AK{self.number}")
+            return self.keys
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.keys.secrets
+
+
+@pytest.fixture(name="cloud")
+def _cloud() -> Cloud:
+    return Cloud()
+
+
+def connect(
+    cloud: Cloud, fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
+) -> tuple[httpx.Client, SignatureAuth]:
+    given = settings.credentials
+    assert isinstance(given, Keys)
+    auth = SignatureAuth(settings, clock=fake.clock, keys=keys or GivenKeys(given))
+    return httpx.Client(transport=RetryTransport(cloud, clock=fake.clock)), auth
+
+
+def client(
+    cloud: Cloud, fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
+) -> EvsClient:
+    http, auth = connect(cloud, fake, settings, keys)
+    return EvsClient(http, auth=auth)
+
+
+def is_signed(request: httpx.Request, headers: httpx.Headers, keys: Keys) -> bool:
+    """Tell whether the headers hold what signing the request at its date gives."""
+    again = httpx.Request(request.method, request.url, headers=headers, content=request.content)
+    date = datetime.strptime(headers["X-Sdk-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    sign(again, keys, now=date)
+    return again.headers["Authorization"] == headers["Authorization"]
+
+
+# --- what is sent -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [KEYS, TEMPORARY], ids=["permanent", "temporary"])
+def test_each_request_is_signed_and_names_the_project(
+    keys: Keys, cloud: Cloud, fake: FakeClock
+) -> None:
+    client(cloud, fake, replace(GIVEN, credentials=keys)).volumes()
+    assert cloud.urls == [f"{BASE}/volumes/detail?limit=1000"]
+    (headers,) = cloud.headers
+    assert headers["X-Project-Id"] == PROJECT
+    assert headers["X-Sdk-Date"] == "20261123T021700Z"
+    assert headers.get("X-Security-Token") == keys.security_token
+    assert "X-Auth-Token" not in headers
+    assert is_signed(cloud.sent[0], headers, keys)
+
+
+@pytest.mark.parametrize(
+    ("name", "query"), [(None, "eu-de"), ("eu-de_prod", "eu-de_prod"), ("a b/ü", "a%20b%2F%C3%BC")]
+)
+def test_the_project_is_looked_up_by_its_name_or_the_regions(
+    name: str | None, query: str, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.iam = [listed(name or "eu-de")]
+    asking = client(cloud, fake, replace(LOOKING_UP, project_name=name))
+    assert asking.address() == f"{EVS}/v3/{1:032x}"
+    assert cloud.urls == [f"{IAM}/v3/projects?name={query}"]
+    assert "X-Project-Id" not in cloud.headers[0]
+    assert is_signed(cloud.sent[0], cloud.headers[0], KEYS)
+    asking.volumes()
+    asking.snapshots()
+    assert len(cloud.urls) == 3, "it is looked up once"
+    assert cloud.headers[1]["X-Project-Id"] == f"{1:032x}"
+
+
+def test_a_service_that_ignores_the_filter_does_not_mislead(cloud: Cloud, fake: FakeClock) -> None:
+    cloud.iam = [listed("MOS", "eu-de_dev", "eu-de", "eu-nl")]
+    assert client(cloud, fake, LOOKING_UP).address().endswith(f"{3:032x}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (listed(), "no project is called 'eu-de'"),
+        (listed("EU-DE", "eu-de "), "no project is called 'eu-de'"),
+        (listed("eu-de", "eu-de"), "2 projects are called 'eu-de'"),
+    ],
+)
+def test_no_project_or_several_are_for_the_user_to_settle(
+    answer: httpx.Response, told: str, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.iam = [answer]
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        client(cloud, fake, LOOKING_UP).volumes()
+    assert "OS_PROJECT_ID" in (caught.value.hint or "")
+    assert caught.value.details == ((f"{1:032x}", f"{2:032x}") if "2" in told else ())
+    assert len(cloud.urls) == 1
+
+
+BODIES = [
+    b"",
+    b"<html>",
+    b"null",
+    b"[]",
+    b'{"projects": null}',
+    b'{"projects": ["x"]}',
+    b'{"projects": [{"name": "eu-de"}]}',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_an_answer_without_projects_is_a_bad_answer(
+    body: bytes, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.iam = [httpx.Response(200, content=body)]
+    with pytest.raises(BadAnswerError) as caught:
+        client(cloud, fake, LOOKING_UP).volumes()
+    assert "OS_AUTH_URL" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("id_", ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65])
+def test_an_odd_project_id_is_never_put_into_an_address(
+    id_: object, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.iam = [answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})]
+    with pytest.raises(ConfigurationError):
+        client(cloud, fake, LOOKING_UP).volumes()
+    if isinstance(id_, str) and id_:
+        with pytest.raises(ConfigurationError, match="project ID"):
+            client(cloud, fake, replace(GIVEN, project_id=id_)).volumes()
+    assert len(cloud.urls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "hint"),
+    [
+        (answered(404), WrongEndpointError, "OS_AUTH_URL"),
+        (answered(302), WrongEndpointError, "OS_AUTH_URL"),
+        (answered(403, {"error": {"message": "no"}}), PermissionDeniedError, "Ask for"),
+        (WRONG_KEY, SignInError, "clock"),
+        (EXPIRED, SignInError, "expired"),
+        (answered(500), ServerError, "later"),
+    ],
+)
+def test_a_look_up_that_is_refused_says_what_to_do(
+    answer: httpx.Response,
+    expected: type[EvsSnapError],
+    hint: str,
+    cloud: Cloud,
+    fake: FakeClock,
+) -> None:
+    cloud.iam = [answer]
+    with pytest.raises(expected, match="looking up the project 'eu-de'") as caught:
+        client(cloud, fake, LOOKING_UP).volumes()
+    assert hint in (caught.value.hint or "")
+
+
+# --- sent again ---------------------------------------------------------------------
+
+
+def test_a_request_is_signed_anew_when_it_is_sent_again(cloud: Cloud, fake: FakeClock) -> None:
+    cloud.evs = [answered(503), answered(503), *cloud.evs]
+    cloud.hook = lambda: fake.advance(1)
+    client(cloud, fake).volumes()
+    dates = [headers["X-Sdk-Date"] for headers in cloud.headers]
+    assert len(set(dates)) == 3
+    assert len({headers["Authorization"] for headers in cloud.headers}) == 3
+    for request, headers in zip(cloud.sent, cloud.headers, strict=True):
+        assert is_signed(request, headers, KEYS)
+        assert len(headers.get_list("Authorization")) == 1
+
+
+def test_so_are_a_look_up_and_a_post(cloud: Cloud, fake: FakeClock) -> None:
+    cloud.hook = lambda: fake.advance(1)
+    cloud.iam = [answered(503), *cloud.iam]
+    cloud.evs = [answered(429), answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
+    asking = client(cloud, fake, LOOKING_UP)
+    asking.create_snapshot("v", name="größe", description=None, metadata={}, force=True)
+    assert [request.method for request in cloud.sent] == ["GET", "GET", "POST", "POST"]
+    assert len({headers["X-Sdk-Date"] for headers in cloud.headers}) == 4
+    for request, headers in zip(cloud.sent, cloud.headers, strict=True):
+        assert is_signed(request, headers, KEYS)
+    assert "content-type;" in cloud.headers[3]["Authorization"]
+
+
+@pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
+def test_expired_temporary_keys_are_renewed_once(
+    settings: Settings, cloud: Cloud, fake: FakeClock
+) -> None:
+    plays = cloud.evs if settings is GIVEN else cloud.iam
+    plays.insert(0, EXPIRED)
+    keys = Renewable()
+    client(cloud, fake, settings, keys).volumes()
+    assert keys.number == 2
+    assert [h["Authorization"].split(",")[0] for h in cloud.headers[:2]] == [
+        "SDK-HMAC-SHA256 Access=AK1",
+        "SDK-HMAC-SHA256 Access=AK2",
+    ]
+    assert cloud.urls[0] == cloud.urls[1]
+
+
+@pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
+def test_keys_that_are_refused_again_are_not_renewed_again(
+    settings: Settings, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.evs = cloud.iam = [EXPIRED]
+    keys = Renewable()
+    with pytest.raises(SignInError, match=r"IAM\.1108"):
+        client(cloud, fake, settings, keys).volumes()
+    assert (keys.number, len(cloud.urls)) == (2, 2)
+
+
+def test_given_temporary_keys_that_expired_are_sent_once(cloud: Cloud, fake: FakeClock) -> None:
+    cloud.evs = [EXPIRED]
+    with pytest.raises(SignInError) as caught:
+        client(cloud, fake, replace(GIVEN, credentials=TEMPORARY)).volumes()
+    assert "fetch new ones" in (caught.value.hint or "")
+    assert len(cloud.urls) == 1
+
+
+def test_a_refusal_after_the_renewal_of_a_post_does_not_lose_its_body(
+    cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.evs = [EXPIRED, answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
+    client(cloud, fake, keys=Renewable()).create_snapshot(
+        "v", name="n", description=None, metadata={}, force=False
+    )
+    assert cloud.sent[0].content == cloud.sent[1].content != b""
+
+
+# --- threads ------------------------------------------------------------------------
+
+
+def in_eight_threads(task: Callable[[], object]) -> list[object]:
+    ready = threading.Barrier(8)
+
+    def run(_: int) -> object:
+        ready.wait()
+        try:
+            return task()
+        except EvsSnapError as error:
+            return error
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(run, range(8)))
+
+
+@pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
+@pytest.mark.parametrize("answer", [WRONG_KEY, answered(401)])
+def test_wrong_keys_are_tried_once_even_by_eight_threads(
+    answer: httpx.Response, settings: Settings, cloud: Cloud, fake: FakeClock
+) -> None:
+    """The clouds lock those who try wrong ones a few times."""
+    cloud.evs = cloud.iam = [answer]
+    outcomes = in_eight_threads(client(cloud, fake, settings).volumes)
+    assert [type(outcome) for outcome in outcomes] == [SignInError] * 8
+    assert len(cloud.urls) == 1
+
+
+def test_a_key_source_that_has_none_is_asked_once(cloud: Cloud, fake: FakeClock) -> None:
+    asked = []
+
+    class Nobody:
+        secrets = ()
+
+        def current(self, *, refused: Keys | None = None) -> Keys:
+            asked.append(refused)
+            raise SignInError("this machine has no keys")
+
+    outcomes = in_eight_threads(client(cloud, fake, keys=Nobody()).volumes)
+    assert [str(outcome) for outcome in outcomes] == ["this machine has no keys"] * 8
+    assert (asked, cloud.urls) == ([None], [])
+
+
+@pytest.mark.parametrize("answer", [answered(500), answered(503), answered(429)])
+def test_a_service_that_fails_says_nothing_about_the_keys(
+    answer: httpx.Response, cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.evs = [answer]
+    asking = client(cloud, fake)
+    with pytest.raises(EvsSnapError):
+        asking.volumes()
+    cloud.evs = [answered(200, {"volumes": []})]
+    assert asking.volumes() == []
+
+
+def test_keys_that_were_good_are_not_given_up_for_one_refusal(
+    cloud: Cloud, fake: FakeClock
+) -> None:
+    cloud.evs.insert(1, WRONG_KEY)
+    cloud.evs.append(cloud.evs[0])
+    asking = client(cloud, fake)
+    assert asking.volumes() == []
+    with pytest.raises(SignInError):
+        asking.volumes()
+    assert asking.volumes() == []
+
+
+def test_good_keys_let_requests_go_side_by_side(cloud: Cloud, fake: FakeClock) -> None:
+    asking = client(cloud, fake)
+    asking.volumes()
+    together = threading.Barrier(8)
+    cloud.hook = lambda: together.wait(timeout=5)
+    assert in_eight_threads(asking.volumes) == [[]] * 8
+
+
+def test_eight_threads_with_expired_keys_renew_them_once(cloud: Cloud, fake: FakeClock) -> None:
+    keys = Renewable()
+    asking = client(cloud, fake, keys=keys)
+    asking.volumes()
+    together = threading.Barrier(8)
+
+    def until_renewed() -> None:
+        if keys.number == 1:
+            together.wait(timeout=5)
+
+    cloud.hook = until_renewed
+    cloud.evs = [*[EXPIRED] * 8, answered(200, {"volumes": []})]
+    assert in_eight_threads(asking.volumes) == [[]] * 8
+    assert keys.number == 2
+    assert len(cloud.urls) == 1 + 8 + 8
+
+
+@pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
+def test_a_request_that_fails_keeps_nobody_waiting(settings: Settings, fake: FakeClock) -> None:
+    """Kept errors keep their frames alive, and must not keep the lock with them."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise NotSentError("no connection")
+
+    http, auth = connect(Cloud(), fake, settings)
+    asking = EvsClient(httpx.Client(transport=httpx.MockTransport(fail)), auth=auth)
+    kept: list[object] = []
+
+    def ask() -> None:
+        try:
+            asking.volumes()
+        except NotSentError as error:
+            kept.append(error)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=2)
+    http.close()
+    assert len(kept) == 8
+
+
+# --- to whom ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example.com/v3",
+        f"http://{EVS.removeprefix('https://')}/v3",
+        f"{EVS}:8443/v3",
+        f"{EVS}.evil.example.com/v3",
+        IAM,
+    ],
+)
+def test_nothing_is_signed_for_another_host_scheme_or_port(
+    url: str, cloud: Cloud, fake: FakeClock
+) -> None:
+    http, auth = connect(cloud, fake)
+    with pytest.raises(ConfigurationError, match="refusing to sign"):
+        http.get(url, auth=auth)
+    assert cloud.urls == []
+
+
+def test_a_redirect_is_not_followed(cloud: Cloud, fake: FakeClock) -> None:
+    place = {"Location": "https://evil.example.com/v3"}
+    cloud.evs = [httpx.Response(302, headers=place)]
+    with pytest.raises(WrongEndpointError):
+        client(cloud, fake).volumes()
+    assert len(cloud.urls) == 1
+
+
+@pytest.mark.parametrize("endpoint", ["http://evs.example.com", "ftp://evs.example.com", "evs"])
+def test_nothing_is_signed_for_an_endpoint_in_the_clear(
+    endpoint: str, cloud: Cloud, fake: FakeClock
+) -> None:
+    with pytest.raises(ConfigurationError, match="volume endpoint"):
+        client(cloud, fake, replace(GIVEN, endpoint=endpoint)).volumes()
+    assert cloud.urls == []
+
+
+def test_secret_and_token_are_known_as_secrets(cloud: Cloud, fake: FakeClock) -> None:
+    _, auth = connect(cloud, fake, replace(GIVEN, credentials=TEMPORARY))
+    assert auth.secrets == ("sk-s3cret", "t0ken-s3cret")
+    assert auth.roles == ()

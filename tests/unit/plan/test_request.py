@@ -1,0 +1,114 @@
+"""What the user wants made and kept, refused at once where it cannot come true."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evs_snap.errors import ConfigurationError
+from evs_snap.plan.request import CreateRequest, check_policy, check_rules
+from evs_snap.plan.retention import Keep
+
+
+def test_seven_daily_and_four_weekly_are_refused_with_the_sum() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        CreateRequest(keep=Keep(daily=7, weekly=4))
+    assert refused.value.exit_code == 2
+    assert refused.value.message == (
+        "the KEEP rules cannot fit: 7 daily + 4 weekly can hold 11 snapshots; "
+        "a disk holds 7, and the next one needs a slot"
+    )
+    assert "at most 6" in (refused.value.hint or "")
+    assert "--limit" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("keep", "limit", "replace", "fits"),
+    [
+        (Keep(last=6), 7, False, True),
+        (Keep(last=7), 7, False, False),
+        (Keep(last=7), 7, True, True),
+        (Keep(last=8), 7, True, False),
+        (Keep(last=2, daily=3, weekly=1), 7, False, True),
+        (Keep(1, 1, 1, 1, 1, 1), 7, False, True),
+        (Keep(1, 1, 1, 1, 1, 2), 7, False, False),
+        (Keep(1, 1, 1, 1, 1, 2), 7, True, True),
+        (Keep(daily=7, weekly=4), 12, False, True),
+        (Keep(daily=7, weekly=4), 11, False, False),
+        (Keep(last=1), 1, False, False),
+        (Keep(within=timedelta(days=365)), 7, False, True),
+        (Keep(last=7, within=timedelta(days=1)), 7, False, False),
+    ],
+)
+def test_rules_may_hold_the_limit_less_a_slot_or_all_where_the_oldest_gives_way(
+    keep: Keep, limit: int, *, replace: bool, fits: bool
+) -> None:
+    if fits:
+        check_rules(keep, limit=limit, replace=replace)
+    else:
+        with pytest.raises(ConfigurationError, match="cannot fit"):
+            check_rules(keep, limit=limit, replace=replace)
+
+
+def test_rules_that_count_nothing_are_not_in_the_sum() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_rules(Keep(monthly=9), limit=7, replace=True)
+    assert "9 monthly can hold 9 snapshots; a disk holds 7" in refused.value.message
+    assert "slot" not in refused.value.message
+
+
+@pytest.mark.parametrize("policy", ["default", "nightly db", "größe", "x" * 255])
+def test_a_policy_is_a_label(policy: str) -> None:
+    check_policy(policy)
+    assert CreateRequest(policy=policy).policy == policy
+
+
+@pytest.mark.parametrize("policy", ["", " ", " x", "x ", "x" * 256, "a\nb", "a\x1b[31mb"])
+def test_a_policy_that_a_stamp_cannot_carry_is_refused(policy: str) -> None:
+    with pytest.raises(ConfigurationError, match="--policy"):
+        CreateRequest(policy=policy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("", "x"),
+        ("evs_snap_key", "x"),
+        ("evs_snap_anything", "x"),
+        ("__system__enableActive", "true"),
+        ("k" * 256, "x"),
+        ("k", "x" * 256),
+    ],
+)
+def test_properties_that_are_reserved_or_too_long_are_refused(key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="--property"):
+        CreateRequest(properties={key: value})
+
+
+def test_properties_and_descriptions_may_be_as_long_as_the_service_takes() -> None:
+    CreateRequest(properties={"k" * 255: "x" * 255, "evs": ""}, description="x" * 85)
+    with pytest.raises(ConfigurationError, match="--description"):
+        CreateRequest(description="x" * 86)
+
+
+@pytest.mark.parametrize(
+    ("once_per", "moment", "bucket"),
+    [
+        (None, "2026-11-23T02:17:00", None),
+        ("hour", "2026-11-23T02:59:59", "2026-11-23T02"),
+        ("hour", "2026-11-23T03:00:00", "2026-11-23T03"),
+        ("day", "2026-11-23T23:59:59", "2026-11-23"),
+        ("day", "2028-02-29T00:00:00", "2028-02-29"),
+        ("week", "2026-12-31T12:00:00", "2026-W53"),
+        ("week", "2027-01-01T02:17:00", "2026-W53"),
+        ("week", "2027-01-03T23:59:59", "2026-W53"),
+        ("week", "2027-01-04T00:00:00", "2027-W01"),
+        ("week", "2024-12-30T00:00:00", "2025-W01"),
+    ],
+)
+def test_periods_are_utc_hours_days_and_iso_weeks(
+    once_per: str | None, moment: str, bucket: str | None
+) -> None:
+    now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert CreateRequest(once_per=once_per).bucket(now) == bucket

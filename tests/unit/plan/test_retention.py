@@ -1,0 +1,386 @@
+"""KEEP rules: known tables, the edges of periods, and what holds for any input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import count, product
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evs_snap.api.models import Snapshot
+from evs_snap.plan.retention import Keep, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+SYSTEM_KEY = {"__system__enableActive": "true"}
+thousand = settings(max_examples=1000, deadline=None)
+
+
+def stamp(policy: str = "default") -> dict[str, str]:
+    return {"evs_snap_key": "k", "evs_snap_policy": policy}
+
+
+def ours(made: datetime | str | None, *, id_: str = "s", status: str = "available") -> Snapshot:
+    moment = datetime.fromisoformat(made).replace(tzinfo=UTC) if isinstance(made, str) else made
+    return Snapshot(id=id_, volume_id="v", status=status, metadata=stamp(), created_at=moment)
+
+
+def kept(snapshots: Sequence[Snapshot], keep: Keep, *, now: datetime = NOW) -> set[str]:
+    return {v.snapshot.id for v in judge(snapshots, keep, now=now) if v.keep}
+
+
+def kept_times(times: Sequence[str], keep: Keep, *, now: str = "2100-01-01") -> list[str]:
+    """Judge snapshots made at these times; return the times kept, newest first."""
+    rows = [ours(text, id_=text) for text in times]
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    return [v.snapshot.id for v in judge(rows, keep, now=moment) if v.keep]
+
+
+# A table to draw from at once: six draws for six numbers would take longer than the judging.
+NUMBERS = list(product((0, 0, 1, 2, 3, 5), repeat=len(COUNTS)))
+
+
+def rules(*, within: bool = True) -> st.SearchStrategy[Keep]:
+    spans = st.none() | st.integers(0, 60).map(lambda n: n * DAY)
+    return st.builds(
+        lambda numbers, within: replace(Keep(*numbers), within=within),
+        st.sampled_from(NUMBERS),
+        spans if within else st.none(),
+    )
+
+
+UNITS = (timedelta(seconds=1), timedelta(minutes=20), 5 * HOUR, DAY, 9 * DAY, 45 * DAY)
+AGES = (None, *(number * unit for unit in UNITS for number in range(-2, 40)))
+STATUSES = (*("available",) * 6, "error", "creating", "deleting", "error_deleting", "odd")
+WHOSE: dict[str, tuple[str | None, dict[str, str]]] = {
+    "ours": ("x", stamp()),
+    "foreign": ("data-01-20261123T000000Z", {}),
+    "half a stamp": (None, {"evs_snap_policy": "default"}),
+    "autobk": ("autobk_snapshot_1", stamp()),
+    "manualbk": ("manualbk_snapshot_1", stamp()),
+    "flagged": ("x", stamp() | SYSTEM_KEY),
+}
+KINDS = (*("ours",) * 8, *(kind for kind in WHOSE if kind != "ours"))
+ROWS = st.sampled_from(list(product(AGES, STATUSES, KINDS)))
+
+
+def _groups(rows: list[tuple[timedelta | None, str, str]]) -> list[Snapshot]:
+    numbers = count()
+    return [
+        Snapshot(
+            id=f"{kind}-{next(numbers):02}",
+            name=WHOSE[kind][0],
+            volume_id="v",
+            status=status,
+            metadata=WHOSE[kind][1],
+            created_at=None if age is None else NOW - age,
+        )
+        for age, status, kind in rows
+    ]
+
+
+GROUPS = st.lists(ROWS, max_size=12).map(_groups)
+
+
+def is_counted(snapshot: Snapshot) -> bool:
+    """Say anew, from the design, what rules apply to: ours, usable, its date believable."""
+    made = snapshot.created_at
+    believable = made is not None and made <= NOW + timedelta(minutes=15)
+    return snapshot.id.startswith("ours") and snapshot.status == "available" and believable
+
+
+def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
+    """Return the places of those that restic's loop keeps (snapshot_policy.go).
+
+    Written as it is there: counters that run down, periods as numbers.
+    """
+    left = [getattr(keep, name) for name in COUNTS]
+    before: list[object] = [None] * len(COUNTS)
+    periods: tuple[Callable[[datetime, int], object], ...] = (
+        lambda _made, place: place,
+        lambda made, _: made.toordinal() * 24 + made.hour,
+        lambda made, _: made.toordinal(),
+        lambda made, _: made.isocalendar()[0] * 100 + made.isocalendar()[1],
+        lambda made, _: made.year * 12 + made.month,
+        lambda made, _: made.year,
+    )
+    stay = set()
+    for place, made in enumerate(newest_first):
+        if keep.within is not None and made >= newest_first[0] - keep.within:
+            stay.add(place)
+        for number, period in enumerate(periods):
+            if left[number] > 0 and period(made, place) != before[number]:
+                before[number] = period(made, place)
+                left[number] -= 1
+                stay.add(place)
+    return stay
+
+
+@thousand
+@given(GROUPS, rules())
+def test_the_rules_keep_what_restics_loop_keeps_and_the_newest(
+    snapshots: list[Snapshot], keep: Keep
+) -> None:
+    counted = sorted(
+        (s for s in snapshots if is_counted(s)),
+        key=lambda s: (s.created_at or NOW, s.id),
+        reverse=True,
+    )
+    places = restic([s.created_at or NOW for s in counted], keep) | ({0} if counted else set())
+    assert {counted[place].id for place in places} == kept(snapshots, keep) & {
+        s.id for s in counted
+    }
+
+
+@thousand
+@given(st.data(), GROUPS, rules())
+def test_the_order_of_the_input_makes_no_difference(
+    data: st.DataObject, snapshots: list[Snapshot], keep: Keep
+) -> None:
+    shuffled = data.draw(st.permutations(snapshots))
+    assert judge(shuffled, keep, now=NOW) == judge(snapshots, keep, now=NOW)
+
+
+@thousand
+@given(GROUPS, rules())
+def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep) -> None:
+    first = judge(snapshots, keep, now=NOW)
+    again = judge([v.snapshot for v in first if v.keep], keep, now=NOW)
+    assert [(v.snapshot, v.reasons) for v in again] == [
+        (v.snapshot, v.reasons) for v in first if v.keep
+    ]
+
+
+@thousand
+@given(GROUPS, rules(), st.sampled_from((*COUNTS, "within")), st.integers(1, 9))
+def test_a_higher_count_never_drops_more(
+    snapshots: list[Snapshot], keep: Keep, rule: str, more: int
+) -> None:
+    if rule == "within":
+        raised = replace(keep, within=(keep.within or timedelta(0)) + more * DAY)
+    else:
+        raised = replace(keep, **{rule: getattr(keep, rule) + more})
+    assert kept(snapshots, keep) <= kept(snapshots, raised)
+
+
+@thousand
+@given(GROUPS, rules() | st.just(Keep()))
+def test_the_newest_usable_one_survives_any_rules(snapshots: list[Snapshot], keep: Keep) -> None:
+    counted = [s.created_at for s in snapshots if is_counted(s) and s.created_at]
+    if counted:
+        survivors = {s.created_at for s in snapshots if s.id in kept(snapshots, keep)}
+        assert max(counted) in survivors
+
+
+@thousand
+@given(GROUPS, rules(within=False))
+def test_no_more_usable_ones_are_kept_than_the_counts_allow(
+    snapshots: list[Snapshot], keep: Keep
+) -> None:
+    counted = {s.id for s in snapshots if is_counted(s)}
+    floor = 1
+    assert len(kept(snapshots, keep) & counted) <= max(
+        sum(getattr(keep, name) for name in COUNTS), floor
+    )
+
+
+@thousand
+@given(GROUPS, rules())
+def test_each_of_ours_and_no_other_gets_one_verdict_with_a_reason(
+    snapshots: list[Snapshot], keep: Keep
+) -> None:
+    verdicts = judge(snapshots, keep, now=NOW)
+    judged = [v.snapshot.id for v in verdicts]
+    assert sorted(judged) == sorted(s.id for s in snapshots if s.id.startswith("ours"))
+    assert all(v.reasons and all(v.reasons) for v in verdicts)
+    times = [v.snapshot.created_at for v in verdicts if v.snapshot.created_at]
+    assert times == sorted(times, reverse=True)
+
+
+@thousand
+@given(GROUPS, rules())
+def test_what_is_in_progress_or_ill_dated_stays_and_what_is_in_error_goes(
+    snapshots: list[Snapshot], keep: Keep
+) -> None:
+    for verdict in judge(snapshots, keep, now=NOW):
+        snapshot = verdict.snapshot
+        if snapshot.status == "error":
+            assert not verdict.keep
+        elif not is_counted(snapshot):
+            assert verdict.keep
+
+
+TABLE = (
+    "2026-11-23 02:17", "2026-11-22 23:30", "2026-11-22 02:17", "2026-11-21 02:17",
+    "2026-11-20 02:17", "2026-11-16 02:17", "2026-11-15 02:17", "2026-11-01 02:17",
+    "2026-10-31 02:17", "2026-10-01 02:17", "2025-12-31 02:17", "2024-02-29 02:17",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keep", "places"),
+    [
+        (Keep(), [0]),
+        (Keep(last=1), [0]),
+        (Keep(last=3), [0, 1, 2]),
+        (Keep(last=99), list(range(12))),
+        (Keep(hourly=2), [0, 1]),
+        (Keep(daily=1), [0]),
+        (Keep(daily=2), [0, 1]),
+        (Keep(daily=4), [0, 1, 3, 4]),
+        (Keep(daily=5), [0, 1, 3, 4, 5]),
+        (Keep(weekly=3), [0, 1, 6]),
+        (Keep(weekly=5), [0, 1, 6, 7, 9]),
+        (Keep(monthly=2), [0, 8]),
+        (Keep(monthly=4), [0, 8, 10, 11]),
+        (Keep(yearly=3), [0, 10, 11]),
+        (Keep(last=2, daily=3, weekly=1), [0, 1, 3]),
+        (Keep(daily=2, monthly=2, yearly=2), [0, 1, 8, 10]),
+        (Keep(within=timedelta(0)), [0]),
+        (Keep(within=DAY), [0, 1, 2]),
+        (Keep(within=DAY, yearly=2), [0, 1, 2, 10]),
+        (Keep(within=timedelta(days=999_999 * 7)), list(range(12))),
+    ],
+)
+def test_known_tables(keep: Keep, places: list[int]) -> None:
+    assert kept_times(TABLE, keep) == [TABLE[place] for place in places]
+
+
+def test_a_snapshot_stays_for_every_rule_that_wants_it() -> None:
+    rows = [ours(text, id_=text) for text in TABLE]
+    newest, second, third, *_ = judge(rows, Keep(last=2, daily=2, weekly=1, within=HOUR), now=NOW)
+    assert newest.reasons == ("last 1", "daily 2026-11-23", "weekly 2026-W48", "within")
+    assert second.reasons == ("last 2", "daily 2026-11-22")
+    assert (third.keep, third.reasons) == (False, ("kept by no rule",))
+
+
+def test_periods_without_a_snapshot_do_not_count() -> None:
+    times = ["2026-11-23 02:17", "2026-06-01 02:17", "2020-01-01 02:17"]
+    assert kept_times(times, Keep(daily=3)) == times
+
+
+def test_an_iso_week_goes_across_the_new_year() -> None:
+    """2026-12-31 and 2027-01-01 lie in 2026-W53, 2027-01-04 begins 2027-W01."""
+    times = ["2027-01-04 00:00", "2027-01-03 23:59", "2027-01-01 02:17", "2026-12-31 02:17",
+             "2026-12-28 00:00", "2026-12-27 23:59"]  # fmt: skip
+    assert kept_times(times, Keep(weekly=3)) == [times[0], times[1], times[5]]
+    (verdict,) = judge([ours("2027-01-01 02:17")], Keep(weekly=1), now=NOW + 99 * DAY)
+    assert verdict.reasons == ("weekly 2026-W53",)
+
+
+def test_an_iso_week_may_belong_to_the_year_to_come() -> None:
+    (verdict,) = judge([ours("2024-12-30 12:00")], Keep(weekly=1), now=NOW)
+    assert verdict.reasons == ("weekly 2025-W01",)
+    assert kept_times(["2024-12-31 02:17", "2024-12-30 02:17"], Keep(weekly=2)) == [
+        "2024-12-31 02:17"
+    ]
+
+
+def test_a_leap_day_is_a_day_of_its_own() -> None:
+    times = ["2028-03-01 00:00", "2028-02-29 23:59", "2028-02-29 00:00", "2028-02-28 23:59"]
+    assert kept_times(times, Keep(daily=3)) == [times[0], times[1], times[3]]
+    assert kept_times(times, Keep(monthly=2)) == times[:2]
+
+
+def test_a_day_ends_at_midnight_utc() -> None:
+    times = ["2026-11-23 00:00:00", "2026-11-22 23:59:59"]
+    assert kept_times(times, Keep(daily=2)) == times
+
+
+def test_the_time_zones_of_readers_and_their_summer_time_make_no_difference() -> None:
+    """Berlin's clock shows 02:30 twice on 2026-10-25; these are two different hours."""
+    summer, winter = timezone(2 * HOUR), timezone(HOUR)
+    told_in_berlin = [
+        ours(datetime(2026, 10, 25, 2, 30, tzinfo=summer), id_="summer"),
+        ours(datetime(2026, 10, 25, 2, 30, tzinfo=winter), id_="winter"),
+        ours(datetime(2026, 10, 25, 1, 30, tzinfo=summer), id_="before"),
+    ]
+    told_in_utc = [
+        ours("2026-10-25 00:30", id_="summer"),
+        ours("2026-10-25 01:30", id_="winter"),
+        ours("2026-10-24 23:30", id_="before"),
+    ]
+    for keep in (Keep(hourly=2), Keep(hourly=3), Keep(daily=1), Keep(daily=2)):
+        for now in (NOW, NOW.astimezone(winter), NOW.astimezone(timezone(-11 * HOUR))):
+            assert judge(told_in_berlin, keep, now=now) == judge(told_in_utc, keep, now=NOW)
+    assert kept(told_in_berlin, Keep(hourly=2)) == {"summer", "winter"}
+    assert kept(told_in_berlin, Keep(daily=2)) == {"winter", "before"}
+
+
+def test_of_two_made_in_the_same_second_one_is_always_the_newer() -> None:
+    pair = [ours("2026-11-23 02:00", id_="a"), ours("2026-11-23 02:00", id_="b")]
+    for rows in (pair, pair[::-1]):
+        assert kept(rows, Keep(last=1)) == {"b"}
+        assert kept(rows, Keep(hourly=5)) == {"b"}
+        assert kept(rows, Keep(within=timedelta(0))) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("status", "keep", "told"),
+    [
+        ("creating", True, "left alone while creating"),
+        ("deleting", True, "left alone while deleting"),
+        ("error_deleting", True, "left alone while error_deleting"),
+        ("rollbacking", True, "left alone while rollbacking"),
+        ("error", False, "in error"),
+    ],
+)
+@pytest.mark.parametrize("made", ["2026-11-23 02:00", "2030-01-01", None])
+def test_other_statuses_are_no_matter_for_rules(
+    status: str, told: str, made: str | None, *, keep: bool
+) -> None:
+    odd = ours(made, id_="odd", status=status)
+    good = ours("2026-11-20", id_="good")
+    verdicts = {v.snapshot.id: v for v in judge([odd, good], Keep(last=1), now=NOW)}
+    assert (verdicts["odd"].keep, verdicts["odd"].reasons) == (keep, (told,))
+    assert verdicts["good"].reasons == ("last 1",)
+
+
+def test_one_in_error_does_not_count_as_the_newest() -> None:
+    rows = [ours("2026-11-23", id_="bad", status="error"), ours("2026-11-22", id_="good")]
+    assert kept(rows, Keep(daily=1)) == {"good"}
+
+
+@pytest.mark.parametrize(("minutes", "is_future"), [(14, False), (15, False), (16, True)])
+def test_a_little_ahead_is_a_clock_that_differs_and_more_is_the_future(
+    minutes: int, *, is_future: bool
+) -> None:
+    ahead = ours(NOW + timedelta(minutes=minutes), id_="ahead")
+    now = ours(NOW, id_="now")
+    assert kept([ahead, now], Keep(last=1)) == ({"ahead", "now"} if is_future else {"ahead"})
+
+
+def test_ours_whose_time_cannot_be_read_stays() -> None:
+    lost, good = ours(None, id_="lost"), ours("2026-11-22", id_="good")
+    verdicts = judge([lost, good], Keep(last=1), now=NOW)
+    assert [(v.snapshot.id, v.keep) for v in verdicts] == [("good", True), ("lost", True)]
+    assert verdicts[1].reasons == ("left alone: its time cannot be read",)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WHOSE if kind != "ours"])
+@pytest.mark.parametrize("status", ["available", "error"])
+def test_others_and_the_backup_services_get_no_verdict(kind: str, status: str) -> None:
+    name, metadata = WHOSE[kind]
+    made = NOW - 400 * DAY
+    row = Snapshot(id="x", name=name, status=status, metadata=metadata, created_at=made)
+    assert judge([row], Keep(last=1), now=NOW) == []
+
+
+def test_no_rules_are_no_rules_and_zeroes_are_none() -> None:
+    assert Keep().is_empty
+    assert Keep(last=0, daily=0).is_empty
+    assert not Keep(yearly=1).is_empty
+    assert not Keep(within=timedelta(0)).is_empty
+
+
+def test_the_most_that_rules_can_hold_is_their_sum() -> None:
+    assert Keep(1, 2, 3, 4, 5, 6).most == 21
+    assert Keep(within=DAY).most == 0

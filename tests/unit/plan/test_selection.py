@@ -1,0 +1,218 @@
+"""Which disks are meant: union with the named ones, intersection of criteria, each once."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from itertools import count, product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evs_snap.api.models import Volume
+from evs_snap.errors import AmbiguousError, NotFoundError
+from evs_snap.plan.selection import Selection, find, is_id, select
+
+NAMES = (None, "", "data-01", "data-02", "db", "Db", "shared", "shared", "[odd]")
+SERVERS: tuple[tuple[str, ...], ...] = ((), ("s1",), ("s2",), ("s1", "s2"))
+METADATA: tuple[dict[str, str], ...] = ({}, {"env": "prod"}, {"env": "dev", "tier": ""})
+GLOBS = ("*", "data-*", "d?", "shared", "[[]odd]", "nothing-*")
+PAIRS = (("env", None), ("env", "prod"), ("env", "dev"), ("tier", ""), ("owner", None))
+
+
+def disk(
+    id_: str, name: str | None = None, *, servers: tuple[str, ...] = (), **metadata: str
+) -> Volume:
+    attachments = [{"server_id": server} for server in servers]
+    return Volume.model_validate(
+        {"id": id_, "name": name, "attachments": attachments, "metadata": metadata}
+    )
+
+
+def _volumes(
+    rows: list[tuple[str | None, tuple[str, ...], dict[str, str]]],
+) -> list[Volume]:
+    numbers = count()
+    return [disk(f"v{next(numbers)}", name, servers=s, **meta) for name, s, meta in rows]
+
+
+DISKS = st.lists(st.sampled_from(list(product(NAMES, SERVERS, METADATA))), max_size=8).map(_volumes)
+
+
+def some(*values: object) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.lists(st.sampled_from(values), max_size=2).map(tuple)
+
+
+SELECTIONS = st.builds(
+    Selection,
+    volumes=some("v0", "v1", "data-01", "db", "shared", "nobody"),
+    match=some(*GLOBS),
+    servers=some("s1", "s2", "s3"),
+    metadata=some(*PAIRS),
+    everything=st.booleans(),
+    exclude=some("v0", "shared", "*-01", "d*"),
+)
+
+
+def _meant(volume: Volume, selection: Selection) -> bool:
+    """Say anew, from the docstring, whether the criteria choose a disk."""
+    tests = {
+        selection.match: any(fnmatchcase(volume.name or "", g) for g in selection.match),
+        selection.servers: any(s in volume.attached_to for s in selection.servers),
+        selection.metadata: any(
+            k in volume.metadata and (v is None or volume.metadata[k] == v)
+            for k, v in selection.metadata
+        ),
+    }
+    asked = [met for criterion, met in tests.items() if criterion]
+    return all(asked) and (bool(asked) or selection.everything)
+
+
+def _excluded(volume: Volume, selection: Selection) -> bool:
+    return volume.id in selection.exclude or any(
+        fnmatchcase(volume.name or "", g) for g in selection.exclude
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(DISKS, SELECTIONS)
+def test_chosen_are_the_named_and_those_that_meet_all_criteria_less_the_excluded(
+    volumes: list[Volume], selection: Selection
+) -> None:
+    named = []
+    for wanted in selection.volumes:
+        found = [v for v in volumes if v.id == wanted] or [v for v in volumes if v.name == wanted]
+        if len(found) != 1:
+            with pytest.raises(AmbiguousError if found else NotFoundError):
+                select(volumes, selection)
+            return
+        named += found
+    meeting = [v for v in volumes if _meant(v, selection)]
+    expected = [v for v in (*named, *meeting) if not _excluded(v, selection)]
+    if not expected or (selection.has_criteria and not meeting):
+        with pytest.raises(NotFoundError):
+            select(volumes, selection)
+        return
+    chosen = select(volumes, selection)
+    assert chosen == list({v.id: v for v in expected}.values())
+
+
+def test_a_disk_asked_for_in_three_ways_is_chosen_once() -> None:
+    volumes = [disk("b", "other"), disk("a", "data")]
+    selection = Selection(volumes=("data", "a"), match=("*",), everything=True)
+    assert [v.id for v in select(volumes, selection)] == ["a", "b"]
+
+
+def test_the_named_ones_come_first_in_the_order_asked() -> None:
+    volumes = [disk("a", "x"), disk("b", "y"), disk("c", "z")]
+    selection = Selection(volumes=("z", "x"), match=("[xyz]",))
+    assert [v.id for v in select(volumes, selection)] == ["c", "a", "b"]
+
+
+def test_criteria_of_one_kind_are_alternatives_and_of_two_kinds_must_both_be_met() -> None:
+    volumes = [
+        disk("1", "data-1", servers=("s1",)),
+        disk("2", "data-2", servers=("s2",)),
+        disk("3", "logs", servers=("s1",)),
+    ]
+    assert [v.id for v in select(volumes, Selection(servers=("s1", "s2")))] == ["1", "2", "3"]
+    both = Selection(match=("data-*",), servers=("s1",))
+    assert [v.id for v in select(volumes, both)] == ["1"]
+
+
+def test_an_id_counts_before_a_name_that_looks_the_same() -> None:
+    volumes = [disk("a", "b"), disk("b", "a")]
+    assert find(volumes, "a").id == "a"
+
+
+def test_a_shared_name_is_refused_with_the_ids_and_the_way_to_mean_them_all() -> None:
+    volumes = [disk("id-1", "shared"), disk("id-2", "shared")]
+    with pytest.raises(AmbiguousError) as refused:
+        find(volumes, "shared")
+    assert refused.value.exit_code == 5
+    assert [line.split()[0] for line in refused.value.details] == ["id-1", "id-2"]
+    assert "--match" in (refused.value.hint or "")
+    assert len(select(volumes, Selection(match=("shared",)))) == 2
+
+
+def test_an_unknown_name_is_refused_with_its_neighbours() -> None:
+    with pytest.raises(NotFoundError) as refused:
+        find([disk("1", "data-01"), disk("2", None)], "dta-01")
+    assert "'dta-01'" in refused.value.message
+    assert "'data-01'" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        (Selection(match=("x*",)), "none of the project's 1 disks"),
+        (Selection(everything=True, exclude=("*",)), "excluded"),
+        (Selection(volumes=("data",), exclude=("data",)), "excluded"),
+        (Selection(volumes=("data",), match=("x*",)), "none of the project's 1 disks"),
+    ],
+)
+def test_a_selection_that_comes_out_empty_is_an_error(selection: Selection, told: str) -> None:
+    with pytest.raises(NotFoundError, match=told) as refused:
+        select([disk("1", "data")], selection)
+    assert refused.value.exit_code == 5
+
+
+def test_all_disks_of_none_is_an_error_too() -> None:
+    with pytest.raises(NotFoundError):
+        select([], Selection(everything=True))
+
+
+def test_globs_heed_case_and_match_the_unnamed_only_by_a_star() -> None:
+    volumes = [disk("1", "Data"), disk("2", "data"), disk("3", None)]
+    assert [v.id for v in select(volumes, Selection(match=("d*",)))] == ["2"]
+    assert len(select(volumes, Selection(match=("*",)))) == 3
+    assert [v.id for v in select(volumes, Selection(match=("?*",)))] == ["1", "2"]
+
+
+def test_exclude_takes_ids_whole_and_names_by_glob() -> None:
+    volumes = [disk("d1", "alpha"), disk("d2", "delta")]
+    chosen = select(volumes, Selection(everything=True, exclude=("d*",)))
+    assert [v.id for v in chosen] == ["d1"], "an ID that begins with d is no reason"
+    chosen = select(volumes, Selection(everything=True, exclude=("d1",)))
+    assert [v.id for v in chosen] == ["d2"]
+
+
+def test_a_key_alone_means_any_value_and_an_empty_value_means_empty() -> None:
+    volumes = [disk("1", env="prod"), disk("2", env=""), disk("3")]
+    assert [v.id for v in select(volumes, Selection(metadata=(("env", None),)))] == ["1", "2"]
+    assert [v.id for v in select(volumes, Selection(metadata=(("env", ""),)))] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "empty", "criteria", "sole"),
+    [
+        (Selection(), True, False, None),
+        (Selection(exclude=("x",)), True, False, None),
+        (Selection(volumes=("a",)), False, False, "a"),
+        (Selection(volumes=("a", "b")), False, False, None),
+        (Selection(volumes=("a",), exclude=("x",)), False, False, None),
+        (Selection(volumes=("a",), everything=True), False, True, None),
+        (Selection(servers=("s",)), False, True, None),
+    ],
+)
+def test_a_selection_knows_how_it_can_be_met(
+    selection: Selection, sole: str | None, *, empty: bool, criteria: bool
+) -> None:
+    assert selection.is_empty is empty
+    assert selection.has_criteria is criteria
+    assert selection.sole_volume == sole
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("5072a9e5-66eb-42a2-9120-e78b6dbedc9f", True),
+        ("5072A9E5-66EB-42A2-9120-E78B6DBEDC9F", True),
+        ("5072a9e566eb42a29120e78b6dbedc9f", False),
+        ("{5072a9e5-66eb-42a2-9120-e78b6dbedc9f}", False),
+        ("data-01", False),
+        ("", False),
+    ],
+)
+def test_ids_are_told_by_their_form(text: str, *, is_one: bool) -> None:
+    assert is_id(text) is is_one

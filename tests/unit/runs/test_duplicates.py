@@ -1,0 +1,161 @@
+"""Two snapshots where one was wanted: all who look come to the same verdict."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evs_snap.api.models import Snapshot, Volume
+from evs_snap.plan.draft import Draft
+from evs_snap.runs.rivals import rule
+
+NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
+BUCKET = "2026-11-23"
+
+
+def row(
+    id_: str,
+    seconds: float | None = 0,
+    *,
+    key: str = "mine",
+    status: str = "available",
+    bucket: str | None = BUCKET,
+    policy: str = "default",
+) -> Snapshot:
+    stamp = {"evs_snap_key": key, "evs_snap_policy": policy}
+    return Snapshot(
+        id=id_,
+        volume_id="v",
+        status=status,
+        metadata=stamp if bucket is None else stamp | {"evs_snap_bucket": bucket},
+        created_at=None if seconds is None else NOW + timedelta(seconds=seconds),
+    )
+
+
+def draft(key: str = "mine", *, bucket: str | None = BUCKET) -> Draft:
+    return Draft(
+        Volume(id="v", status="available"), "n", None, row("x", key=key, bucket=bucket).metadata,
+        frozenset(),
+    )  # fmt: skip
+
+
+def ids(*snapshots: Snapshot) -> list[str]:
+    return [s.id for s in snapshots]
+
+
+def test_alone_one_wins() -> None:
+    made = row("a")
+    assert rule([made], draft(), made=made).winner == made
+    assert rule([made], draft(), made=made).losers == ()
+
+
+def test_one_that_the_list_does_not_show_yet_still_counts() -> None:
+    made = row("a")
+    assert rule([], draft(), made=made).winner == made
+
+
+def test_of_our_own_twins_the_oldest_stays_and_the_others_go() -> None:
+    made = row("b", 1)
+    ruling = rule([row("c", 2), made, row("a", 0)], draft(), made=made)
+    assert ruling.winner.id == "a"
+    assert sorted(ids(*ruling.losers)) == ["b", "c"]
+    assert ruling.undecided == ()
+
+
+def test_a_twin_of_ours_that_ended_badly_goes() -> None:
+    made = row("b", 1)
+    ruling = rule([row("a", 0, status="error"), made], draft(), made=made)
+    assert ruling.winner.id == "b"
+    assert ids(*ruling.losers) == ["a"]
+
+
+def test_anothers_older_one_of_the_period_wins_and_only_ours_goes() -> None:
+    made = row("b", 1)
+    ruling = rule([row("a", 0, key="theirs"), made], draft(), made=made)
+    assert ruling.winner.id == "a"
+    assert ids(*ruling.losers) == ["b"]
+
+
+def test_anothers_younger_one_is_theirs_to_delete() -> None:
+    made = row("a", 0)
+    ruling = rule([made, row("b", 1, key="theirs")], draft(), made=made)
+    assert ruling.winner.id == "a"
+    assert ruling.losers == ()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        row("a", -9, key="theirs", bucket="2026-11-22"),
+        row("a", -9, key="theirs", bucket=None),
+        row("a", -9, key="theirs", policy="hourly"),
+        row("a", -9, key="theirs", status="error"),
+        row("a", -9, key="theirs", status="deleting"),
+        Snapshot(id="a", volume_id="v", status="available", created_at=NOW - timedelta(days=1)),
+        Snapshot(
+            id="a", volume_id="v", status="available", metadata={"evs_snap_bucket": BUCKET},
+            created_at=NOW - timedelta(days=1),
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_for_the_same_period_is_no_rival(other: Snapshot) -> None:
+    made = row("b")
+    ruling = rule([other, made], draft(), made=made)
+    assert (ruling.winner, ruling.losers, ruling.undecided) == (made, (), ())
+
+
+def test_without_a_period_nobody_elses_is_a_rival() -> None:
+    made = row("b", bucket=None)
+    other = row("a", -9, key="theirs", bucket=None)
+    assert rule([other, made], draft(bucket=None), made=made).winner == made
+
+
+def test_an_older_one_in_progress_decides_nothing_yet() -> None:
+    made, busy = row("b", 1), row("a", 0, key="theirs", status="creating")
+    ruling = rule([busy, made], draft(), made=made)
+    assert ruling.winner == made
+    assert ruling.losers == ()
+    assert ids(*ruling.undecided) == ["a"]
+
+
+def test_a_twin_of_ours_in_progress_is_waited_for_as_it_cannot_be_deleted_yet() -> None:
+    made, busy = row("a", 0), row("b", 1, status="creating")
+    ruling = rule([made, busy], draft(), made=made)
+    assert ids(*ruling.undecided) == ["b"]
+    assert ruling.losers == ()
+
+
+def test_anothers_younger_one_in_progress_is_not_waited_for() -> None:
+    made = row("a", 0)
+    ruling = rule([made, row("b", 1, key="theirs", status="creating")], draft(), made=made)
+    assert (ruling.winner, ruling.undecided) == (made, ())
+
+
+def test_one_without_a_date_loses() -> None:
+    made = row("b", None)
+    assert rule([made, row("a", 5, key="theirs")], draft(), made=made).winner.id == "a"
+
+
+MADE_BY_TWO = st.lists(
+    st.tuples(st.sampled_from(("mine", "theirs")), st.integers(0, 2)), min_size=2, max_size=6
+).filter(lambda rows: {key for key, _ in rows} == {"mine", "theirs"})
+
+
+@settings(max_examples=200, deadline=None)
+@given(MADE_BY_TWO)
+def test_two_machines_keep_the_same_one_and_between_them_delete_all_others(
+    rows: list[tuple[str, int]],
+) -> None:
+    """Both look when all are usable, even where some were made in the same second."""
+    listed = [row(f"s{n}", seconds, key=key) for n, (key, seconds) in enumerate(rows)]
+    rulings = []
+    for key in ("mine", "theirs"):
+        made = next(s for s in listed if s.metadata["evs_snap_key"] == key)
+        rulings.append(rule(listed, draft(key), made=made))
+        assert all(s.metadata["evs_snap_key"] == key for s in rulings[-1].losers)
+    assert rulings[0].winner.id == rulings[1].winner.id
+    gone = ids(*rulings[0].losers, *rulings[1].losers)
+    assert sorted([*gone, rulings[0].winner.id]) == sorted(ids(*listed))
