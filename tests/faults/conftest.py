@@ -28,11 +28,11 @@ from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.api.transport import open_http
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.cli.sandbox import sandbox_settings
+from evs_snap.clock import Stop
 from evs_snap.runs import Orders
 from evs_snap.runs.locks import DiskLocks
 from evs_snap.runs.work import Crew
 from evs_snap.sandbox import ACCOUNT, Sandbox
-from evs_snap.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,7 +11,7 @@ from evs_snap.plan.plan import plan_create
 from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.selection import Selection
 from evs_snap.runs import make
-from evs_snap.runs.rivals import rule
+from evs_snap.runs.duplicates import rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.clock import system_clock
+from evs_snap.clock import Stop, system_clock
 from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.selection import Selection
 from evs_snap.runs import make
 from evs_snap.runs.locks import DiskLocks
-from evs_snap.stop import Stop
 
 if TYPE_CHECKING:
     from pathlib import Path

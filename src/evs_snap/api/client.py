@@ -14,11 +14,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from evs_snap.api.faults import read_fault
 from evs_snap.api.models import QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
-from evs_snap.api.refusals import to_error
+from evs_snap.api.refusals import read_fault, to_error
 from evs_snap.errors import BadAnswerError, MissingError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from evs_snap.api.faults import read_fault
 from evs_snap.api.models import parse_time
+from evs_snap.api.refusals import read_fault
 from evs_snap.errors import SignInError
 from evs_snap.settings.credentials import Keys
 

@@ -11,9 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
-from evs_snap.api.faults import read_fault
 from evs_snap.api.identity import BEFORE_REPEAT, Identity
-from evs_snap.api.refusals import to_error
+from evs_snap.api.refusals import read_fault, to_error
 from evs_snap.auth.catalog import endpoint_base
 from evs_snap.auth.signer import sign
 from evs_snap.errors import (
@@ -25,8 +24,7 @@ from evs_snap.errors import (
     ThrottledError,
     WrongEndpointError,
 )
-from evs_snap.settings.addresses import require_safe
-from evs_snap.settings.regions import evs_url
+from evs_snap.settings.addresses import evs_url, require_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from evs_snap.cli.context import Context, Surroundings
-from evs_snap.cli.exits import INTERRUPTED, TERMINATED, UNKNOWN
-from evs_snap.cli.options import global_options
+from evs_snap.cli.options import global_options, shaping_options
 from evs_snap.cli.output import show_error, show_usage_error
-from evs_snap.cli.shaping import shaping_options
-from evs_snap.cli.signals import TerminatedError, leave_on_sigterm
+from evs_snap.cli.signals import INTERRUPTED, TERMINATED, UNKNOWN, TerminatedError, leave_on_sigterm
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:

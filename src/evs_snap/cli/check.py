@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.exits import UNKNOWN
-from evs_snap.cli.options import duration, limit_option, select_options, selection_of
+from evs_snap.cli.options import Command, duration, limit_option, select_options, selection_of
 from evs_snap.cli.session import open_session
-from evs_snap.cli.shaping import Command
+from evs_snap.cli.signals import UNKNOWN
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from evs_snap.clock import Clock, system_clock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evs_snap.stop import Stop
+    from evs_snap.clock import Stop
 
 
 def _folder(kind: str) -> Path:

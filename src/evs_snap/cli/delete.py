@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import lock_option
+from evs_snap.cli.options import Command, lock_option
 from evs_snap.cli.output import reporting
 from evs_snap.cli.session import acting, confirmation
-from evs_snap.cli.shaping import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import limit_option, select_options, selection_of
+from evs_snap.cli.options import Command, limit_option, select_options, selection_of
 from evs_snap.cli.output import show_rows
 from evs_snap.cli.session import open_session
-from evs_snap.cli.shaping import Command
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:

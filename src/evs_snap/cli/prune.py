@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.options import (
+    Command,
     keep_of,
     keep_options,
     lock_option,
@@ -16,7 +17,6 @@ from evs_snap.cli.options import (
 )
 from evs_snap.cli.output import reporting
 from evs_snap.cli.session import acting, confirmation
-from evs_snap.cli.shaping import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.making import make, making_options
-from evs_snap.cli.options import keep_of, keep_options
-from evs_snap.cli.shaping import Command
+from evs_snap.cli.create import make, making_options
+from evs_snap.cli.options import Command, keep_of, keep_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.shaping import Command
+from evs_snap.cli.options import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -12,7 +12,7 @@ import click
 
 from evs_snap.cli.output import is_coloured, is_watched, say, tell
 from evs_snap.cli.signals import heeding_signals
-from evs_snap.stop import Stop
+from evs_snap.clock import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

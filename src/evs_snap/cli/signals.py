@@ -7,13 +7,17 @@ import signal
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from evs_snap.cli.exits import INTERRUPTED, TERMINATED
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from evs_snap.stop import Stop
+    from evs_snap.clock import Stop
+
+UNKNOWN = 3
+"""Of `check`: it could not be found out (Monitoring Plugins guidelines)."""
+
+INTERRUPTED = 130
+TERMINATED = 143
 
 _CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 _STDERR = 2

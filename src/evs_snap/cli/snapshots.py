@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import duration, select_options, selection_of
+from evs_snap.cli.options import Command, duration, select_options, selection_of
 from evs_snap.cli.output import show_rows
 from evs_snap.cli.session import open_session
-from evs_snap.cli.shaping import Command
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

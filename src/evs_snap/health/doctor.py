@@ -30,8 +30,8 @@ from evs_snap.health.findings import (
     on_rights,
 )
 from evs_snap.runs.gather import gather
+from evs_snap.settings.addresses import evs_url
 from evs_snap.settings.credentials import AgencyCredentials, Keys
-from evs_snap.settings.regions import evs_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.api.models import STAMP_BUCKET, Snapshot
 from evs_snap.errors import EvsSnapError
-from evs_snap.plan.draft import Draft, draft_for
+from evs_snap.plan.request import Draft, draft_for
 from evs_snap.plan.retention import Keep, Verdict, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 

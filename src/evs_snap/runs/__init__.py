@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from evs_snap.errors import EvsSnapError, InterruptedRunError, LockedError
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
 from evs_snap.runs.apply import carry_out, planned
-from evs_snap.runs.delete import require_ours
+from evs_snap.runs.delete import delete_one, failed, require_ours
 from evs_snap.runs.gather import Gathered, gather
 from evs_snap.runs.locks import DiskLocks, Held
-from evs_snap.runs.removing import delete_one, failed
 from evs_snap.runs.report import Action, Item, RunRecord
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from evs_snap.errors import (
     SnapshotFailedError,
     WaitTimeoutError,
 )
+from evs_snap.runs.delete import delete_all, failed, spared
 from evs_snap.runs.duplicates import TWIN_TIMEOUT, leave_one
-from evs_snap.runs.removing import delete_all, failed, spared
 from evs_snap.runs.report import Action, Item
 from evs_snap.runs.submit import submit
 from evs_snap.runs.wait import await_available

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
-    from evs_snap.clock import Clock
-    from evs_snap.plan.draft import Draft
-    from evs_snap.stop import Stop
+    from evs_snap.clock import Clock, Stop
+    from evs_snap.plan.request import Draft
 
 LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
-    from evs_snap.clock import Clock
-    from evs_snap.stop import Stop
+    from evs_snap.clock import Clock, Stop
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last repeated: the vendors ask for no more (section 7)."""

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot, Volume
-    from evs_snap.clock import Clock
-    from evs_snap.stop import Stop
+    from evs_snap.clock import Clock, Stop
 
 DELETE_TIMEOUT = 300.0
 """Seconds until a deletion not seen done counts as failed (evs-api.md, section 7)."""

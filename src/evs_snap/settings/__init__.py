@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import clouds
-from evs_snap.settings.addresses import require_safe
+from evs_snap.settings.addresses import iam_url, require_safe
 from evs_snap.settings.credentials import (
     AgencyCredentials,
     Credentials,
@@ -18,7 +18,6 @@ from evs_snap.settings.credentials import (
     missing,
     required,
 )
-from evs_snap.settings.regions import iam_url
 from evs_snap.settings.sources import (
     Said,
     agreeing,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evs_snap.api.faults import MESSAGE_LENGTH, Fault, read_fault
+from evs_snap.api.refusals import MESSAGE_LENGTH, Fault, read_fault
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

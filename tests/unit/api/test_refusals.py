@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evs_snap.api.faults import read_fault
-from evs_snap.api.refusals import to_error
+from evs_snap.api.refusals import read_fault, to_error
 from evs_snap.errors import (
     MissingError,
     PermissionDeniedError,

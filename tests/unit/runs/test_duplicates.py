@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.models import Snapshot, Volume
-from evs_snap.plan.draft import Draft
-from evs_snap.runs.rivals import rule
+from evs_snap.plan.request import Draft
+from evs_snap.runs.duplicates import rule
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 BUCKET = "2026-11-23"

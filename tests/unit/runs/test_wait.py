@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.models import Snapshot
-from evs_snap.clock import Clock
+from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -25,7 +25,6 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.runs.wait import await_available, pauses
-from evs_snap.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,7 @@ import pytest
 from evs_snap.auth import identify
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import load_settings
-from evs_snap.settings.regions import evs_url, iam_url
+from evs_snap.settings.addresses import evs_url, iam_url
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock
