@@ -31,7 +31,7 @@ from evs_snap.cli.sandbox import sandbox_settings
 from evs_snap.clock import Stop
 from evs_snap.runs import Orders
 from evs_snap.runs.locks import DiskLocks
-from evs_snap.runs.work import Crew
+from evs_snap.runs.work import Work
 from evs_snap.sandbox import ACCOUNT, Sandbox
 
 if TYPE_CHECKING:
@@ -351,14 +351,14 @@ class Service:
 
     @contextmanager
     def calling(self, tmp_path: Path, *, parallel: int = 4, stop: Stop | None = None,
-                timeout: float | None = 900.0) -> Iterator[tuple[Crew, Orders]]:  # fmt: skip
+                timeout: float | None = 900.0) -> Iterator[tuple[Work, Orders]]:  # fmt: skip
         """Give what a run works with, in process, as the command line would put it together."""
         clock: Clock = self.fake.clock
         auth = KeystoneAuth(self._settings, clock=clock, cache=None)
         with open_http(verify=True, clock=clock, connections=parallel + 2, app=self.app) as http:
             client = EvsClient(http, auth=auth)
             locks = DiskLocks(tmp_path / "locks", place="made up", wait=0.0, clock=clock)
-            crew = Crew(
+            work = Work(
                 client=client,
                 clock=clock,
                 stop=stop or Stop(),
@@ -366,7 +366,7 @@ class Service:
                 parallel=parallel,
                 timeout=timeout,
             )
-            yield crew, Orders(locks)
+            yield work, Orders(locks)
 
 
 def _line(request: httpx.Request) -> str:

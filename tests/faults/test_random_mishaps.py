@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot
     from evs_snap.runs import Orders
     from evs_snap.runs.report import Item
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
 SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5
@@ -148,15 +148,15 @@ def _plan_mishaps(scene: Scene) -> None:
 def _record(
     scene: Scene,
     folder: Path,
-    carry_out: Callable[[Crew, Orders], RunRecord],
+    carry_out: Callable[[Work, Orders], RunRecord],
     *,
     timeout: float | None = 900.0,
 ) -> RunRecord:
     """Carry out a run; one that failed before it had a plan is a record of that."""
     parallel = scene.chance.choice((1, 4))
-    with scene.service.calling(folder, parallel=parallel, timeout=timeout) as (crew, orders):
+    with scene.service.calling(folder, parallel=parallel, timeout=timeout) as (work, orders):
         try:
-            record = carry_out(crew, orders)
+            record = carry_out(work, orders)
         except EvsSnapError as error:
             record = RunRecord("made up", error=error)
     return record
@@ -216,12 +216,12 @@ def test_create_leaves_one_usable_snapshot_a_disk_or_says_otherwise(
         selection = Selection(volumes=tuple(scene.disks))
 
         def create(
-            crew: Crew,
+            work: Work,
             orders: Orders,
             selection: Selection = selection,
             request: CreateRequest = request,
         ) -> RunRecord:
-            return run.make(crew, selection, request, command="create", orders=orders)
+            return run.make(work, selection, request, command="create", orders=orders)
 
         timeout = scene.chance.choice((900.0, 900.0, 900.0, None))
         record = _record(scene, tmp_path / str(scene.seed), create, timeout=timeout)
@@ -244,12 +244,12 @@ def test_rotate_deletes_what_the_rules_give_up_and_nothing_else(
         selection = Selection(volumes=tuple(scene.disks))
 
         def rotate(
-            crew: Crew,
+            work: Work,
             orders: Orders,
             selection: Selection = selection,
             request: CreateRequest = request,
         ) -> RunRecord:
-            return run.make(crew, selection, request, command="rotate", orders=orders)
+            return run.make(work, selection, request, command="rotate", orders=orders)
 
         record = _record(scene, tmp_path / str(scene.seed), rotate)
         ended = scene.service.now
@@ -287,8 +287,8 @@ def test_delete_removes_what_was_asked_for_and_nothing_else(
         there = [s for rows in scene.before.values() for s in rows]
         asked = scene.chance.sample(there, k=min(len(there), scene.chance.randrange(1, 4)))
 
-        def delete(crew: Crew, orders: Orders, asked: list[Snapshot] = asked) -> RunRecord:
-            return run.remove(crew, asked, foreign=False, orders=orders)
+        def delete(work: Work, orders: Orders, asked: list[Snapshot] = asked) -> RunRecord:
+            return run.remove(work, asked, foreign=False, orders=orders)
 
         record = _record(scene, tmp_path / str(scene.seed), delete)
         scene.service.calm()

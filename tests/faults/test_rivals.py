@@ -36,9 +36,9 @@ def _create(service: Service, tmp_path: Path) -> Callable[..., RunRecord]:
         disk: str, *, machine: str = "a", once_per: str | None = "day", wait: bool = True
     ) -> RunRecord:
         folder = tmp_path / machine
-        with service.calling(folder, timeout=900.0 if wait else None) as (crew, orders):
+        with service.calling(folder, timeout=900.0 if wait else None) as (work, orders):
             request = CreateRequest(once_per=once_per)
-            return make(crew, Selection(volumes=(disk,)), request, command="create", orders=orders)
+            return make(work, Selection(volumes=(disk,)), request, command="create", orders=orders)
 
     return create
 

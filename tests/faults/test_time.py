@@ -211,10 +211,10 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
         stop.ask(143)
 
     service.once("DELETE .*", lambda: service.once(LOOK, ask))
-    with service.calling(tmp_path, stop=stop) as (crew, orders):
+    with service.calling(tmp_path, stop=stop) as (work, orders):
         selection = Selection(volumes=("d1",))
         request = CreateRequest(replace=True)
-        record = make(crew, selection, request, command="create", orders=orders)
+        record = make(work, selection, request, command="create", orders=orders)
     assert [item.action for item in record.items] == ["deleted", "failed"]
     assert record.exit_code == 143
     assert service.count(POST) == 0

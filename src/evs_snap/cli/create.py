@@ -79,7 +79,7 @@ def make(
                 once_per=said.once_per,
                 keep=keep,
             )
-            record = run.make(act.crew, selection, request, command=command, orders=act.orders)
+            record = run.make(act.work, selection, request, command=command, orders=act.orders)
         return report(record)
 
 

@@ -40,6 +40,6 @@ def delete(
     confirm = confirmation(needed=not (yes or dry_run))
     with reporting(context, "delete") as report:
         with acting(context, lock_wait=lock_wait, dry_run=dry_run, confirm=confirm) as act:
-            found = find_snapshots(act.crew.client, snapshots)
-            record = run.remove(act.crew, found, foreign=foreign, orders=act.orders)
+            found = find_snapshots(act.work.client, snapshots)
+            record = run.remove(act.work, found, foreign=foreign, orders=act.orders)
         return report(record)

@@ -56,5 +56,5 @@ def prune(
         with acting(
             context, timeout=DELETE_TIMEOUT, lock_wait=lock_wait, dry_run=dry_run, confirm=confirm
         ) as act:
-            record = run.prune(act.crew, selection, keep, policy=policy, orders=act.orders)
+            record = run.prune(act.work, selection, keep, policy=policy, orders=act.orders)
         return report(record)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.runs import Orders
     from evs_snap.runs.report import Item
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
     from evs_snap.settings import Settings
 
 
@@ -88,7 +88,7 @@ class Acting:
     """What a changing command works with."""
 
     session: Session
-    crew: Crew
+    work: Work
     orders: Orders
 
 
@@ -106,7 +106,7 @@ def acting(
     from evs_snap.render.progress import telling
     from evs_snap.runs import Orders
     from evs_snap.runs.locks import DiskLocks
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
     surroundings = context.surroundings
     stop = Stop()
@@ -122,7 +122,7 @@ def acting(
             wait=lock_wait if lock_wait is not None else context.lock_wait or 0.0,
             clock=surroundings.clock,
         )
-        crew = Crew(
+        work = Work(
             client=session.client,
             clock=surroundings.interruptible(stop),
             stop=stop,
@@ -135,7 +135,7 @@ def acting(
             with progress.paused():
                 return confirm(items)
 
-        yield Acting(session, crew, Orders(locks, dry_run=dry_run, confirm=paused))
+        yield Acting(session, work, Orders(locks, dry_run=dry_run, confirm=paused))
 
 
 def confirmation(*, needed: bool) -> Callable[[Sequence[Item]], bool]:

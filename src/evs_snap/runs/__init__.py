@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evs_snap.plan.request import CreateRequest
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +37,40 @@ class Orders:
 
 
 def make(
-    crew: Crew, selection: Selection, request: CreateRequest, *, command: str, orders: Orders
+    work: Work, selection: Selection, request: CreateRequest, *, command: str, orders: Orders
 ) -> RunRecord:
     """Take a snapshot of each disk selected, see it usable and, with KEEP rules, prune.
 
     Raises what keeps the run from having a plan; from there on every failure is an
     item of the record.
     """
-    with _gathered(crew, selection, orders) as (gathered, held):
+    with _gathered(work, selection, orders) as (gathered, held):
         plans = plan_create(
             gathered.volumes,
             gathered.snapshots,
             request,
-            now=crew.clock.now(),
-            new_id=crew.clock.new_id,
+            now=work.clock.now(),
+            new_id=work.clock.new_id,
         )
-        return _applied(crew, plans, held, command=command, orders=orders)
+        return _applied(work, plans, held, command=command, orders=orders)
 
 
 def prune(
-    crew: Crew, selection: Selection, keep: Keep, *, policy: str, orders: Orders
+    work: Work, selection: Selection, keep: Keep, *, policy: str, orders: Orders
 ) -> RunRecord:
     """Delete what the rules give up of the snapshots under ``policy``."""
-    with _gathered(crew, selection, orders) as (gathered, held):
+    with _gathered(work, selection, orders) as (gathered, held):
         plans = plan_prune(
-            gathered.volumes, gathered.snapshots, keep, policy=policy, now=crew.clock.now()
+            gathered.volumes, gathered.snapshots, keep, policy=policy, now=work.clock.now()
         )
         doomed = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
         if doomed and not orders.dry_run and not orders.confirm(doomed):
             return RunRecord("prune", tuple(_declined(item) for item in doomed))
-        return _applied(crew, plans, held, command="prune", orders=orders)
+        return _applied(work, plans, held, command="prune", orders=orders)
 
 
 def remove(
-    crew: Crew, snapshots: Sequence[Snapshot], *, foreign: bool, orders: Orders
+    work: Work, snapshots: Sequence[Snapshot], *, foreign: bool, orders: Orders
 ) -> RunRecord:
     """Delete these snapshots; ``foreign`` allows those that do not carry our stamp."""
     items = [_removable(snapshot, foreign=foreign) for snapshot in snapshots]
@@ -79,12 +79,12 @@ def remove(
         return RunRecord("delete", tuple(items), dry_run=True)
     if doomed and not orders.confirm(doomed):
         return RunRecord("delete", tuple(i if i.error else _declined(i) for i in items))
-    crew.stop.begin()
+    work.stop.begin()
     with orders.locks.held(sorted({s.volume_id for s in snapshots})) as held:
         return RunRecord(
             "delete",
-            tuple(_removed(crew, item, held, foreign=foreign) for item in items),
-            signal_code=crew.stop.code,
+            tuple(_removed(work, item, held, foreign=foreign) for item in items),
+            signal_code=work.stop.code,
         )
 
 
@@ -96,7 +96,7 @@ def _removable(snapshot: Snapshot, *, foreign: bool) -> Item:
     return Item(Action.PLANNED, None, snapshot, ("would delete",))
 
 
-def _removed(crew: Crew, item: Item, held: Held, *, foreign: bool) -> Item:
+def _removed(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
     snapshot = item.snapshot
     if item.error is not None or snapshot is None:
         return item
@@ -104,10 +104,10 @@ def _removed(crew: Crew, item: Item, held: Held, *, foreign: bool) -> Item:
     item = replace(item, action=Action.DELETED, reasons=())
     if locked is not None:
         return failed(item, locked)
-    if crew.stop.asked:
+    if work.stop.asked:
         return failed(item, InterruptedRunError("not begun: the run was stopped"))
-    crew.tell(f"deleting {snapshot.name or snapshot.id}")
-    return delete_one(crew, item, foreign=foreign)
+    work.tell(f"deleting {snapshot.name or snapshot.id}")
+    return delete_one(work, item, foreign=foreign)
 
 
 def _declined(item: Item) -> Item:
@@ -115,17 +115,17 @@ def _declined(item: Item) -> Item:
 
 
 @contextmanager
-def _gathered(crew: Crew, selection: Selection, orders: Orders) -> Iterator[tuple[Gathered, Held]]:
+def _gathered(work: Work, selection: Selection, orders: Orders) -> Iterator[tuple[Gathered, Held]]:
     """Gather, hold the disks' locks, and gather anew where that is no longer true."""
     if orders.dry_run:
-        yield gather(crew.client, selection), Held()
+        yield gather(work.client, selection), Held()
         return
     orders.locks.mark()
-    gathered = gather(crew.client, selection)
+    gathered = gather(work.client, selection)
     ids = [v.id for v in gathered.volumes]
     with orders.locks.held(ids) as held:
         if held.is_stale:
-            gathered = gather(crew.client, selection)
+            gathered = gather(work.client, selection)
             for volume in gathered.volumes:
                 # Say, a disk made anew under the name asked for: it must not be passed over.
                 if volume.id not in ids:
@@ -137,7 +137,7 @@ def _gathered(crew: Crew, selection: Selection, orders: Orders) -> Iterator[tupl
 
 
 def _applied(
-    crew: Crew, plans: Sequence[DiskPlan], held: Held, *, command: str, orders: Orders
+    work: Work, plans: Sequence[DiskPlan], held: Held, *, command: str, orders: Orders
 ) -> RunRecord:
     if orders.dry_run:
         items = [item for plan in plans for item in planned(plan)]
@@ -148,5 +148,5 @@ def _applied(
         else plan
         for plan in plans
     ]
-    items = carry_out(crew, plans)
-    return RunRecord(command, tuple(items), signal_code=crew.stop.code)
+    items = carry_out(work, plans)
+    return RunRecord(command, tuple(items), signal_code=work.stop.code)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.plan import DiskPlan, Removal
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,17 +52,17 @@ class DiskRun:
         return (*self.before, *((self.made,) if self.made else ()), *self.after)
 
 
-def carry_out(crew: Crew, plans: Sequence[DiskPlan]) -> list[Item]:
+def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     """Carry plans out; return what became of each step. No disk's failure stops another."""
-    crew.stop.begin()
-    crew.tell(f"working on {len(plans)} disks")
-    runs = _each(crew, plans, _begin, not_begun=_not_begun)
-    if crew.timeout is not None:
-        runs = _seen_through(crew, runs, timeout=crew.timeout)
+    work.stop.begin()
+    work.tell(f"working on {len(plans)} disks")
+    runs = _each(work, plans, _begin, not_begun=_not_begun)
+    if work.timeout is not None:
+        runs = _seen_through(work, runs, timeout=work.timeout)
     else:
         # What took more than one POST may be two, and is seen through all the same.
         runs = [
-            _seen_through(crew, [run], timeout=TWIN_TIMEOUT)[0] if run.posts > 1 else run
+            _seen_through(work, [run], timeout=TWIN_TIMEOUT)[0] if run.posts > 1 else run
             for run in runs
         ]
     return [item for run in runs for item in run.items]
@@ -82,25 +82,25 @@ def planned(plan: DiskPlan) -> list[Item]:
     return items + _kept(plan)
 
 
-def _seen_through(crew: Crew, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
-    runs = _await(crew, runs, timeout=timeout)
-    return _each(crew, runs, _finish, not_begun=_unfinished)
+def _seen_through(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
+    runs = _await(work, runs, timeout=timeout)
+    return _each(work, runs, _finish, not_begun=_unfinished)
 
 
-def _begin(crew: Crew, plan: DiskPlan) -> DiskRun:
+def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     """Make room and ask for the snapshot, or take up the one that is there."""
     if plan.refusal is not None:
         return DiskRun(plan, made=_refused(plan))
-    run = DiskRun(plan, before=delete_all(crew, plan, plan.make_room))
+    run = DiskRun(plan, before=delete_all(work, plan, plan.make_room))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.draft is None or not run.is_well:
         return run
-    if crew.stop.asked:
+    if work.stop.asked:
         return replace(run, made=_not_begun(plan).made)
     item = Item(Action.CREATED, plan.volume, reasons=plan.reasons)
     try:
-        done = submit(crew.client, plan.draft, clock=crew.clock, stop=crew.stop)
+        done = submit(work.client, plan.draft, clock=work.clock, stop=work.stop)
     except EvsSnapError as error:
         return replace(run, made=failed(item, error))
     if done.snapshot.metadata.get(STAMP_KEY) != plan.draft.key:
@@ -113,12 +113,12 @@ def _begin(crew: Crew, plan: DiskPlan) -> DiskRun:
     return replace(run, made=item, posts=done.posts)
 
 
-def _await(crew: Crew, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
+def _await(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
     """See the new snapshots usable, all in one loop."""
 
     def tell(pending: Mapping[str, Snapshot]) -> None:
         named = next((s.name or s.id for s in pending.values()), "")
-        crew.tell(
+        work.tell(
             f"waiting for {named}" if len(pending) == 1 else f"waiting for {len(pending)} snapshots"
         )
 
@@ -127,10 +127,10 @@ def _await(crew: Crew, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskR
     if not asked:
         return list(runs)
     results = await_available(
-        crew.client,
+        work.client,
         list(asked.values()),
-        clock=crew.clock,
-        stop=crew.stop,
+        clock=work.clock,
+        stop=work.stop,
         timeout=timeout,
         tell=tell,
     )
@@ -150,33 +150,33 @@ def _settled(run: DiskRun, results: Mapping[str, Snapshot | EvsSnapError]) -> Di
     return replace(run, made=made)
 
 
-def _finish(crew: Crew, run: DiskRun) -> DiskRun:
+def _finish(work: Work, run: DiskRun) -> DiskRun:
     """With a usable snapshot at hand: settle with rivals, then prune."""
     if not run.is_well:
         return _unfinished(run, why="nothing is deleted after a failure")
     draft, made = run.plan.draft, run.made
     if draft and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in draft.metadata):
         try:
-            made = leave_one(crew, made, draft, made.snapshot, posts=run.posts)
+            made = leave_one(work, made, draft, made.snapshot, posts=run.posts)
         except EvsSnapError as error:
             return replace(run, made=failed(made, error))
-    pruned = delete_all(crew, run.plan, run.plan.prune, made=made)
+    pruned = delete_all(work, run.plan, run.plan.prune, made=made)
     return replace(run, made=made, after=(*pruned, *_kept(run.plan)))
 
 
 def _each(
-    crew: Crew,
+    work: Work,
     things: Sequence[T],
-    step: Callable[[Crew, T], R],
+    step: Callable[[Work, T], R],
     *,
     not_begun: Callable[[T], R],
 ) -> list[R]:
     """Take the step for each, side by side; order as given. After a stop, none is begun."""
 
     def one(thing: T) -> R:
-        return not_begun(thing) if crew.stop.asked else step(crew, thing)
+        return not_begun(thing) if work.stop.asked else step(work, thing)
 
-    with ThreadPoolExecutor(max_workers=crew.parallel) as pool:
+    with ThreadPoolExecutor(max_workers=work.parallel) as pool:
         futures: list[Future[R]] = [pool.submit(one, thing) for thing in things]
         return [future.result() for future in futures]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot, Volume
     from evs_snap.clock import Clock, Stop
     from evs_snap.plan.plan import DiskPlan, Removal
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
 
 def delete(
@@ -132,36 +132,36 @@ def _see_gone(client: EvsClient, id_: str, *, clock: Clock, stop: Stop, timeout:
 
 
 def delete_all(
-    crew: Crew, plan: DiskPlan, removals: Sequence[Removal], *, made: Item | None = None
+    work: Work, plan: DiskPlan, removals: Sequence[Removal], *, made: Item | None = None
 ) -> tuple[Item, ...]:
     """Delete one after the other, each seen gone; after a failure or a stop, no more."""
     items: list[Item] = []
     good = made.snapshot if made else None
     first_usable = next((r for r in removals if r.snapshot.is_usable), None)
     for removal in removals:
-        if crew.stop.asked or any(item.error for item in items):
+        if work.stop.asked or any(item.error for item in items):
             items.append(spared(plan.volume, removal, why="not begun"))
             continue
         item = Item(Action.DELETED, plan.volume, removal.snapshot, removal.reasons)
-        crew.tell(f"deleting {removal.snapshot.name or removal.snapshot.id}")
+        work.tell(f"deleting {removal.snapshot.name or removal.snapshot.id}")
         try:
             if removal is first_usable:
-                _require_good_one(crew, plan, removals, good=good)
+                _require_good_one(work, plan, removals, good=good)
         except EvsSnapError as error:
             items.append(failed(item, error))
         else:
-            items.append(delete_one(crew, item))
+            items.append(delete_one(work, item))
     return tuple(items)
 
 
 def _require_good_one(
-    crew: Crew, plan: DiskPlan, removals: Sequence[Removal], *, good: Snapshot | None
+    work: Work, plan: DiskPlan, removals: Sequence[Removal], *, good: Snapshot | None
 ) -> None:
     """See that the newest of those that stay can be used still: the plan may be long past."""
     if good is None:
         told = [*(v.snapshot for v in plan.keep), *(r.snapshot for r in plan.prune)]
-        good = _newest(told, removals) or _newest(rows_of(crew, plan.volume).values(), removals)
-    found = read(crew, good.id) if good else None
+        good = _newest(told, removals) or _newest(rows_of(work, plan.volume).values(), removals)
+    found = read(work, good.id) if good else None
     if found is None or not found.is_usable:
         seen = f"snapshot {good.id} is {found.status if found else 'gone'}" if good else "none is"
         raise SnapshotFailedError(
@@ -170,15 +170,15 @@ def _require_good_one(
         )
 
 
-def delete_one(crew: Crew, item: Item, *, foreign: bool = False) -> Item:
+def delete_one(work: Work, item: Item, *, foreign: bool = False) -> Item:
     """Delete the item's snapshot; return the item, or how it failed."""
     assert item.snapshot is not None  # noqa: S101 - for the type checker
     try:
         delete(
-            crew.client,
+            work.client,
             item.snapshot,
-            clock=crew.clock,
-            stop=crew.stop,
+            clock=work.clock,
+            stop=work.stop,
             timeout=DELETE_TIMEOUT,
             foreign=foreign,
         )

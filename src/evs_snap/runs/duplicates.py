@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evs_snap.plan.request import Draft
-    from evs_snap.runs.work import Crew
+    from evs_snap.runs.work import Work
 
 TWIN_TIMEOUT = 300.0
 """Seconds to wait for a snapshot that may be a twin, where nobody asked to wait at all."""
@@ -28,21 +28,21 @@ _CHECKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each look whether a twin is gone."""
 
 
-def leave_one(crew: Crew, item: Item, draft: Draft, made: Snapshot, *, posts: int) -> Item:
+def leave_one(work: Work, item: Item, draft: Draft, made: Snapshot, *, posts: int) -> Item:
     """Return the outcome once at most one of the snapshots wanted once is left.
 
     ``made`` is the item's snapshot, seen usable; ``posts`` is how many requests it took.
     """
     if posts > 1:
-        crew.clock.sleep(TWIN_GRACE)
+        work.clock.sleep(TWIN_GRACE)
     for pause in _CHECKS:
-        crew.clock.sleep(pause)
-        ruling = _ruling(crew, draft, made=made)
+        work.clock.sleep(pause)
+        ruling = _ruling(work, draft, made=made)
         twins = [twin for twin in ruling.losers if twin.id != made.id]
         if not twins:
             break
         for twin in twins:
-            _remove(crew, twin)
+            _remove(work, twin)
     else:
         raise SnapshotFailedError(
             f"snapshot {made.id} is usable, but this run's other one, {twins[0].id}, is still "
@@ -51,31 +51,31 @@ def leave_one(crew: Crew, item: Item, draft: Draft, made: Snapshot, *, posts: in
         )
     if ruling.winner.id == made.id:
         return item
-    _remove(crew, made)
+    _remove(work, made)
     if ruling.winner.metadata.get(STAMP_KEY) == draft.key:
         return replace(item, snapshot=ruling.winner)
     why = "another run made it at the same time"
     return replace(item, action=Action.REUSED, snapshot=ruling.winner, reasons=(why,))
 
 
-def _remove(crew: Crew, snapshot: Snapshot) -> None:
-    delete(crew.client, snapshot, clock=crew.clock, stop=crew.stop, timeout=DELETE_TIMEOUT)
+def _remove(work: Work, snapshot: Snapshot) -> None:
+    delete(work.client, snapshot, clock=work.clock, stop=work.stop, timeout=DELETE_TIMEOUT)
 
 
-def _ruling(crew: Crew, draft: Draft, *, made: Snapshot) -> Ruling:
+def _ruling(work: Work, draft: Draft, *, made: Snapshot) -> Ruling:
     """Rule on what the disk holds now, with a winner that was seen usable."""
-    rows = rows_of(crew, draft.volume)
+    rows = rows_of(work, draft.volume)
     ruling = rule(list(rows.values()), draft, made=made)
     if ruling.undecided:
         seen = await_available(
-            crew.client,
+            work.client,
             ruling.undecided,
-            clock=crew.clock,
-            stop=crew.stop,
-            timeout=crew.timeout or TWIN_TIMEOUT,
+            clock=work.clock,
+            stop=work.stop,
+            timeout=work.timeout or TWIN_TIMEOUT,
             tell=lambda _pending: None,
         )
-        rows = rows_of(crew, draft.volume)
+        rows = rows_of(work, draft.volume)
         # A list may lag behind what was seen just now.
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
         ruling = rule(list(rows.values()), draft, made=made)
@@ -88,7 +88,7 @@ def _ruling(crew: Crew, draft: Draft, *, made: Snapshot) -> Ruling:
             )
     while ruling.winner.id != made.id:
         # What was made goes in favour of this one: a list's word is not enough.
-        found = read(crew, ruling.winner.id)
+        found = read(work, ruling.winner.id)
         if found is not None and found.is_usable:
             break
         rows.pop(ruling.winner.id)

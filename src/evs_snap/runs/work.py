@@ -19,7 +19,7 @@ DELETE_TIMEOUT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class Work:
     """What it takes to act: ``tell`` is given a sentence whenever there is news.
 
     ``timeout`` is how many seconds to wait for new snapshots, None for not at all.
@@ -33,14 +33,14 @@ class Crew:
     timeout: float | None = None
 
 
-def rows_of(crew: Crew, volume: Volume) -> dict[str, Snapshot]:
+def rows_of(work: Work, volume: Volume) -> dict[str, Snapshot]:
     """Return a disk's snapshots by ID, as the list has them."""
-    return {row.id: row for row in crew.client.snapshots(volume_id=volume.id)}
+    return {row.id: row for row in work.client.snapshots(volume_id=volume.id)}
 
 
-def read(crew: Crew, id_: str) -> Snapshot | None:
+def read(work: Work, id_: str) -> Snapshot | None:
     """Return a snapshot as it is now, or None where there is none."""
     try:
-        return crew.client.snapshot(id_)
+        return work.client.snapshot(id_)
     except MissingError:
         return None
