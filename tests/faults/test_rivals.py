@@ -130,8 +130,8 @@ def test_lists_that_date_snapshots_to_the_second_decide_the_same_on_both_machine
         (plan,) = plan_create(
             [volume], [], CreateRequest(once_per="day"), now=service.now, new_id=lambda: "x"
         )
-        assert plan.draft is not None
-        winners.add(rule(listed, plan.draft, made=made).winner.id)
+        assert plan.new is not None
+        winners.add(rule(listed, plan.new, made=made).winner.id)
     assert len(winners) == 1
 
 

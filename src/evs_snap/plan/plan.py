@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.api.models import STAMP_BUCKET, Snapshot
 from evs_snap.errors import EvsSnapError
-from evs_snap.plan.request import Draft, draft_for
+from evs_snap.plan.request import NewSnapshot, new_snapshot_for
 from evs_snap.plan.retention import Keep, Verdict, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
@@ -31,13 +31,13 @@ class Removal:
 class DiskPlan:
     """The steps for one disk, in this order, each only where the one before went well.
 
-    ``make_room`` goes; the snapshot of ``draft`` is made, or ``reuse`` seen usable;
+    ``make_room`` goes; the snapshot of ``new`` is made, or ``reuse`` seen usable;
     ``prune`` goes. ``keep`` stays. ``refusal`` says why there are no steps.
     """
 
     volume: Volume
     make_room: tuple[Removal, ...] = ()
-    draft: Draft | None = None
+    new: NewSnapshot | None = None
     reuse: Snapshot | None = None
     prune: tuple[Removal, ...] = ()
     keep: tuple[Verdict, ...] = ()
@@ -131,20 +131,20 @@ def _created(
     now: datetime,
     key: str,
 ) -> DiskPlan:
-    draft = draft_for(volume, snapshots, request, now=now, key=key)
-    removals = _room(snapshots, request, draft, now=now)
+    new = new_snapshot_for(volume, snapshots, request, now=now, key=key)
+    removals = _room(snapshots, request, new, now=now)
     slot = len(holders(snapshots)) - len(removals) + 1
     replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
     return DiskPlan(
         volume,
         make_room=removals,
-        draft=draft,
+        new=new,
         reasons=(f"slot {slot} of {request.limit}", *replaced),
     )
 
 
 def _room(
-    snapshots: Sequence[Snapshot], request: CreateRequest, draft: Draft, *, now: datetime
+    snapshots: Sequence[Snapshot], request: CreateRequest, new: NewSnapshot, *, now: datetime
 ) -> tuple[Removal, ...]:
     """Return what must go before there is a slot. Raises LimitError where nothing may."""
     held = holders(snapshots)
@@ -160,7 +160,7 @@ def _room(
         dropped = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
         if len(dropped) == needed:
             return dropped
-        after = judge([*own, draft.as_made(own, now=now)], request.keep, now=now)
+        after = judge([*own, new.as_made(own, now=now)], request.keep, now=now)
         spoken_for = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in dropped}
     giving_way = replaceable(snapshots, policy=request.policy, wanted=frozenset(spoken_for))
     if request.replace and needed == len(dropped) + 1 and giving_way is not None:
@@ -179,8 +179,8 @@ def _pruned(
     gone = {removal.snapshot.id for removal in plan.make_room}
     pool = [s for s in snapshots if s.policy == policy and s.id not in gone]
     new = plan.reuse
-    if plan.draft is not None:
-        new = plan.draft.as_made(pool, now=now)
+    if plan.new is not None:
+        new = plan.new.as_made(pool, now=now)
         pool.append(new)
     verdicts = judge(pool, keep, now=now)
     others = [v for v in verdicts if new is None or v.snapshot.id != new.id]

@@ -102,7 +102,7 @@ def check_rules(keep: Keep, *, limit: int, replace: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewSnapshot:
     """A snapshot about to be asked for.
 
     ``known`` are the IDs of the disk's snapshots before: none can be the new one.
@@ -140,15 +140,15 @@ class Draft:
         )
 
 
-def draft_for(
+def new_snapshot_for(
     volume: Volume,
     snapshots: Sequence[Snapshot],
     request: CreateRequest,
     *,
     now: datetime,
     key: str,
-) -> Draft:
-    """Return the draft of what is requested for a disk that holds ``snapshots``.
+) -> NewSnapshot:
+    """Return the new of what is requested for a disk that holds ``snapshots``.
 
     Raises VolumeStateError where EVS takes none of such a disk, and ConfigurationError
     where the template gives no name that a snapshot may have.
@@ -163,7 +163,7 @@ def draft_for(
     bucket = request.bucket(now)
     if bucket is not None:
         stamp[STAMP_BUCKET] = bucket
-    return Draft(
+    return NewSnapshot(
         volume=volume,
         name=request.template.name(volume, now=now, policy=request.policy),
         description=request.description,

@@ -75,8 +75,8 @@ def planned(plan: DiskPlan) -> list[Item]:
     items = [_would_delete(plan.volume, r) for r in plan.make_room]
     if plan.reuse is not None:
         items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
-    if plan.draft is not None:
-        reasons = (f"would create {plan.draft.name}", *plan.reasons)
+    if plan.new is not None:
+        reasons = (f"would create {plan.new.name}", *plan.reasons)
         items.append(Item(Action.PLANNED, plan.volume, reasons=reasons))
     items += [_would_delete(plan.volume, r) for r in plan.prune]
     return items + _kept(plan)
@@ -94,16 +94,16 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     run = DiskRun(plan, before=delete_all(work, plan, plan.make_room))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
-    if plan.draft is None or not run.is_well:
+    if plan.new is None or not run.is_well:
         return run
     if work.stop.asked:
         return replace(run, made=_not_begun(plan).made)
     item = Item(Action.CREATED, plan.volume, reasons=plan.reasons)
     try:
-        done = submit(work.client, plan.draft, clock=work.clock, stop=work.stop)
+        done = submit(work.client, plan.new, clock=work.clock, stop=work.stop)
     except EvsSnapError as error:
         return replace(run, made=failed(item, error))
-    if done.snapshot.metadata.get(STAMP_KEY) != plan.draft.key:
+    if done.snapshot.metadata.get(STAMP_KEY) != plan.new.key:
         note = "the service dropped our stamp: no rule will ever delete it"
         item = replace(item, reasons=(*item.reasons, note))
     item = replace(item, snapshot=done.snapshot)
@@ -154,10 +154,10 @@ def _finish(work: Work, run: DiskRun) -> DiskRun:
     """With a usable snapshot at hand: settle with rivals, then prune."""
     if not run.is_well:
         return _unfinished(run, why="nothing is deleted after a failure")
-    draft, made = run.plan.draft, run.made
-    if draft and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in draft.metadata):
+    new, made = run.plan.new, run.made
+    if new and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in new.metadata):
         try:
-            made = leave_one(work, made, draft, made.snapshot, posts=run.posts)
+            made = leave_one(work, made, new, made.snapshot, posts=run.posts)
         except EvsSnapError as error:
             return replace(run, made=failed(made, error))
     pruned = delete_all(work, run.plan, run.plan.prune, made=made)

@@ -15,7 +15,7 @@ from evs_snap.runs.work import DELETE_TIMEOUT, read, rows_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evs_snap.plan.request import Draft
+    from evs_snap.plan.request import NewSnapshot
     from evs_snap.runs.work import Work
 
 TWIN_TIMEOUT = 300.0
@@ -28,7 +28,7 @@ _CHECKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each look whether a twin is gone."""
 
 
-def leave_one(work: Work, item: Item, draft: Draft, made: Snapshot, *, posts: int) -> Item:
+def leave_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts: int) -> Item:
     """Return the outcome once at most one of the snapshots wanted once is left.
 
     ``made`` is the item's snapshot, seen usable; ``posts`` is how many requests it took.
@@ -37,7 +37,7 @@ def leave_one(work: Work, item: Item, draft: Draft, made: Snapshot, *, posts: in
         work.clock.sleep(TWIN_GRACE)
     for pause in _CHECKS:
         work.clock.sleep(pause)
-        ruling = _ruling(work, draft, made=made)
+        ruling = _ruling(work, new, made=made)
         twins = [twin for twin in ruling.losers if twin.id != made.id]
         if not twins:
             break
@@ -52,7 +52,7 @@ def leave_one(work: Work, item: Item, draft: Draft, made: Snapshot, *, posts: in
     if ruling.winner.id == made.id:
         return item
     _remove(work, made)
-    if ruling.winner.metadata.get(STAMP_KEY) == draft.key:
+    if ruling.winner.metadata.get(STAMP_KEY) == new.key:
         return replace(item, snapshot=ruling.winner)
     why = "another run made it at the same time"
     return replace(item, action=Action.REUSED, snapshot=ruling.winner, reasons=(why,))
@@ -62,10 +62,10 @@ def _remove(work: Work, snapshot: Snapshot) -> None:
     delete(work.client, snapshot, clock=work.clock, stop=work.stop, timeout=DELETE_TIMEOUT)
 
 
-def _ruling(work: Work, draft: Draft, *, made: Snapshot) -> Ruling:
+def _ruling(work: Work, new: NewSnapshot, *, made: Snapshot) -> Ruling:
     """Rule on what the disk holds now, with a winner that was seen usable."""
-    rows = rows_of(work, draft.volume)
-    ruling = rule(list(rows.values()), draft, made=made)
+    rows = rows_of(work, new.volume)
+    ruling = rule(list(rows.values()), new, made=made)
     if ruling.undecided:
         seen = await_available(
             work.client,
@@ -75,12 +75,12 @@ def _ruling(work: Work, draft: Draft, *, made: Snapshot) -> Ruling:
             timeout=work.timeout or TWIN_TIMEOUT,
             tell=lambda _pending: None,
         )
-        rows = rows_of(work, draft.volume)
+        rows = rows_of(work, new.volume)
         # A list may lag behind what was seen just now.
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
-        ruling = rule(list(rows.values()), draft, made=made)
+        ruling = rule(list(rows.values()), new, made=made)
     for twin in ruling.undecided:
-        if twin.metadata.get(STAMP_KEY) == draft.key:
+        if twin.metadata.get(STAMP_KEY) == new.key:
             raise WaitTimeoutError(
                 f"snapshot {made.id} is usable, but this run made another one, {twin.id}, "
                 f"and that was still {twin.status!r}",
@@ -94,7 +94,7 @@ def _ruling(work: Work, draft: Draft, *, made: Snapshot) -> Ruling:
         rows.pop(ruling.winner.id)
         if found is not None:
             rows[found.id] = found
-        ruling = rule(list(rows.values()), draft, made=made)
+        ruling = rule(list(rows.values()), new, made=made)
     return ruling
 
 
@@ -107,15 +107,15 @@ class Ruling:
     undecided: tuple[Snapshot, ...] = ()
 
 
-def rule(rows: Sequence[Snapshot], draft: Draft, *, made: Snapshot) -> Ruling:
+def rule(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Ruling:
     """Decide among the disk's snapshots which one counts as this run's.
 
     ``made`` is the usable one that this run made. One that is older but still being
     made decides nothing yet, as it may fail; nor does one of our own, as EVS does not
     delete it before it is made.
     """
-    bucket = draft.metadata.get(STAMP_BUCKET)
-    ours = {row.id: row for row in rows if row.metadata.get(STAMP_KEY) == draft.key}
+    bucket = new.metadata.get(STAMP_BUCKET)
+    ours = {row.id: row for row in rows if row.metadata.get(STAMP_KEY) == new.key}
     # Two machines must see the same order: dates are those of the list that both read.
     listed = next((row for row in rows if row.id == made.id), made)
     ours[made.id] = made.model_copy(update={"created_at": listed.created_at})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
     from evs_snap.clock import Clock, Stop
-    from evs_snap.plan.request import Draft
+    from evs_snap.plan.request import NewSnapshot
 
 LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""
@@ -37,7 +37,7 @@ class Submitted:
     posts: int
 
 
-def submit(client: EvsClient, draft: Draft, *, clock: Clock, stop: Stop) -> Submitted:
+def submit(client: EvsClient, new: NewSnapshot, *, clock: Clock, stop: Stop) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
     Raises what kept it from being created; where it could not even be found out whether
@@ -49,11 +49,11 @@ def submit(client: EvsClient, draft: Draft, *, clock: Clock, stop: Stop) -> Subm
         posts += 1
         try:
             snapshot = client.create_snapshot(
-                draft.volume.id,
-                name=draft.name,
-                description=draft.description,
-                metadata=draft.metadata,
-                force=draft.force,
+                new.volume.id,
+                name=new.name,
+                description=new.description,
+                metadata=new.metadata,
+                force=new.force,
             )
         except EvsSnapError as error:
             unknown = _is_unknown(error)
@@ -61,11 +61,11 @@ def submit(client: EvsClient, draft: Draft, *, clock: Clock, stop: Stop) -> Subm
                 raise
             # A later POST may be refused just because an earlier one was carried out after
             # all: it took the last slot, or is still at work on the disk.
-            found = _look(client, draft, began=began, clock=clock, lost=error)
+            found = _look(client, new, began=began, clock=clock, lost=error)
             if found is not None:
                 return Submitted(found, posts)
             if stop.asked:
-                raise _unsettled(error, draft, why="the run was stopped") from error
+                raise _unsettled(error, new, why="the run was stopped") from error
             if posts >= POSTS or not unknown:
                 raise
         else:
@@ -80,7 +80,7 @@ def _is_unknown(error: EvsSnapError) -> bool:
 
 
 def _look(
-    client: EvsClient, draft: Draft, *, began: datetime, clock: Clock, lost: EvsSnapError
+    client: EvsClient, new: NewSnapshot, *, began: datetime, clock: Clock, lost: EvsSnapError
 ) -> Snapshot | None:
     """Return the snapshot of this attempt, or None where it does not exist after all.
 
@@ -89,32 +89,32 @@ def _look(
     for number, pause in enumerate(LOOKS, start=1):
         clock.sleep(pause)
         try:
-            rows = client.snapshots(volume_id=draft.volume.id)
+            rows = client.snapshots(volume_id=new.volume.id)
         except EvsSnapError as error:
             if number == len(LOOKS):
-                raise _unsettled(lost, draft, why=error.message) from error
+                raise _unsettled(lost, new, why=error.message) from error
             continue
         for row in rows:
-            if _is_ours(row, draft, began=began):
+            if _is_ours(row, new, began=began):
                 return row
     return None
 
 
-def _unsettled(lost: EvsSnapError, draft: Draft, *, why: str) -> AnswerLostError:
+def _unsettled(lost: EvsSnapError, new: NewSnapshot, *, why: str) -> AnswerLostError:
     return AnswerLostError(
         f"{lost.message}; and whether the snapshot exists could not be found out: {why}",
-        hint=f"Look for {draft.name!r} with `evs-snap snapshots` before creating it again; "
+        hint=f"Look for {new.name!r} with `evs-snap snapshots` before creating it again; "
         "with --once-per a new run looks by itself.",
     )
 
 
-def _is_ours(row: Snapshot, draft: Draft, *, began: datetime) -> bool:
+def _is_ours(row: Snapshot, new: NewSnapshot, *, began: datetime) -> bool:
     if STAMP_KEY in row.metadata:
-        return row.metadata[STAMP_KEY] == draft.key
+        return row.metadata[STAMP_KEY] == new.key
     # A cloud that drops metadata leaves the name, on this disk, since the POST.
     return (
-        row.name == draft.name
-        and row.id not in draft.known
+        row.name == new.name
+        and row.id not in new.known
         and row.created_at is not None
         and row.created_at >= began - _SKEW
     )

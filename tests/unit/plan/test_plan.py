@@ -66,18 +66,18 @@ def plan_of(
 
 
 def made_of(plan: DiskPlan, *, now: datetime = NOW, status: str = "available") -> list[Snapshot]:
-    """Return what the plan's draft becomes, where it has one."""
-    draft = plan.draft
-    if draft is None:
+    """Return what the plan's new becomes, where it has one."""
+    new = plan.new
+    if new is None:
         return []
     fresh = f"new-{now:%Y%m%d%H%M}"
     return [
         Snapshot(
             id=fresh,
-            name=draft.name,
-            volume_id=draft.volume.id,
+            name=new.name,
+            volume_id=new.volume.id,
             status=status,
-            metadata=dict(draft.metadata),
+            metadata=dict(new.metadata),
             created_at=now,
         )
     ]
@@ -181,7 +181,7 @@ def test_the_limit_is_kept_at_every_moment(
 ) -> None:
     plan = plan_of(snapshots, request)
     before = countable(snapshots)
-    if plan.draft is not None:
+    if plan.new is not None:
         assert before - len(plan.make_room) + 1 <= request.limit
     assert countable(carried_out(snapshots, plan)) <= max(before, request.limit)
 
@@ -237,7 +237,7 @@ def test_room_is_made_only_on_a_full_disk_and_no_more_than_is_needed(
     plan = plan_of(snapshots, request)
     if plan.make_room:
         assert countable(snapshots) >= request.limit
-        assert plan.draft is not None
+        assert plan.new is not None
         assert countable(snapshots) - len(plan.make_room) + 1 == request.limit
         assert request.replace or request.keep is not None
 
@@ -250,7 +250,7 @@ def test_a_refusal_is_the_only_thing_in_its_plan(
     volume = DISK.model_copy(update={"status": status})
     plan = plan_of(snapshots, request, volume=volume)
     if plan.refusal is None:
-        assert (plan.draft is None) != (plan.reuse is None)
+        assert (plan.new is None) != (plan.reuse is None)
     else:
         assert isinstance(plan.refusal, LimitError | VolumeStateError)
         reasons = (plan.refusal.message,)
@@ -270,8 +270,8 @@ def test_a_dry_run_lists_what_would_be_done_and_nothing_else(
         [plan.reuse] if plan.reuse else []
     )
     created = [i for i in items if i.action is Action.PLANNED and i.snapshot is None]
-    assert len(created) == (plan.draft is not None)
-    assert all(plan.draft and plan.draft.name in i.reasons[0] for i in created)
+    assert len(created) == (plan.new is not None)
+    assert all(plan.new and plan.new.name in i.reasons[0] for i in created)
     assert [i.error for i in items if i.action is Action.REFUSED] == (
         [plan.refusal] if plan.refusal else []
     )
@@ -344,7 +344,7 @@ def test_prune_makes_nothing_and_leaves_other_policies_alone(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
     (plan,) = plan_prune([DISK], snapshots, keep, policy="hourly", now=NOW)
-    assert (plan.draft, plan.reuse, plan.refusal, plan.make_room) == (None, None, None, ())
+    assert (plan.new, plan.reuse, plan.refusal, plan.make_room) == (None, None, None, ())
     assert all(id_.startswith("other") for id_ in pruned(plan))
 
 
@@ -360,7 +360,7 @@ def _never_jams(nights: list[str], ages: list[int], request: CreateRequest) -> N
         for turn in range({"missed": 0, "twice": 2}.get(night, 1)):
             now = NOW + number * DAY + turn * MINUTE
             plan = plan_of(held, request, now=now)
-            assert plan.draft is not None, plan.refusal
+            assert plan.new is not None, plan.refusal
             if night == "error":
                 gone = set(room_of(plan))
                 held = [s for s in held if s.id not in gone]
@@ -411,8 +411,8 @@ def test_a_disk_in_any_other_status_is_refused_by_its_name(status: str) -> None:
 @pytest.mark.parametrize(("status", "force"), [("available", False), ("in-use", True)])
 def test_force_is_for_attached_disks_alone(status: str, *, force: bool) -> None:
     plan = plan_of([], CreateRequest(), volume=DISK.model_copy(update={"status": status}))
-    assert plan.draft
-    assert plan.draft.force is force
+    assert plan.new
+    assert plan.new.force is force
 
 
 def test_a_draft_carries_name_stamp_and_properties() -> None:
@@ -420,24 +420,24 @@ def test_a_draft_carries_name_stamp_and_properties() -> None:
         description="before", properties={"a": "1"}, policy="nightly", once_per="day"
     )
     plan = plan_of([foreign(DAY, "f")], request)
-    assert plan.draft is not None
-    assert plan.draft.name == "data-01-20261123T021700Z"
-    assert plan.draft.description == "before"
-    assert plan.draft.metadata == {
+    assert plan.new is not None
+    assert plan.new.name == "data-01-20261123T021700Z"
+    assert plan.new.description == "before"
+    assert plan.new.metadata == {
         "a": "1",
         "evs_snap_key": "key",
         "evs_snap_policy": "nightly",
         "evs_snap_bucket": "2026-11-23",
     }
-    assert plan.draft.key == "key"
-    assert plan.draft.known == {"f"}
+    assert plan.new.key == "key"
+    assert plan.new.known == {"f"}
     assert plan.reasons == ("slot 2 of 7",)
 
 
 def test_without_once_per_there_is_no_bucket() -> None:
     plan = plan_of([], CreateRequest())
-    assert plan.draft is not None
-    assert "evs_snap_bucket" not in plan.draft.metadata
+    assert plan.new is not None
+    assert "evs_snap_bucket" not in plan.new.metadata
 
 
 def test_the_backup_services_hold_no_slot() -> None:
@@ -582,26 +582,26 @@ def test_a_period_is_served_until_its_last_second_and_no_longer(
     plan = plan_of(rows, request, now=last)
     assert plan.reuse == rows[0]
     assert plan.reasons == (f"already made for {bucket}",)
-    assert plan_of(rows, request, now=first).draft is not None
+    assert plan_of(rows, request, now=first).new is not None
 
 
 def test_a_week_at_the_turn_of_the_year_is_one_period() -> None:
     request = CreateRequest(once_per="week")
     made = ours(timedelta(0), "done", bucket="2026-W53")
     assert plan_of([made], request, now=datetime(2027, 1, 3, 23, 59, tzinfo=UTC)).reuse == made
-    assert plan_of([made], request, now=datetime(2027, 1, 4, tzinfo=UTC)).draft is not None
+    assert plan_of([made], request, now=datetime(2027, 1, 4, tzinfo=UTC)).new is not None
 
 
 @pytest.mark.parametrize("status", ["error", "deleting", "error_deleting"])
 def test_what_failed_does_not_serve_its_period(status: str) -> None:
     rows = [ours(HOUR, "bad", status=status, bucket="2026-11-23")]
-    assert plan_of(rows, CreateRequest(once_per="day")).draft is not None
+    assert plan_of(rows, CreateRequest(once_per="day")).new is not None
 
 
 def test_another_policys_or_nobodys_snapshot_does_not_serve_the_period() -> None:
     other = Snapshot(id="o", volume_id="v", status="available", metadata=stamp("x", "2026-11-23"))
     bare = other.model_copy(update={"id": "b", "metadata": {"evs_snap_bucket": "2026-11-23"}})
-    assert plan_of([other, bare], CreateRequest(once_per="day")).draft is not None
+    assert plan_of([other, bare], CreateRequest(once_per="day")).new is not None
 
 
 def test_of_several_for_a_period_a_usable_one_serves_then_the_oldest() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.models import Snapshot, Volume
-from evs_snap.plan.request import Draft
+from evs_snap.plan.request import NewSnapshot
 from evs_snap.runs.duplicates import rule
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
@@ -35,8 +35,8 @@ def row(
     )
 
 
-def draft(key: str = "mine", *, bucket: str | None = BUCKET) -> Draft:
-    return Draft(
+def new(key: str = "mine", *, bucket: str | None = BUCKET) -> NewSnapshot:
+    return NewSnapshot(
         Volume(id="v", status="available"), "n", None, row("x", key=key, bucket=bucket).metadata,
         frozenset(),
     )  # fmt: skip
@@ -48,18 +48,18 @@ def ids(*snapshots: Snapshot) -> list[str]:
 
 def test_alone_one_wins() -> None:
     made = row("a")
-    assert rule([made], draft(), made=made).winner == made
-    assert rule([made], draft(), made=made).losers == ()
+    assert rule([made], new(), made=made).winner == made
+    assert rule([made], new(), made=made).losers == ()
 
 
 def test_one_that_the_list_does_not_show_yet_still_counts() -> None:
     made = row("a")
-    assert rule([], draft(), made=made).winner == made
+    assert rule([], new(), made=made).winner == made
 
 
 def test_of_our_own_twins_the_oldest_stays_and_the_others_go() -> None:
     made = row("b", 1)
-    ruling = rule([row("c", 2), made, row("a", 0)], draft(), made=made)
+    ruling = rule([row("c", 2), made, row("a", 0)], new(), made=made)
     assert ruling.winner.id == "a"
     assert sorted(ids(*ruling.losers)) == ["b", "c"]
     assert ruling.undecided == ()
@@ -67,21 +67,21 @@ def test_of_our_own_twins_the_oldest_stays_and_the_others_go() -> None:
 
 def test_a_twin_of_ours_that_ended_badly_goes() -> None:
     made = row("b", 1)
-    ruling = rule([row("a", 0, status="error"), made], draft(), made=made)
+    ruling = rule([row("a", 0, status="error"), made], new(), made=made)
     assert ruling.winner.id == "b"
     assert ids(*ruling.losers) == ["a"]
 
 
 def test_anothers_older_one_of_the_period_wins_and_only_ours_goes() -> None:
     made = row("b", 1)
-    ruling = rule([row("a", 0, key="theirs"), made], draft(), made=made)
+    ruling = rule([row("a", 0, key="theirs"), made], new(), made=made)
     assert ruling.winner.id == "a"
     assert ids(*ruling.losers) == ["b"]
 
 
 def test_anothers_younger_one_is_theirs_to_delete() -> None:
     made = row("a", 0)
-    ruling = rule([made, row("b", 1, key="theirs")], draft(), made=made)
+    ruling = rule([made, row("b", 1, key="theirs")], new(), made=made)
     assert ruling.winner.id == "a"
     assert ruling.losers == ()
 
@@ -103,19 +103,19 @@ def test_anothers_younger_one_is_theirs_to_delete() -> None:
 )  # fmt: skip
 def test_what_is_not_for_the_same_period_is_no_rival(other: Snapshot) -> None:
     made = row("b")
-    ruling = rule([other, made], draft(), made=made)
+    ruling = rule([other, made], new(), made=made)
     assert (ruling.winner, ruling.losers, ruling.undecided) == (made, (), ())
 
 
 def test_without_a_period_nobody_elses_is_a_rival() -> None:
     made = row("b", bucket=None)
     other = row("a", -9, key="theirs", bucket=None)
-    assert rule([other, made], draft(bucket=None), made=made).winner == made
+    assert rule([other, made], new(bucket=None), made=made).winner == made
 
 
 def test_an_older_one_in_progress_decides_nothing_yet() -> None:
     made, busy = row("b", 1), row("a", 0, key="theirs", status="creating")
-    ruling = rule([busy, made], draft(), made=made)
+    ruling = rule([busy, made], new(), made=made)
     assert ruling.winner == made
     assert ruling.losers == ()
     assert ids(*ruling.undecided) == ["a"]
@@ -123,20 +123,20 @@ def test_an_older_one_in_progress_decides_nothing_yet() -> None:
 
 def test_a_twin_of_ours_in_progress_is_waited_for_as_it_cannot_be_deleted_yet() -> None:
     made, busy = row("a", 0), row("b", 1, status="creating")
-    ruling = rule([made, busy], draft(), made=made)
+    ruling = rule([made, busy], new(), made=made)
     assert ids(*ruling.undecided) == ["b"]
     assert ruling.losers == ()
 
 
 def test_anothers_younger_one_in_progress_is_not_waited_for() -> None:
     made = row("a", 0)
-    ruling = rule([made, row("b", 1, key="theirs", status="creating")], draft(), made=made)
+    ruling = rule([made, row("b", 1, key="theirs", status="creating")], new(), made=made)
     assert (ruling.winner, ruling.undecided) == (made, ())
 
 
 def test_one_without_a_date_loses() -> None:
     made = row("b", None)
-    assert rule([made, row("a", 5, key="theirs")], draft(), made=made).winner.id == "a"
+    assert rule([made, row("a", 5, key="theirs")], new(), made=made).winner.id == "a"
 
 
 MADE_BY_TWO = st.lists(
@@ -154,7 +154,7 @@ def test_two_machines_keep_the_same_one_and_between_them_delete_all_others(
     rulings = []
     for key in ("mine", "theirs"):
         made = next(s for s in listed if s.metadata["evs_snap_key"] == key)
-        rulings.append(rule(listed, draft(key), made=made))
+        rulings.append(rule(listed, new(key), made=made))
         assert all(s.metadata["evs_snap_key"] == key for s in rulings[-1].losers)
     assert rulings[0].winner.id == rulings[1].winner.id
     gone = ids(*rulings[0].losers, *rulings[1].losers)
