@@ -47,11 +47,11 @@ def test_by_a_name_that_only_one_has(run: Run, pretend: Pretend) -> None:
 
 def test_a_name_that_several_have_is_exit_five_with_their_ids(run: Run, pretend: Pretend) -> None:
     ids = [
-        run(f"--sandbox create --volume {name} --name twin -f value -c ID").stdout.strip()
+        run(f"--sandbox create --volume {name} --name duplicate -f value -c ID").stdout.strip()
         for name in ("data-01", "data-02")
     ]
     before = there(pretend)
-    refused = run(f"--sandbox delete {OURS} twin -y", exit_code=5)
+    refused = run(f"--sandbox delete {OURS} duplicate -y", exit_code=5)
     assert all(id_ in refused.stderr for id_ in ids)
     assert there(pretend) == before, "not even the clear one was deleted"
 

@@ -98,8 +98,8 @@ def test_actions_and_their_errors_show_printable_text(run: Run, nasty: str) -> N
     assert len(made.stdout.splitlines()) == 2
     full = run(f"--sandbox create --volume={disk} --limit 1", exit_code=6)
     assert _is_safe(full.stdout + full.stderr)
-    twins = run(f"--sandbox snapshots --volume={shlex.quote(nasty + '?')}", exit_code=5)
-    assert _is_safe(twins.stdout + twins.stderr)
+    duplicates = run(f"--sandbox snapshots --volume={shlex.quote(nasty + '?')}", exit_code=5)
+    assert _is_safe(duplicates.stdout + duplicates.stderr)
 
 
 def test_the_trace_shows_printable_text(run: Run, nasty: str) -> None:

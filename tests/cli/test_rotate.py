@@ -63,7 +63,7 @@ def test_a_rotation_makes_one_and_deletes_what_no_rule_keeps(
     reasons = {i["snapshot"]["id"]: i["reasons"] for i in record["items"]}
     assert reasons[made] == ["slot 4 of 7", "last 1"]
     assert reasons[old[2]] == ["last 2"]
-    assert reasons[old[0]] == ["kept by no rule"]
+    assert reasons[old[0]] == ["kept by no choose"]
 
 
 def test_nothing_is_deleted_before_the_new_one_is_seen_available(
@@ -195,7 +195,7 @@ def test_a_snapshot_that_ends_in_error_deletes_nothing(
     failed = run(command, exit_code=1)
     assert failed.json["summary"] == {"failed": 1, "kept": 3}
     assert not [line for line in requests(failed.stderr) if line.startswith("DELETE")]
-    spared = [i for i in failed.json["items"] if "kept by no rule" in i["reasons"]]
+    spared = [i for i in failed.json["items"] if "kept by no choose" in i["reasons"]]
     assert [i["snapshot"]["id"] for i in spared] == old
     assert all("nothing is deleted after a failure" in i["reasons"][-1] for i in spared)
     assert set(old) < held(pretend, "will-fail")

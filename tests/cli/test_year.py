@@ -1,4 +1,4 @@
-"""A year of nightly rotations: failures, nights missed, twins in wait, others' snapshots."""
+"""A year of nightly rotations: failures, nights missed, duplicates in wait, others' snapshots."""
 
 from __future__ import annotations
 

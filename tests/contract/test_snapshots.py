@@ -179,10 +179,10 @@ def test_all_disks_are_listed_however_the_service_cuts_its_pages(cloud: Cloud) -
 
 def test_a_disk_is_found_by_its_exact_name_and_names_need_not_be_unique(cloud: Cloud) -> None:
     name = f"contract {uuid4()} größe&=%"
-    twins = {cloud.volume(name), cloud.volume(name)}
+    duplicates = {cloud.volume(name), cloud.volume(name)}
     cloud.volume(f"{name}-2")
-    assert {v.id for v in cloud.client.volumes(name=name)} == twins
-    assert {v.id for v in cloud.client.volume_summaries(name=name)} == twins
+    assert {v.id for v in cloud.client.volumes(name=name)} == duplicates
+    assert {v.id for v in cloud.client.volume_summaries(name=name)} == duplicates
     assert cloud.client.volumes(name=f"{name}-3") == []
 
 
@@ -214,7 +214,7 @@ def test_names_come_back_as_sent_but_for_blanks_at_their_ends(cloud: Cloud) -> N
 
 def test_two_snapshots_of_one_disk_may_share_a_name(cloud: Cloud) -> None:
     volume_id = cloud.volume("contract")
-    made = [_make(cloud, volume_id, name="twin") for _ in range(2)]
+    made = [_make(cloud, volume_id, name="duplicate") for _ in range(2)]
     assert len({s.id for s in made}) == 2
     _settled(cloud, *made)
 

@@ -376,7 +376,7 @@ def _kill_and_run_again(folder: Path, number: int) -> list[str]:
     most = 4 if any(s.status == "creating" for s in amid) else 3
     wrong = {
         f"exit {code}": code != 0,
-        "a twin": len(buckets) != len(set(buckets)) or not buckets,
+        "a duplicate": len(buckets) != len(set(buckets)) or not buckets,
         "not usable": not all(s.is_usable for s in own),
         "the ID told is not there": not set(said) <= {s.id for s in own if s.is_usable},
         "a foreign one is gone": foreign not in {s.id for s in left},

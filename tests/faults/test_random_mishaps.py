@@ -1,4 +1,4 @@
-"""Hundreds of random sequences of mishaps: no twin, nothing lost, no wrong exit code.
+"""Hundreds of random sequences of mishaps: no duplicate, nothing lost, no wrong exit code.
 
 Each seed makes a cloud with a few disks, a script of mishaps and a run, and then compares
 what the run said with what is left. ``EVS_SNAP_FAULT_SEEDS=5000`` tries more of them. A
@@ -170,10 +170,10 @@ def _check_made(scene: Scene, record: RunRecord, *, ended: datetime, seen: Count
         new = scene.new(disk)
         if scene.latest < sum(LOOKS):
             seen["disks where each snapshot shows while the run still looks"] += 1
-            assert len(new) <= 1, "a twin, where there was time to see the first"
+            assert len(new) <= 1, "a duplicate, where there was time to see the first"
         shown = timedelta(seconds=scene.service.list_lag)
         early = [s for s in new if s.created_at is not None and s.created_at + shown <= ended]
-        seen["a twin nobody could see before the run's end"] += len(new) > max(1, len(early))
+        seen["a duplicate nobody could see before the run's end"] += len(new) > max(1, len(early))
         is_well = record.error is None and not any(i.error for i in items)
         if is_well:
             (made,) = [i.snapshot for i in items if i.action in {"created", "reused"}]
@@ -181,13 +181,13 @@ def _check_made(scene: Scene, record: RunRecord, *, ended: datetime, seen: Count
             there = {s.id: s for s in new}
             assert made.id in there, "exit 0, and the snapshot is not there"
             assert there[made.id].is_usable or made.status == "creating", "exit 0, not usable"
-            # Without a stamp a twin cannot be told from another's of the same name.
+            # Without a stamp a duplicate cannot be told from another's of the same name.
             if len(early) > 1 and not scene.service.drops_metadata:
-                raise AssertionError("a twin, and the run says that all is well")
+                raise AssertionError("a duplicate, and the run says that all is well")
         elif len(early) > 1:
-            seen["twin left, told by the exit code"] += 1
+            seen["duplicate left, told by the exit code"] += 1
         if len(early) > 1 and is_well:
-            seen["twin left where the service drops metadata"] += 1
+            seen["duplicate left where the service drops metadata"] += 1
         for snapshot in early:
             if snapshot.id in told or (is_well and scene.service.drops_metadata):
                 continue

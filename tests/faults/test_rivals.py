@@ -11,7 +11,7 @@ from evs_snap.plan.plan import plan_create
 from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.selection import Selection
 from evs_snap.runs import make
-from evs_snap.runs.duplicates import rule
+from evs_snap.runs.duplicates import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ def test_lists_that_date_snapshots_to_the_second_decide_the_same_on_both_machine
             [volume], [], CreateRequest(once_per="day"), now=service.now, new_id=lambda: "x"
         )
         assert plan.new is not None
-        winners.add(rule(listed, plan.new, made=made).winner.id)
+        winners.add(choose(listed, plan.new, made=made).kept.id)
     assert len(winners) == 1
 
 

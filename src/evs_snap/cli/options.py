@@ -176,7 +176,7 @@ def lock_option(command: F) -> F:
 
 
 def keep_of(options: dict[str, object]) -> Keep:
-    """Take KEEP out of a command's options; no rule at all is a usage error."""
+    """Take KEEP out of a command's options; no choose at all is a usage error."""
     from datetime import timedelta
 
     from evs_snap.plan.retention import Keep

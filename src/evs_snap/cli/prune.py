@@ -1,4 +1,4 @@
-"""``evs-snap prune``: delete what no rule keeps, without making anything."""
+"""``evs-snap prune``: delete what no choose keeps, without making anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evs_snap.cli.context import Context
 
 
-@click.command(cls=Command, short_help="Delete our snapshots that no KEEP rule keeps.")
+@click.command(cls=Command, short_help="Delete our snapshots that no KEEP choose keeps.")
 @select_options
 @keep_options
 @policy_option
@@ -39,7 +39,7 @@ def prune(
     dry_run: bool,
     **options: object,
 ) -> int:
-    """Delete those of our snapshots that no rule keeps.
+    """Delete those of our snapshots that no choose keeps.
 
     Only snapshots that evs-snap made under --policy are touched, and the newest usable
     one always stays.

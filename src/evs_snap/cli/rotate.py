@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.pass_obj
 def rotate(context: Context, /, **options: object) -> int:
-    """Take a snapshot of each disk, see it usable, then delete what no rule keeps.
+    """Take a snapshot of each disk, see it usable, then delete what no choose keeps.
 
     Only snapshots that evs-snap made under the same --policy are ever deleted, and
-    none after a failure. A snapshot stays if any rule keeps it. Rules that could hold
+    none after a failure. A snapshot stays if any choose keeps it. Rules that could hold
     more than a disk can, less one slot for the next snapshot, are refused at once.
     """
     if not options["wait"]:

@@ -1,7 +1,7 @@
 """KEEP rules and one group of snapshots in, verdicts with reasons out; touches nothing.
 
 The rules are restic's: each keeps the newest snapshot of each of its latest N periods,
-a snapshot stays if any rule keeps it, and periods without a snapshot do not count.
+a snapshot stays if any choose keeps it, and periods without a snapshot do not count.
 Periods are UTC.
 """
 
@@ -45,7 +45,7 @@ class Keep:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no rule is given at all."""
+        """Whether no choose is given at all."""
         return not self.most and self.within is None
 
     @property
@@ -94,7 +94,7 @@ def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[V
         elif snapshot.id in kept:
             verdicts.append(Verdict(snapshot, keep=True, reasons=tuple(kept[snapshot.id])))
         else:
-            told = "in error" if not snapshot.is_usable else "kept by no rule"
+            told = "in error" if not snapshot.is_usable else "kept by no choose"
             verdicts.append(Verdict(snapshot, keep=False, reasons=(told,)))
     return verdicts
 

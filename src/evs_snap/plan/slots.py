@@ -33,7 +33,7 @@ def replaceable(
 ) -> Snapshot | None:
     """Return the own snapshot that may give way to a new one, or None.
 
-    The first in error, else the oldest usable one that no rule wants (``wanted`` are
+    The first in error, else the oldest usable one that no choose wants (``wanted`` are
     IDs), provided a newer usable one stays on the disk.
     """
     own = [

@@ -14,7 +14,7 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.runs.delete import delete_all, failed, spared
-from evs_snap.runs.duplicates import TWIN_TIMEOUT, leave_one
+from evs_snap.runs.duplicates import DUPLICATE_TIMEOUT, keep_one
 from evs_snap.runs.report import Action, Item
 from evs_snap.runs.submit import submit
 from evs_snap.runs.wait import await_available
@@ -62,7 +62,7 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     else:
         # What took more than one POST may be two, and is seen through all the same.
         runs = [
-            _seen_through(work, [run], timeout=TWIN_TIMEOUT)[0] if run.posts > 1 else run
+            _seen_through(work, [run], timeout=DUPLICATE_TIMEOUT)[0] if run.posts > 1 else run
             for run in runs
         ]
     return [item for run in runs for item in run.items]
@@ -104,7 +104,7 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     except EvsSnapError as error:
         return replace(run, made=failed(item, error))
     if done.snapshot.metadata.get(STAMP_KEY) != plan.new.key:
-        note = "the service dropped our stamp: no rule will ever delete it"
+        note = "the service dropped our stamp: no choose will ever delete it"
         item = replace(item, reasons=(*item.reasons, note))
     item = replace(item, snapshot=done.snapshot)
     if done.snapshot.status.startswith("error"):  # found so, after a lost answer
@@ -157,7 +157,7 @@ def _finish(work: Work, run: DiskRun) -> DiskRun:
     new, made = run.plan.new, run.made
     if new and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in new.metadata):
         try:
-            made = leave_one(work, made, new, made.snapshot, posts=run.posts)
+            made = keep_one(work, made, new, made.snapshot, posts=run.posts)
         except EvsSnapError as error:
             return replace(run, made=failed(made, error))
     pruned = delete_all(work, run.plan, run.plan.prune, made=made)

@@ -18,96 +18,96 @@ if TYPE_CHECKING:
     from evs_snap.plan.request import NewSnapshot
     from evs_snap.runs.work import Work
 
-TWIN_TIMEOUT = 300.0
-"""Seconds to wait for a snapshot that may be a twin, where nobody asked to wait at all."""
+DUPLICATE_TIMEOUT = 300.0
+"""Seconds to wait for a snapshot that may be a duplicate, where nobody asked to wait at all."""
 
-TWIN_GRACE = 60.0
+DUPLICATE_GRACE = 60.0
 """Seconds after which a POST thought lost counts as lost: until then it may be carried out."""
 
 _CHECKS = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each look whether a twin is gone."""
+"""Seconds before each look whether a duplicate is gone."""
 
 
-def leave_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts: int) -> Item:
+def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts: int) -> Item:
     """Return the outcome once at most one of the snapshots wanted once is left.
 
     ``made`` is the item's snapshot, seen usable; ``posts`` is how many requests it took.
     """
     if posts > 1:
-        work.clock.sleep(TWIN_GRACE)
+        work.clock.sleep(DUPLICATE_GRACE)
     for pause in _CHECKS:
         work.clock.sleep(pause)
-        ruling = _ruling(work, new, made=made)
-        twins = [twin for twin in ruling.losers if twin.id != made.id]
-        if not twins:
+        choice = _choice(work, new, made=made)
+        duplicates = [duplicate for duplicate in choice.extra if duplicate.id != made.id]
+        if not duplicates:
             break
-        for twin in twins:
-            _remove(work, twin)
+        for duplicate in duplicates:
+            _remove(work, duplicate)
     else:
         raise SnapshotFailedError(
-            f"snapshot {made.id} is usable, but this run's other one, {twins[0].id}, is still "
+            f"snapshot {made.id} is usable, but this run's other one, {duplicates[0].id}, is still "
             "listed after its deletion",
-            hint=f"`evs-snap delete {twins[0].id}` removes it.",
+            hint=f"`evs-snap delete {duplicates[0].id}` removes it.",
         )
-    if ruling.winner.id == made.id:
+    if choice.kept.id == made.id:
         return item
     _remove(work, made)
-    if ruling.winner.metadata.get(STAMP_KEY) == new.key:
-        return replace(item, snapshot=ruling.winner)
+    if choice.kept.metadata.get(STAMP_KEY) == new.key:
+        return replace(item, snapshot=choice.kept)
     why = "another run made it at the same time"
-    return replace(item, action=Action.REUSED, snapshot=ruling.winner, reasons=(why,))
+    return replace(item, action=Action.REUSED, snapshot=choice.kept, reasons=(why,))
 
 
 def _remove(work: Work, snapshot: Snapshot) -> None:
     delete(work.client, snapshot, clock=work.clock, stop=work.stop, timeout=DELETE_TIMEOUT)
 
 
-def _ruling(work: Work, new: NewSnapshot, *, made: Snapshot) -> Ruling:
-    """Rule on what the disk holds now, with a winner that was seen usable."""
+def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
+    """Rule on what the disk holds now, with a kept that was seen usable."""
     rows = rows_of(work, new.volume)
-    ruling = rule(list(rows.values()), new, made=made)
-    if ruling.undecided:
+    choice = choose(list(rows.values()), new, made=made)
+    if choice.undecided:
         seen = await_available(
             work.client,
-            ruling.undecided,
+            choice.undecided,
             clock=work.clock,
             stop=work.stop,
-            timeout=work.timeout or TWIN_TIMEOUT,
+            timeout=work.timeout or DUPLICATE_TIMEOUT,
             tell=lambda _pending: None,
         )
         rows = rows_of(work, new.volume)
         # A list may lag behind what was seen just now.
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
-        ruling = rule(list(rows.values()), new, made=made)
-    for twin in ruling.undecided:
-        if twin.metadata.get(STAMP_KEY) == new.key:
+        choice = choose(list(rows.values()), new, made=made)
+    for duplicate in choice.undecided:
+        if duplicate.metadata.get(STAMP_KEY) == new.key:
             raise WaitTimeoutError(
-                f"snapshot {made.id} is usable, but this run made another one, {twin.id}, "
-                f"and that was still {twin.status!r}",
-                hint=f"`evs-snap delete {twin.id}` removes it once it is available.",
+                f"snapshot {made.id} is usable, but this run made another one, {duplicate.id}, "
+                f"and that was still {duplicate.status!r}",
+                hint=f"`evs-snap delete {duplicate.id}` removes it once it is available.",
             )
-    while ruling.winner.id != made.id:
+    while choice.kept.id != made.id:
         # What was made goes in favour of this one: a list's word is not enough.
-        found = read(work, ruling.winner.id)
+        found = read(work, choice.kept.id)
         if found is not None and found.is_usable:
             break
-        rows.pop(ruling.winner.id)
+        rows.pop(choice.kept.id)
         if found is not None:
             rows[found.id] = found
-        ruling = rule(list(rows.values()), new, made=made)
-    return ruling
+        choice = choose(list(rows.values()), new, made=made)
+    return choice
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """``winner`` stays; ``losers`` are this run's own and go; ``undecided`` are waited for."""
+class Choice:
+    """``kept`` stays; ``extra`` are this run's own and go; ``undecided`` are waited for."""
 
-    winner: Snapshot
-    losers: tuple[Snapshot, ...] = ()
+    kept: Snapshot
+    extra: tuple[Snapshot, ...] = ()
     undecided: tuple[Snapshot, ...] = ()
 
 
-def rule(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Ruling:
+def choose(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Choice:
     """Decide among the disk's snapshots which one counts as this run's.
 
     ``made`` is the usable one that this run made. One that is older but still being
@@ -131,5 +131,5 @@ def rule(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Rulin
     first = min(running, key=lambda s: (str(s.created_at), s.id))
     undecided = [s for s in running if not s.is_usable and (s.id in ours or s.id == first.id)]
     if undecided:
-        return Ruling(made, undecided=tuple(undecided))
-    return Ruling(first, losers=tuple(s for s in ours.values() if s.id != first.id))
+        return Choice(made, undecided=tuple(undecided))
+    return Choice(first, extra=tuple(s for s in ours.values() if s.id != first.id))

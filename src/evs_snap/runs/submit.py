@@ -31,7 +31,7 @@ _SERVER_FAULT = 500
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The snapshot, and how many POSTs it took: after more than one a twin is possible."""
+    """The snapshot, and how many POSTs it took: after more than one a duplicate is possible."""
 
     snapshot: Snapshot
     posts: int

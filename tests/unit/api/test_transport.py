@@ -98,7 +98,7 @@ def test_a_delete_is_sent_again(failure: Exception | int, fake: FakeClock) -> No
 def test_a_post_whose_answer_is_lost_is_never_sent_again(
     failure: Exception, fake: FakeClock
 ) -> None:
-    """It may have made a snapshot: a second one would be its twin."""
+    """It may have made a snapshot: a second one would be its duplicate."""
     wire = Wire(failure, 202)
     with pytest.raises(AnswerLostError, match="no answer") as caught:
         send(wire, fake, method="POST")

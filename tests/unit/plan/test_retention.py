@@ -162,12 +162,12 @@ def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep
 @thousand
 @given(GROUPS, rules(), st.sampled_from((*COUNTS, "within")), st.integers(1, 9))
 def test_a_higher_count_never_drops_more(
-    snapshots: list[Snapshot], keep: Keep, rule: str, more: int
+    snapshots: list[Snapshot], keep: Keep, choose: str, more: int
 ) -> None:
-    if rule == "within":
+    if choose == "within":
         raised = replace(keep, within=(keep.within or timedelta(0)) + more * DAY)
     else:
-        raised = replace(keep, **{rule: getattr(keep, rule) + more})
+        raised = replace(keep, **{choose: getattr(keep, choose) + more})
     assert kept(snapshots, keep) <= kept(snapshots, raised)
 
 
@@ -259,7 +259,7 @@ def test_a_snapshot_stays_for_every_rule_that_wants_it() -> None:
     newest, second, third, *_ = judge(rows, Keep(last=2, daily=2, weekly=1, within=HOUR), now=NOW)
     assert newest.reasons == ("last 1", "daily 2026-11-23", "weekly 2026-W48", "within")
     assert second.reasons == ("last 2", "daily 2026-11-22")
-    assert (third.keep, third.reasons) == (False, ("kept by no rule",))
+    assert (third.keep, third.reasons) == (False, ("kept by no choose",))
 
 
 def test_periods_without_a_snapshot_do_not_count() -> None:

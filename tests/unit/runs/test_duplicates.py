@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evs_snap.api.models import Snapshot, Volume
 from evs_snap.plan.request import NewSnapshot
-from evs_snap.runs.duplicates import rule
+from evs_snap.runs.duplicates import choose
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 BUCKET = "2026-11-23"
@@ -48,42 +48,42 @@ def ids(*snapshots: Snapshot) -> list[str]:
 
 def test_alone_one_wins() -> None:
     made = row("a")
-    assert rule([made], new(), made=made).winner == made
-    assert rule([made], new(), made=made).losers == ()
+    assert choose([made], new(), made=made).kept == made
+    assert choose([made], new(), made=made).extra == ()
 
 
 def test_one_that_the_list_does_not_show_yet_still_counts() -> None:
     made = row("a")
-    assert rule([], new(), made=made).winner == made
+    assert choose([], new(), made=made).kept == made
 
 
 def test_of_our_own_twins_the_oldest_stays_and_the_others_go() -> None:
     made = row("b", 1)
-    ruling = rule([row("c", 2), made, row("a", 0)], new(), made=made)
-    assert ruling.winner.id == "a"
-    assert sorted(ids(*ruling.losers)) == ["b", "c"]
-    assert ruling.undecided == ()
+    choice = choose([row("c", 2), made, row("a", 0)], new(), made=made)
+    assert choice.kept.id == "a"
+    assert sorted(ids(*choice.extra)) == ["b", "c"]
+    assert choice.undecided == ()
 
 
 def test_a_twin_of_ours_that_ended_badly_goes() -> None:
     made = row("b", 1)
-    ruling = rule([row("a", 0, status="error"), made], new(), made=made)
-    assert ruling.winner.id == "b"
-    assert ids(*ruling.losers) == ["a"]
+    choice = choose([row("a", 0, status="error"), made], new(), made=made)
+    assert choice.kept.id == "b"
+    assert ids(*choice.extra) == ["a"]
 
 
 def test_anothers_older_one_of_the_period_wins_and_only_ours_goes() -> None:
     made = row("b", 1)
-    ruling = rule([row("a", 0, key="theirs"), made], new(), made=made)
-    assert ruling.winner.id == "a"
-    assert ids(*ruling.losers) == ["b"]
+    choice = choose([row("a", 0, key="theirs"), made], new(), made=made)
+    assert choice.kept.id == "a"
+    assert ids(*choice.extra) == ["b"]
 
 
 def test_anothers_younger_one_is_theirs_to_delete() -> None:
     made = row("a", 0)
-    ruling = rule([made, row("b", 1, key="theirs")], new(), made=made)
-    assert ruling.winner.id == "a"
-    assert ruling.losers == ()
+    choice = choose([made, row("b", 1, key="theirs")], new(), made=made)
+    assert choice.kept.id == "a"
+    assert choice.extra == ()
 
 
 @pytest.mark.parametrize(
@@ -103,40 +103,40 @@ def test_anothers_younger_one_is_theirs_to_delete() -> None:
 )  # fmt: skip
 def test_what_is_not_for_the_same_period_is_no_rival(other: Snapshot) -> None:
     made = row("b")
-    ruling = rule([other, made], new(), made=made)
-    assert (ruling.winner, ruling.losers, ruling.undecided) == (made, (), ())
+    choice = choose([other, made], new(), made=made)
+    assert (choice.kept, choice.extra, choice.undecided) == (made, (), ())
 
 
 def test_without_a_period_nobody_elses_is_a_rival() -> None:
     made = row("b", bucket=None)
     other = row("a", -9, key="theirs", bucket=None)
-    assert rule([other, made], new(bucket=None), made=made).winner == made
+    assert choose([other, made], new(bucket=None), made=made).kept == made
 
 
 def test_an_older_one_in_progress_decides_nothing_yet() -> None:
     made, busy = row("b", 1), row("a", 0, key="theirs", status="creating")
-    ruling = rule([busy, made], new(), made=made)
-    assert ruling.winner == made
-    assert ruling.losers == ()
-    assert ids(*ruling.undecided) == ["a"]
+    choice = choose([busy, made], new(), made=made)
+    assert choice.kept == made
+    assert choice.extra == ()
+    assert ids(*choice.undecided) == ["a"]
 
 
 def test_a_twin_of_ours_in_progress_is_waited_for_as_it_cannot_be_deleted_yet() -> None:
     made, busy = row("a", 0), row("b", 1, status="creating")
-    ruling = rule([made, busy], new(), made=made)
-    assert ids(*ruling.undecided) == ["b"]
-    assert ruling.losers == ()
+    choice = choose([made, busy], new(), made=made)
+    assert ids(*choice.undecided) == ["b"]
+    assert choice.extra == ()
 
 
 def test_anothers_younger_one_in_progress_is_not_waited_for() -> None:
     made = row("a", 0)
-    ruling = rule([made, row("b", 1, key="theirs", status="creating")], new(), made=made)
-    assert (ruling.winner, ruling.undecided) == (made, ())
+    choice = choose([made, row("b", 1, key="theirs", status="creating")], new(), made=made)
+    assert (choice.kept, choice.undecided) == (made, ())
 
 
 def test_one_without_a_date_loses() -> None:
     made = row("b", None)
-    assert rule([made, row("a", 5, key="theirs")], new(), made=made).winner.id == "a"
+    assert choose([made, row("a", 5, key="theirs")], new(), made=made).kept.id == "a"
 
 
 MADE_BY_TWO = st.lists(
@@ -154,8 +154,8 @@ def test_two_machines_keep_the_same_one_and_between_them_delete_all_others(
     rulings = []
     for key in ("mine", "theirs"):
         made = next(s for s in listed if s.metadata["evs_snap_key"] == key)
-        rulings.append(rule(listed, new(key), made=made))
-        assert all(s.metadata["evs_snap_key"] == key for s in rulings[-1].losers)
-    assert rulings[0].winner.id == rulings[1].winner.id
-    gone = ids(*rulings[0].losers, *rulings[1].losers)
-    assert sorted([*gone, rulings[0].winner.id]) == sorted(ids(*listed))
+        rulings.append(choose(listed, new(key), made=made))
+        assert all(s.metadata["evs_snap_key"] == key for s in rulings[-1].extra)
+    assert rulings[0].kept.id == rulings[1].kept.id
+    gone = ids(*rulings[0].extra, *rulings[1].extra)
+    assert sorted([*gone, rulings[0].kept.id]) == sorted(ids(*listed))
