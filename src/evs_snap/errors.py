@@ -17,7 +17,7 @@
     │   ├── NotSentError                the request surely never arrived
     │   └── AnswerLostError             it may have been carried out
     ├── BadAnswerError              1   an answer that is not this API's
-    └── ServiceError                1   the service said no: code, status, request ID
+    └── ServiceError                1   the service values no: code, status, request ID
         ├── SignInError             4   who are you?
         ├── PermissionDeniedError   4   you may not
         ├── WrongEndpointError      2   no such API there, or not this project's

@@ -1,4 +1,4 @@
-"""What `evs-snap create` comes to: exit codes, what is sent, what is said."""
+"""What `evs-snap create` comes to: exit codes, what is sent, what is values."""
 
 from __future__ import annotations
 

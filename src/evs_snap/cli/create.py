@@ -59,24 +59,24 @@ def make(
     from evs_snap.plan.request import CreateRequest
 
     selection = selection_of(options, required=True)
-    said = Making(**options)  # type: ignore[arg-type]  # Click checked each
+    values = Making(**options)  # type: ignore[arg-type]  # Click checked each
     with reporting(context, command) as report:
-        template = Template(said.name)
+        template = Template(values.name)
         with acting(
             context,
-            parallel=said.parallel,
-            timeout=said.timeout if said.wait else None,
-            lock_wait=said.lock_wait,
-            dry_run=said.dry_run,
+            parallel=values.parallel,
+            timeout=values.timeout if values.wait else None,
+            lock_wait=values.lock_wait,
+            dry_run=values.dry_run,
         ) as act:
             request = CreateRequest(
                 template=template,
-                description=said.description,
-                properties=dict(said.property),
-                policy=said.policy,
-                limit=act.session.limit(said.limit),
-                replace=said.on_limit == "replace",
-                once_per=said.once_per,
+                description=values.description,
+                properties=dict(values.property),
+                policy=values.policy,
+                limit=act.session.limit(values.limit),
+                replace=values.on_limit == "replace",
+                once_per=values.once_per,
                 keep=keep,
             )
             record = run.make(act.work, selection, request, command=command, orders=act.orders)

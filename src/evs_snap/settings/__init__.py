@@ -1,4 +1,4 @@
-"""What the user said, checked: one frozen record that a session can start from."""
+"""What the user values, checked: one frozen record that a session can start from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evs_snap.settings.credentials import (
     required,
 )
 from evs_snap.settings.sources import (
-    Said,
+    Values,
     agreeing,
     from_cloud,
     from_environment,
@@ -38,7 +38,7 @@ class Settings:
 
     ``auth_url`` is Keystone's (IAM's), without the version; empty where keys need no
     look-up there. ``endpoint`` overrides the catalog. ``verify`` is True, False, or the path of a
-    CA file. ``limit`` is how many snapshots a disk may hold, None where nobody said.
+    CA file. ``limit`` is how many snapshots a disk may hold, None where nobody values.
     ``origins`` tells where each value came from, never the value.
     """
 
@@ -65,8 +65,8 @@ class Settings:
     @property
     def sign_in(self) -> str:
         """Which kind of sign-in it is, and where it came from; never the secret."""
-        said = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
-        return f"{self.credentials.kind} ({', '.join(said) or 'built in'})"
+        values = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
+        return f"{self.credentials.kind} ({', '.join(values) or 'built in'})"
 
 
 def load_settings(
@@ -79,43 +79,43 @@ def load_settings(
 
     Raises ConfigurationError that names the variable or key at fault.
     """
-    said = environment = from_environment(environ)
+    values = environment = from_environment(environ)
     name = cloud or environ.get("OS_CLOUD") or None
     if name or not speaks_of_sign_in(environment):
         entry = clouds.find_cloud(environ, name=name)
         if entry:
             where, tree = entry
             of_cloud = from_cloud(tree, where=where)
-            said = of_cloud.under(
+            values = of_cloud.under(
                 agreeing(environment, cloud=of_cloud, named_by_option=bool(cloud))
             )
-    if not speaks_of_sign_in(said):
-        said = from_keys_file(environ).under(said)
+    if not speaks_of_sign_in(values):
+        values = from_keys_file(environ).under(values)
     given = {k: v for k, v in (options or {}).items() if v}
     options_of = {"region": "--os-region-name"}
-    said = said.under(
-        Said(given, {k: options_of.get(k, f"--os-{k.replace('_', '-')}") for k in given})
+    values = values.under(
+        Values(given, {k: options_of.get(k, f"--os-{k.replace('_', '-')}") for k in given})
     )
-    if not speaks_of_sign_in(said):
+    if not speaks_of_sign_in(values):
         raise _nothing_configured(clouds.cloud_names(environ))
-    return _settings(said)
+    return _settings(values)
 
 
-def _settings(said: Said) -> Settings:
-    get = said.values.get
-    require_sendable(said)
-    credentials = choose_credentials(said)
+def _settings(values: Values) -> Settings:
+    get = values.values.get
+    require_sendable(values)
+    credentials = choose_credentials(values)
     region = get("region")
     allow_http = is_true(get("allow_http"))
     endpoint = get("endpoint")
     if endpoint:
         require_safe(endpoint, allow_http=allow_http, what="the volume endpoint")
     if isinstance(credentials, Keys | AgencyCredentials):
-        auth_url = _auth_url_of_keys(said)
+        auth_url = _auth_url_of_keys(values)
     elif not (get("project_id") or get("project_name")):
         raise missing("project", "OS_PROJECT_NAME (or OS_PROJECT_ID)", "project_name")
     else:
-        auth_url = required(said, "auth_url")
+        auth_url = required(values, "auth_url")
     if "{region_name}" in auth_url and not region:
         raise missing("region", "OS_REGION_NAME", "region_name")
     auth_url = auth_url.replace("{region_name}", region or "")
@@ -132,16 +132,16 @@ def _settings(said: Said) -> Settings:
         interface=(get("interface") or "public").removesuffix("URL"),
         endpoint=endpoint,
         api_version=_api_version(get("api_version")),
-        verify=_verify(said),
+        verify=_verify(values),
         allow_http=allow_http,
         limit=_limit(get("limit")),
-        origins=said.origins,
+        origins=values.origins,
     )
 
 
-def _auth_url_of_keys(said: Said) -> str:
+def _auth_url_of_keys(values: Values) -> str:
     """Return where to look the project up: given, the region's own, or nowhere."""
-    get = said.values.get
+    get = values.values.get
     region = get("region")
     if not region and not (get("endpoint") and get("project_id")):
         raise missing("region", "OS_REGION_NAME", "region_name")
@@ -179,10 +179,10 @@ def _api_version(value: str | None) -> str:
     return version
 
 
-def _verify(said: Said) -> bool | str:
-    if is_true(said.values.get("insecure")):
+def _verify(values: Values) -> bool | str:
+    if is_true(values.values.get("insecure")):
         return False
-    return said.values.get("cacert") or True
+    return values.values.get("cacert") or True
 
 
 def _limit(value: str | None) -> int | None:

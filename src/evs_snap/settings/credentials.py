@@ -11,7 +11,7 @@ from evs_snap.settings.addresses import require_safe
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from evs_snap.settings.sources import Said
+    from evs_snap.settings.sources import Values
 
 METADATA_ADDRESS = "http://169.254.169.254"
 """Where an ECS finds the keys of its agency: on its own link, hence plain http."""
@@ -92,40 +92,40 @@ class AgencyCredentials:
 Credentials = PasswordCredentials | TokenCredentials | Keys | AgencyCredentials
 
 
-def choose_credentials(said: Said) -> Credentials:
+def choose_credentials(values: Values) -> Credentials:
     """Return the one kind of sign-in that the user gave in full.
 
     Raises ConfigurationError where none is complete (naming what is missing), and where
     several are and nothing says which.
     """
-    kind = _kind_asked(said)
+    kind = _kind_asked(values)
     if kind is None:
-        begun = {k: _lacking(said, k) for k in ("password", "token", "keys") if _begun(said, k)}
+        begun = {k: _lacking(values, k) for k in ("password", "token", "keys") if _begun(values, k)}
         complete = [k for k, lacking in begun.items() if not lacking]
         if len(complete) > 1:
-            raise _several(said, complete)
+            raise _several(values, complete)
         if not complete and len(begun) > 1:
-            raise _halves(said, begun)
+            raise _halves(values, begun)
         kind = (complete or list(begun) or ["password"])[0]
     match kind:
         case "token":
-            return TokenCredentials(required(said, "token"))
+            return TokenCredentials(required(values, "token"))
         case "keys":
             return Keys(
-                access_key=required(said, "access_key"),
-                secret_key=required(said, "secret_key"),
-                security_token=said.values.get("security_token"),
+                access_key=required(values, "access_key"),
+                secret_key=required(values, "secret_key"),
+                security_token=values.values.get("security_token"),
             )
         case "agency":
-            return _agency(said)
-    return _password(said)
+            return _agency(values)
+    return _password(values)
 
 
-def required(said: Said, key: str) -> str:
+def required(values: Values, key: str) -> str:
     """Return a value. Raises ConfigurationError that names the variable that is missing."""
-    value = said.values.get(key)
+    value = values.values.get(key)
     if not value:
-        raise missing(key, _variable(said, key), key)
+        raise missing(key, _variable(values, key), key)
     return value
 
 
@@ -142,13 +142,13 @@ def is_true(value: str | None) -> bool:
     return (value or "").strip().lower() in {"1", "true", "yes", "on"}
 
 
-def _kind_asked(said: Said) -> str | None:
-    asked = said.values.get("auth_type")
+def _kind_asked(values: Values) -> str | None:
+    asked = values.values.get("auth_type")
     if asked is None:
         return None
     if asked not in _KINDS:
         raise ConfigurationError(
-            f"{said.origins['auth_type']} asks for {asked!r}, which is not known",
+            f"{values.origins['auth_type']} asks for {asked!r}, which is not known",
             hint="Known: password, token, aksk, agency.",
         )
     return _KINDS[asked]
@@ -169,14 +169,14 @@ _PARTNERS = {
 }
 
 
-def _begun(said: Said, kind: str) -> bool:
-    return any(key in said.values for key in (*_PARTS[kind], *_instead(kind)))
+def _begun(values: Values, kind: str) -> bool:
+    return any(key in values.values for key in (*_PARTS[kind], *_instead(kind)))
 
 
-def _lacking(said: Said, kind: str) -> list[str]:
+def _lacking(values: Values, kind: str) -> list[str]:
     """Return what is missing of a kind of sign-in."""
-    lacking = [key for key in _PARTS[kind] if key not in said.values]
-    if kind == "password" and "user_id" in said.values and "username" in lacking:
+    lacking = [key for key in _PARTS[kind] if key not in values.values]
+    if kind == "password" and "user_id" in values.values and "username" in lacking:
         lacking.remove("username")
     return lacking
 
@@ -185,29 +185,29 @@ def _instead(kind: str) -> tuple[str, ...]:
     return ("user_id",) if kind == "password" else ()
 
 
-def _variable(said: Said, key: str) -> str:
+def _variable(values: Values, key: str) -> str:
     """Return the variable that would set a value: for keys, one of the set begun with."""
     partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(key, "")
-    return _PARTNERS.get(said.origins.get(partner, ""), f"OS_{key.upper()}")
+    return _PARTNERS.get(values.origins.get(partner, ""), f"OS_{key.upper()}")
 
 
-def _origins(said: Said, kind: str) -> str:
+def _origins(values: Values, kind: str) -> str:
     keys = (*_PARTS[kind], *_instead(kind))
-    return " and ".join(sorted({said.origins[k] for k in keys if k in said.origins}))
+    return " and ".join(sorted({values.origins[k] for k in keys if k in values.origins}))
 
 
-def _several(said: Said, kinds: list[str]) -> ConfigurationError:
-    told = "; ".join(f"{kind} ({_origins(said, kind)})" for kind in kinds)
+def _several(values: Values, kinds: list[str]) -> ConfigurationError:
+    told = "; ".join(f"{kind} ({_origins(values, kind)})" for kind in kinds)
     return ConfigurationError(
         f"several ways to sign in are given: {told}",
         hint="Unset all but one, or choose with OS_AUTH_TYPE=password, token or aksk.",
     )
 
 
-def _halves(said: Said, begun: dict[str, list[str]]) -> ConfigurationError:
+def _halves(values: Values, begun: dict[str, list[str]]) -> ConfigurationError:
     told = "; ".join(
-        f"{kind} ({_origins(said, kind)}) lacks "
-        f"{' and '.join(_variable(said, key) for key in lacking)}"
+        f"{kind} ({_origins(values, kind)}) lacks "
+        f"{' and '.join(_variable(values, key) for key in lacking)}"
         for kind, lacking in begun.items()
     )
     return ConfigurationError(
@@ -215,8 +215,8 @@ def _halves(said: Said, begun: dict[str, list[str]]) -> ConfigurationError:
     )
 
 
-def _password(said: Said) -> PasswordCredentials:
-    get = said.values.get
+def _password(values: Values) -> PasswordCredentials:
+    get = values.values.get
     if not (get("username") or get("user_id")):
         raise missing("user", "OS_USERNAME", "username")
     if not (get("user_id") or get("user_domain_name") or get("user_domain_id")):
@@ -226,12 +226,12 @@ def _password(said: Said) -> PasswordCredentials:
         user_id=get("user_id"),
         domain_name=get("user_domain_name"),
         domain_id=get("user_domain_id"),
-        password=required(said, "password"),
+        password=required(values, "password"),
     )
 
 
-def _agency(said: Said) -> AgencyCredentials:
-    address = said.values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
-    allowed = is_true(said.values.get("allow_http")) or address == METADATA_ADDRESS
+def _agency(values: Values) -> AgencyCredentials:
+    address = values.values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
+    allowed = is_true(values.values.get("allow_http")) or address == METADATA_ADDRESS
     require_safe(address, allow_http=allowed, what="the metadata address")
     return AgencyCredentials(address)

@@ -1,4 +1,4 @@
-"""What was said where: environment and clouds.yaml as flat values with their origin."""
+"""What was values where: environment and clouds.yaml as flat values with their origin."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ _NO = frozenset({"false", "no", "off", "0"})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Values:
     """Values by our key, and the variable, option or file each came from."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     origins: Mapping[str, str] = field(default_factory=dict)
 
-    def under(self, stronger: Said) -> Said:
+    def under(self, stronger: Values) -> Values:
         """Return both combined, the stronger's word standing where they meet."""
         spoken = stronger.values.keys()
         silenced = {key for group in _ALTERNATIVES if group & spoken for key in group}
@@ -117,21 +117,21 @@ class Said:
             silenced.add("security_token")  # it belongs to the key that is not taken
         kept = {k: v for k, v in self.values.items() if k not in silenced}
         origins = {k: self.origins[k] for k in kept}
-        return Said({**kept, **stronger.values}, {**origins, **stronger.origins})
+        return Values({**kept, **stronger.values}, {**origins, **stronger.origins})
 
-    def without(self, keys: frozenset[str]) -> Said:
+    def without(self, keys: frozenset[str]) -> Values:
         """Return the rest."""
         kept = self.values.keys() - keys
-        return Said({k: self.values[k] for k in kept}, {k: self.origins[k] for k in kept})
+        return Values({k: self.values[k] for k in kept}, {k: self.origins[k] for k in kept})
 
 
-def speaks_of_sign_in(said: Said) -> bool:
+def speaks_of_sign_in(values: Values) -> bool:
     """Whether a source says who we are, not just which kind of proof it would prefer."""
-    keys = said.values.keys() & SIGN_IN_KEYS
-    return bool(keys - {"auth_type"}) or said.values.get("auth_type") == "agency"
+    keys = values.values.keys() & SIGN_IN_KEYS
+    return bool(keys - {"auth_type"}) or values.values.get("auth_type") == "agency"
 
 
-def from_environment(environ: Mapping[str, str]) -> Said:
+def from_environment(environ: Mapping[str, str]) -> Values:
     """Read the ``OS_*`` variables; empty ones count as not set."""
     values, origins = {}, {}
     for key, names in VARIABLES.items():
@@ -145,10 +145,10 @@ def from_environment(environ: Mapping[str, str]) -> Said:
             if environ.get(name) and key not in values:
                 values[key], origins[key] = environ[name], name
         break
-    return Said(values, origins)
+    return Values(values, origins)
 
 
-def from_keys_file(environ: Mapping[str, str]) -> Said:
+def from_keys_file(environ: Mapping[str, str]) -> Values:
     """Read the vendor SDK's ``~/.huaweicloud/credentials``, where there is one."""
     from configparser import ConfigParser, Error  # noqa: PLC0415 - few have the file
 
@@ -158,7 +158,7 @@ def from_keys_file(environ: Mapping[str, str]) -> Said:
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Said()
+        return Values()
     except (OSError, UnicodeDecodeError, Error) as error:
         raise ConfigurationError(f"cannot read {path}: {type(error).__name__}") from error
     names = {
@@ -170,28 +170,28 @@ def from_keys_file(environ: Mapping[str, str]) -> Said:
     }
     section = parser["basic"] if parser.has_section("basic") else {}
     values = {key: section[name] for key, name in names.items() if section.get(name)}
-    return Said(values, dict.fromkeys(values, str(path)))
+    return Values(values, dict.fromkeys(values, str(path)))
 
 
-def from_cloud(cloud: Mapping[str, object], *, where: str) -> Said:
+def from_cloud(cloud: Mapping[str, object], *, where: str) -> Values:
     """Read one cloud of clouds.yaml, its ``auth`` part before its top level."""
     auth = cloud.get("auth")
     parts = [part for part in (auth, cloud) if isinstance(part, dict)]
     values = {}
     for key in (*VARIABLES, "access_key", "secret_key", "security_token"):
         names = _CLOUD_NAMES.get(key, (key,))
-        said = [part[n] for part in parts for n in names if part.get(n) not in (None, "")]
-        if said and not isinstance(said[0], dict | list):
-            values[key] = str(said[0])
+        values = [part[n] for part in parts for n in names if part.get(n) not in (None, "")]
+        if values and not isinstance(values[0], dict | list):
+            values[key] = str(values[0])
     if str(cloud.get("verify")).lower() in _NO:
         values["insecure"] = "true"
     own = cloud.get("evs_snap")
     if isinstance(own, dict) and own.get("limit") is not None:
         values["limit"] = str(own["limit"])
-    return Said(values, dict.fromkeys(values, where))
+    return Values(values, dict.fromkeys(values, where))
 
 
-def agreeing(environment: Said, *, cloud: Said, named_by_option: bool) -> Said:
+def agreeing(environment: Values, *, cloud: Values, named_by_option: bool) -> Values:
     """Return what of the environment may be combined with a named cloud.
 
     A password in the environment often completes a clouds.yaml entry. Where the
@@ -210,13 +210,13 @@ def agreeing(environment: Said, *, cloud: Said, named_by_option: bool) -> Said:
     )
 
 
-def require_sendable(said: Said) -> None:
+def require_sendable(values: Values) -> None:
     """Refuse what no request can carry; a wrong password costs one of few tries."""
-    for key, value in said.values.items():
+    for key, value in values.values.items():
         odd = any(unicodedata.category(c) in {"Cc", "Cs"} for c in value)
         if odd or (key in _IN_HEADERS and not value.isascii()):
             raise ConfigurationError(
-                f"{key} ({said.origins[key]}) holds a line break, another control character, "
+                f"{key} ({values.origins[key]}) holds a line break, another control character, "
                 "or bytes that are no text",
                 hint="Often it is the line break at the end of a file: leave it out.",
             )
