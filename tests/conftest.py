@@ -21,7 +21,7 @@ from evs_snap.api.transport import open_http
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.cli.context import Surroundings
 from evs_snap.cli.sandbox import sandbox_settings
-from evs_snap.clock import Clock, system_clock
+from evs_snap.clock import Clock, Stop, system_clock
 from evs_snap.sandbox import Sandbox
 from evs_snap.settings import load_settings
 
@@ -44,6 +44,7 @@ class FakeClock:
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
         self.slept: list[float] = []
+        self.stop = Stop()
         self._start = self.moment
         self._lock = threading.Lock()
 
@@ -66,6 +67,7 @@ class FakeClock:
             sleep=self.sleep,
             jitter=lambda: 0.5,
             new_id=lambda: str(uuid.uuid4()),
+            stop=self.stop,
         )
 
 

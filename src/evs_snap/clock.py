@@ -15,42 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and chance as arguments, so that tests need no patching.
-
-    ``now`` is aware UTC; ``monotonic`` and ``sleep`` count seconds; ``jitter``
-    lies in [0, 1); ``new_id`` is a fresh random UUID in text.
-    """
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
-    jitter: Callable[[], float]
-    new_id: Callable[[], str]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - the door itself
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def system_clock() -> Clock:
-    """Return the machine's own time and chance."""
-    return Clock(
-        now=_now,
-        monotonic=time.monotonic,  # noqa: TID251 - the door itself
-        sleep=time.sleep,  # noqa: TID251 - the door itself
-        jitter=random.random,
-        new_id=_new_id,
-    )
-
-
 class Stop:
-    """``code`` is the exit code of the signal that asked (130 or 143), or None."""
+    """A request to stop, made by a signal and looked at between steps.
+
+    ``code`` is the exit code of the signal that asked (130, 143 or 129), or None.
+    """
 
     def __init__(self) -> None:
         # No Event: asked for by a signal amid its wait() it would wait for its own lock.
@@ -60,7 +29,7 @@ class Stop:
         self.begun = False
 
     def begin(self) -> None:
-        """Say that from now on things are being changed, and a stop must be an orderly one."""
+        """Say that from now on things are being changed: a stop must let them end in order."""
         self.begun = True
 
     def ask(self, code: int) -> None:
@@ -78,3 +47,41 @@ class Stop:
         with suppress(Empty):
             self._wake.get(timeout=max(0.0, seconds))
             self._wake.put(None)  # for the next sleeper
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and chance as arguments, so that tests need no patching.
+
+    ``now`` is aware UTC; ``monotonic`` and ``sleep`` count seconds; ``jitter``
+    lies in [0, 1); ``new_id`` is a fresh random UUID in text. ``sleep`` ends early when
+    ``stop`` is asked for.
+    """
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    jitter: Callable[[], float]
+    new_id: Callable[[], str]
+    stop: Stop
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the door itself
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def system_clock() -> Clock:
+    """Return the machine's own time and chance."""
+    stop = Stop()
+    return Clock(
+        now=_now,
+        monotonic=time.monotonic,  # noqa: TID251 - the door itself
+        sleep=stop.sleep,
+        jitter=random.random,
+        new_id=_new_id,
+        stop=stop,
+    )

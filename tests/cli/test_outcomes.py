@@ -1,4 +1,4 @@
-"""What `evs-snap create` comes to: exit codes, what is sent, what is values."""
+"""What `evs-snap create` comes to: exit codes, what is sent, what is said."""
 
 from __future__ import annotations
 

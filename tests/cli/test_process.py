@@ -152,10 +152,10 @@ def test_a_reader_that_goes_away_causes_no_traceback() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        values = process.stderr.read()
+        said = process.stderr.read()
         process.wait(timeout=20)
-    assert "Traceback" not in values
-    assert "Exception ignored" not in values
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
@@ -234,10 +234,10 @@ def test_an_interrupt_while_waiting_is_130_and_begins_nothing_new() -> None:
             if "POST" in line and "/snapshots" in line:
                 break
         process.send_signal(signal.SIGINT)
-        values = process.stderr.read()
+        said = process.stderr.read()
         assert process.wait(timeout=20) == 130
-    assert "Traceback" not in values
-    assert "POST" not in values
+    assert "Traceback" not in said
+    assert "POST" not in said
 
 
 def test_the_sandbox_is_served_until_terminated() -> None:

@@ -186,10 +186,10 @@ def forms(secret: str) -> set[str]:
     }
 
 
-def assert_kept(values: str, secrets: Iterable[str]) -> None:
+def assert_kept(said: str, secrets: Iterable[str]) -> None:
     for secret in secrets:
         for form in forms(secret):
-            assert form not in values
+            assert form not in said
 
 
 def left_behind() -> dict[Path, str]:
@@ -222,9 +222,9 @@ class Scene:
     def try_out(self, line: str) -> None:
         around = Surroundings(clock=self.parrot.fake.clock, sleeps_for_real=False)
         code = cli.run(shlex.split(line), surroundings=around)
-        values = "".join(self.capsys.readouterr())
+        said = "".join(self.capsys.readouterr())
         assert code in {1, 2, 3, 4, 5, 6}
-        assert_kept(values, self.parrot.secrets.all)
+        assert_kept(said, self.parrot.secrets.all)
         self.look_around()
 
     def look_around(self) -> None:
@@ -383,16 +383,16 @@ def test_no_command_that_goes_well_tells_a_secret(
     for name, value in WELL[kind].items():
         monkeypatch.setenv(name, value)
     results: list[Result] = [run(f"-vv {line}") for line in COMMANDS]
-    values = "".join(result.stdout + result.stderr for result in results)
+    said = "".join(result.stdout + result.stderr for result in results)
     own = [v for k, v in WELL[kind].items() if k in {"OS_SECRET_KEY", "OS_SECURITY_TOKEN"}]
     secrets = {*own, ACCOUNT.temporary_secret_key, ACCOUNT.security_token, *served.granted}
     assert bool(served.granted) is (kind == "password")
-    assert_kept(values, secrets)
+    assert_kept(said, secrets)
     assert ACCOUNT.access_key not in "".join(result.stdout for result in results)
     if kind == "password":
-        assert '"password": "***"' in values
+        assert '"password": "***"' in said
     else:
-        assert "> authorization: ***" in values
+        assert "> authorization: ***" in said
     for path, content in left_behind().items():
         in_cache = path.parent.name == "tokens"
         assert not in_cache or stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""How results are written: -f, -c, -q, -v, values before or after the command."""
+"""How results are written: -f, -c, -q, -v, said before or after the command."""
 
 from __future__ import annotations
 

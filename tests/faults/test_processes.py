@@ -371,16 +371,14 @@ def _kill_and_run_again(folder: Path, number: int) -> list[str]:
         left = town.left(disk)
     own = [s for s in left if s.policy]
     buckets = [s.metadata[STAMP_BUCKET] for s in own if STAMP_BUCKET in s.metadata]
-    values = [
-        i["snapshot"]["id"] for i in document["items"] if i["action"] in {"created", "reused"}
-    ]
+    said = [i["snapshot"]["id"] for i in document["items"] if i["action"] in {"created", "reused"}]
     # One still being made when the second run planned is not counted yet by the rules.
     most = 4 if any(s.status == "creating" for s in amid) else 3
     wrong = {
         f"exit {code}": code != 0,
         "a duplicate": len(buckets) != len(set(buckets)) or not buckets,
         "not usable": not all(s.is_usable for s in own),
-        "the ID told is not there": not set(values) <= {s.id for s in own if s.is_usable},
+        "the ID told is not there": not set(said) <= {s.id for s in own if s.is_usable},
         "a foreign one is gone": foreign not in {s.id for s in left},
         "above the limit": len(amid) > 7 or len(left) > 7,
         f"{len(own)} instead of 3 kept": not 3 <= len(own) <= most,

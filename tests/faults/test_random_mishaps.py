@@ -1,7 +1,7 @@
 """Hundreds of random sequences of mishaps: no duplicate, nothing lost, no wrong exit code.
 
 Each seed makes a cloud with a few disks, a script of mishaps and a run, and then compares
-what the run values with what is left. ``EVS_SNAP_FAULT_SEEDS=5000`` tries more of them. A
+what the run said with what is left. ``EVS_SNAP_FAULT_SEEDS=5000`` tries more of them. A
 seed that fails is named in the message; to see the figures: ``--log-cli-level=INFO``.
 """
 
@@ -163,7 +163,7 @@ def _record(
 
 
 def _check_made(scene: Scene, record: RunRecord, *, ended: datetime, seen: Counter[str]) -> None:
-    """Compare what is values to be made with what is there; ``ended`` is when the run did."""
+    """Compare what is said to be made with what is there; ``ended`` is when the run did."""
     told = {i.snapshot.id for i in record.items if i.snapshot}
     for disk in scene.disks:
         items = [i for i in record.items if i.volume and i.volume.id == disk]
@@ -296,8 +296,8 @@ def test_delete_removes_what_was_asked_for_and_nothing_else(
         seen["snapshots deleted"] += len(gone)
         with scene.judged():
             _check_exit_code(record, seen=seen)
-            values = {i.snapshot.id for i in _items(record, "deleted") if i.snapshot}
-            assert values <= gone, "values to be deleted, and still there"
+            said = {i.snapshot.id for i in _items(record, "deleted") if i.snapshot}
+            assert said <= gone, "said to be deleted, and still there"
             assert gone <= {s.id for s in asked if s.policy}, "another one is gone"
             if record.exit_code == 0:
                 assert gone == {s.id for s in asked}, "exit 0, and not all is deleted"

@@ -1,4 +1,4 @@
-"""What the global options values, passed down to the command."""
+"""What the global options said, passed down to the command."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The global options; those that shape output may be values again after the command."""
+    """The global options; those that shape output may be said again after the command."""
 
     surroundings: Surroundings
     os_cloud: str | None = None
@@ -62,9 +62,9 @@ class Context:
     lock_wait: float | None = None
 
     def merged(self, options: Mapping[str, object]) -> Context:
-        """Return a copy in which what was values here counts over what was values before."""
-        values = {k: v for k, v in options.items() if v not in (None, (), False, 0)}
+        """Return a copy in which what was said here counts over what was said before."""
+        said = {k: v for k, v in options.items() if v not in (None, (), False, 0)}
         verbose = options.get("verbose")
         if isinstance(verbose, int):
-            values["verbose"] = self.verbose + verbose
-        return replace(self, **values)  # type: ignore[arg-type]  # Click has checked each
+            said["verbose"] = self.verbose + verbose
+        return replace(self, **said)  # type: ignore[arg-type]  # Click has checked each

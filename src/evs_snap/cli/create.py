@@ -59,24 +59,24 @@ def make(
     from evs_snap.plan.request import CreateRequest
 
     selection = selection_of(options, required=True)
-    values = Making(**options)  # type: ignore[arg-type]  # Click checked each
+    said = Making(**options)  # type: ignore[arg-type]  # Click checked each
     with reporting(context, command) as report:
-        template = Template(values.name)
+        template = Template(said.name)
         with acting(
             context,
-            parallel=values.parallel,
-            timeout=values.timeout if values.wait else None,
-            lock_wait=values.lock_wait,
-            dry_run=values.dry_run,
+            parallel=said.parallel,
+            timeout=said.timeout if said.wait else None,
+            lock_wait=said.lock_wait,
+            dry_run=said.dry_run,
         ) as act:
             request = CreateRequest(
                 template=template,
-                description=values.description,
-                properties=dict(values.property),
-                policy=values.policy,
-                limit=act.session.limit(values.limit),
-                replace=values.on_limit == "replace",
-                once_per=values.once_per,
+                description=said.description,
+                properties=dict(said.property),
+                policy=said.policy,
+                limit=act.session.limit(said.limit),
+                replace=said.on_limit == "replace",
+                once_per=said.once_per,
                 keep=keep,
             )
             record = run.make(act.work, selection, request, command=command, orders=act.orders)

@@ -194,7 +194,7 @@ def keep_of(options: dict[str, object]) -> Keep:
 
 def selection_of(options: dict[str, object], *, required: bool) -> Selection:
     """Take SELECT out of a command's options; where ``required``, something must be asked for."""
-    values = {
+    said = {
         field: options.pop(option)
         for field, option in (
             ("volumes", "volume"),
@@ -205,14 +205,14 @@ def selection_of(options: dict[str, object], *, required: bool) -> Selection:
             ("exclude", "exclude"),
         )
     }
-    if required and not any(value for field, value in values.items() if field != "exclude"):
+    if required and not any(value for field, value in said.items() if field != "exclude"):
         raise click.UsageError(
             "Say which disks: --volume NAME, --match GLOB, --server ID, --with-metadata K=V "
             "or --all."
         )
     from evs_snap.plan.selection import Selection
 
-    return Selection(**values)  # type: ignore[arg-type]  # Click has checked each
+    return Selection(**said)  # type: ignore[arg-type]  # Click has checked each
 
 
 def _option(*names: str, **how: Any) -> Callable[[F], F]:

@@ -65,8 +65,8 @@ class Settings:
     @property
     def sign_in(self) -> str:
         """Which kind of sign-in it is, and where it came from; never the secret."""
-        values = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
-        return f"{self.credentials.kind} ({', '.join(values) or 'built in'})"
+        places = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
+        return f"{self.credentials.kind} ({', '.join(places) or 'built in'})"
 
 
 def load_settings(

@@ -180,9 +180,9 @@ def from_cloud(cloud: Mapping[str, object], *, where: str) -> Values:
     values = {}
     for key in (*VARIABLES, "access_key", "secret_key", "security_token"):
         names = _CLOUD_NAMES.get(key, (key,))
-        values = [part[n] for part in parts for n in names if part.get(n) not in (None, "")]
-        if values and not isinstance(values[0], dict | list):
-            values[key] = str(values[0])
+        found = [part[n] for part in parts for n in names if part.get(n) not in (None, "")]
+        if found and not isinstance(found[0], dict | list):
+            values[key] = str(found[0])
     if str(cloud.get("verify")).lower() in _NO:
         values["insecure"] = "true"
     own = cloud.get("evs_snap")

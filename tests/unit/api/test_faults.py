@@ -116,8 +116,8 @@ def test_each_recorded_refusal_yields_its_message_and_request_id(path: Path) -> 
     found = read_sample(path)
     assert found.status == int(response["status"].split()[1])
     assert found.request_id == response["headers"]["X-Openstack-Request-Id"]
-    values = response["body"].get("message") or next(iter(response["body"].values()))["message"]
-    start = values.split("<br")[0].split("\n")[0][:300]
+    said = response["body"].get("message") or next(iter(response["body"].values()))["message"]
+    start = said.split("<br")[0].split("\n")[0][:300]
     assert found.message.startswith(start)
     assert_clean(found)
 

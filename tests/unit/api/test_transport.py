@@ -205,7 +205,7 @@ def test_a_pause_is_jittered_and_bounded(attempt: int, jitter: float, status: in
 
 
 @pytest.mark.parametrize(
-    ("failure", "values", "hint"),
+    ("failure", "said", "hint"),
     [
         (httpx.ConnectError("[Errno 111] Connection refused"), "no connection", "firewall"),
         (httpx.ConnectError("[Errno -2] Name or service not known"), "no connection", "address"),
@@ -215,16 +215,16 @@ def test_a_pause_is_jittered_and_bounded(attempt: int, jitter: float, status: in
     ],
 )
 def test_a_missing_connection_is_worded_with_a_hint(
-    failure: Exception, values: str, hint: str, fake: FakeClock
+    failure: Exception, said: str, hint: str, fake: FakeClock
 ) -> None:
-    with pytest.raises(NotSentError, match=values) as caught:
+    with pytest.raises(NotSentError, match=said) as caught:
         send(Wire(failure), fake)
     assert "GET https://evs.example.com" in caught.value.message
     assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
-    ("failure", "values"),
+    ("failure", "said"),
     [
         (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "not trusted"),
         (httpx.UnsupportedProtocol("x"), "cannot be sent"),
@@ -232,11 +232,9 @@ def test_a_missing_connection_is_worded_with_a_hint(
         (UnicodeError("label empty or too long"), "cannot be sent"),
     ],
 )
-def test_what_can_never_work_is_tried_once(
-    failure: Exception, values: str, fake: FakeClock
-) -> None:
+def test_what_can_never_work_is_tried_once(failure: Exception, said: str, fake: FakeClock) -> None:
     wire = Wire(failure)
-    with pytest.raises(NotSentError, match=values) as caught:
+    with pytest.raises(NotSentError, match=said) as caught:
         send(wire, fake, method="POST")
     assert len(wire.sent) == 1
     assert TOKEN not in caught.value.message

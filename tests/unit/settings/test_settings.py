@@ -1,4 +1,4 @@
-"""What the user values, checked before anything is sent."""
+"""What the user said, checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who values what: environment and clouds.yaml as flat values with their origin."""
+"""Who said what: environment and clouds.yaml as flat values with their origin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.settings.sources import VARIABLES, Values, agreeing, from_cloud, from_environment
 
 
-def values(**values: str) -> Values:
+def said(**values: str) -> Values:
     return Values(values, dict.fromkeys(values, "test"))
 
 
@@ -61,41 +61,41 @@ def test_anything_else_stays_verified(verify: object) -> None:
 
 def test_the_stronger_word_stands_and_silences_its_alternatives() -> None:
     """A project ID in the environment and a name in clouds.yaml are not two demands."""
-    weak = values(project_id="1", username="u", region="a", password="p")
-    both = weak.under(values(project_name="n", token="t"))
+    weak = said(project_id="1", username="u", region="a", password="p")
+    both = weak.under(said(project_name="n", token="t"))
     assert both.values == {"project_name": "n", "token": "t", "username": "u", "region": "a"}
     assert both.origins.keys() == both.values.keys()
 
 
 def test_values_are_not_shown() -> None:
-    assert "s3cret" not in repr(values(password="s3cret"))
+    assert "s3cret" not in repr(said(password="s3cret"))
 
 
 def test_an_environment_completes_a_cloud() -> None:
-    environment = values(password="p")
-    cloud = values(auth_url="https://a/v3")
+    environment = said(password="p")
+    cloud = said(auth_url="https://a/v3")
     assert agreeing(environment, cloud=cloud, named_by_option=False) is environment
 
 
 @pytest.mark.parametrize("same", ["https://a", "https://a/", "https://a/v3", "https://a/v3/"])
 def test_the_same_address_in_another_spelling_is_no_contradiction(same: str) -> None:
-    environment = values(auth_url=same, password="p")
-    cloud = values(auth_url="https://a/v3")
+    environment = said(auth_url=same, password="p")
+    cloud = said(auth_url="https://a/v3")
     assert agreeing(environment, cloud=cloud, named_by_option=False) is environment
 
 
 def test_os_cloud_and_another_os_auth_url_contradict_each_other() -> None:
     with pytest.raises(ConfigurationError, match="OS_CLOUD and OS_AUTH_URL") as caught:
         agreeing(
-            values(auth_url="https://b"), cloud=values(auth_url="https://a"), named_by_option=False
+            said(auth_url="https://b"), cloud=said(auth_url="https://a"), named_by_option=False
         )
     assert "--os-cloud" in (caught.value.hint or "")
 
 
 def test_nothing_of_another_cloud_is_mixed_into_the_one_named_by_option() -> None:
     """Its endpoint least of all: one cloud's token would be sent to the other."""
-    environment = values(
+    environment = said(
         auth_url="https://b", password="p", region="rb", endpoint="https://evs.b", cacert="/ca"
     )
-    kept = agreeing(environment, cloud=values(auth_url="https://a"), named_by_option=True)
+    kept = agreeing(environment, cloud=said(auth_url="https://a"), named_by_option=True)
     assert kept.values == {"cacert": "/ca"}
