@@ -4,7 +4,7 @@
 
     EvsSnapError                    1
     ├── ConfigurationError          2   settings or options that cannot work
-    ├── NotFoundError               5   no such disk, or nothing selected
+    ├── SelectionError          5   no such disk, or nothing selected
     ├── AmbiguousError              5   one name, several disks
     ├── NotOursError                2   a snapshot that is not this tool's to delete
     ├── LockedError                11   another run is at work on the disk
@@ -17,11 +17,11 @@
     │   ├── NotSentError                the request surely never arrived
     │   └── AnswerLostError             it may have been carried out
     ├── BadAnswerError              1   an answer that is not this API's
-    └── ServiceError                1   the service values no: code, status, request ID
+    └── ServiceError                1   the service said no: code, status, request ID
         ├── SignInError             4   who are you?
         ├── PermissionDeniedError   4   you may not
         ├── WrongEndpointError      2   no such API there, or not this project's
-        ├── MissingError            5   no such volume or snapshot
+        ├── NotFoundError           5   no such volume or snapshot
         ├── QuotaError              6   a limit or quota of the service's own
         ├── ThrottledError          1   too many requests; nothing was done
         └── ServerError             1   5xx: it may have been carried out
@@ -57,7 +57,7 @@ class ConfigurationError(EvsSnapError):
     exit_code = 2
 
 
-class NotFoundError(EvsSnapError):
+class SelectionError(EvsSnapError):
     """Nothing in the project answers to what was asked for."""
 
     exit_code = 5
@@ -171,7 +171,7 @@ class WrongEndpointError(ServiceError):
     exit_code = 2
 
 
-class MissingError(ServiceError):
+class NotFoundError(ServiceError):
     """The service knows no such volume or snapshot."""
 
     exit_code = 5

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from evs_snap.api.models import QuotaSet
-from evs_snap.errors import MissingError, ServiceError
+from evs_snap.errors import NotFoundError, ServiceError
 
 if TYPE_CHECKING:
     from tests.conftest import Cloud
@@ -62,7 +62,7 @@ def _pages(cloud: Cloud, path: str, key: str, **query: str | int) -> list[list[s
 def _is_gone(cloud: Cloud, snapshot_id: str) -> bool:
     try:
         cloud.client.snapshot(snapshot_id)
-    except MissingError:
+    except NotFoundError:
         return True
     return False
 
@@ -80,7 +80,7 @@ def test_a_snapshot_goes_from_creating_to_available_to_gone(cloud: Cloud) -> Non
     cloud.client.delete_snapshot(made.id)
     cloud.until(lambda: _is_gone(cloud, made.id))
     assert cloud.client.snapshots(volume_id=volume_id) == []
-    with pytest.raises(MissingError) as caught:
+    with pytest.raises(NotFoundError) as caught:
         cloud.client.delete_snapshot(made.id)
     assert caught.value.status == 404
     assert caught.value.exit_code == 5
@@ -147,9 +147,9 @@ def test_a_full_page_has_a_next_link_and_a_short_one_has_none(cloud: Cloud) -> N
 
 
 def test_a_marker_that_is_gone_is_an_error_not_a_first_page(cloud: Cloud) -> None:
-    with pytest.raises(MissingError):
+    with pytest.raises(NotFoundError):
         _get(cloud, "snapshots/detail", marker=NOWHERE)
-    with pytest.raises(MissingError):
+    with pytest.raises(NotFoundError):
         _get(cloud, "volumes/detail", marker=NOWHERE)
 
 
@@ -160,7 +160,7 @@ def test_a_listing_starts_anew_when_its_marker_is_deleted_under_it(cloud: Cloud)
     (first,) = _get(cloud, "snapshots/detail", volume_id=volume_id, limit=1)["snapshots"]
     cloud.client.delete_snapshot(first["id"])
     cloud.until(lambda: _is_gone(cloud, first["id"]))
-    with pytest.raises(MissingError):
+    with pytest.raises(NotFoundError):
         _get(cloud, "snapshots/detail", volume_id=volume_id, limit=1, marker=first["id"])
     left = {s.id for s in cloud.client.snapshots(volume_id=volume_id)}
     assert left == {s.id for s in made} - {first["id"]}
@@ -285,7 +285,7 @@ def test_what_does_not_exist_is_a_missing_error_with_a_request_id(cloud: Cloud) 
         lambda: _make(cloud, NOWHERE),
     )
     for call in calls:
-        with pytest.raises(MissingError) as caught:
+        with pytest.raises(NotFoundError) as caught:
             call()
         assert caught.value.status == 404
         assert caught.value.request_id

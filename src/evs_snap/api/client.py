@@ -18,7 +18,7 @@ from evs_snap.api.models import QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import read_fault, to_error
-from evs_snap.errors import BadAnswerError, MissingError
+from evs_snap.errors import BadAnswerError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class EvsClient:
         return [row for row in rows if name is None or row.name == name]
 
     def volume(self, volume_id: str) -> Volume:
-        """Return one disk. Raises MissingError where there is none."""
+        """Return one disk. Raises NotFoundError where there is none."""
         path = f"volumes/{_segment(volume_id)}"
         return self._one(self._call("GET", path, doing="reading the disk"), "volume", Volume)
 
@@ -66,7 +66,7 @@ class EvsClient:
         return [row for row in rows if volume_id is None or row.volume_id == volume_id]
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
-        """Return one snapshot. Raises MissingError where there is none."""
+        """Return one snapshot. Raises NotFoundError where there is none."""
         path = f"snapshots/{_segment(snapshot_id)}"
         answer = self._call("GET", path, doing="reading the snapshot")
         return self._one(answer, "snapshot", Snapshot)
@@ -183,5 +183,5 @@ class EvsClient:
 def _segment(id_: str) -> str:
     """Return an ID as one segment of a path, never as a way to its parent or to a list."""
     if id_ in {"", ".", "..", "detail", "summary"}:
-        raise MissingError(f"{id_!r} is no ID")
+        raise NotFoundError(f"{id_!r} is no ID")
     return quote(id_, safe="", errors="replace")

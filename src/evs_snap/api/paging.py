@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from pydantic import ValidationError
 
 from evs_snap.api.models import Snapshot, Volume, VolumeSummary
-from evs_snap.errors import BadAnswerError, MissingError
+from evs_snap.errors import BadAnswerError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ Row = TypeVar("Row", Volume, VolumeSummary, Snapshot)
 
 
 class _MarkerGoneError(Exception):
-    def __init__(self, reason: MissingError) -> None:
+    def __init__(self, reason: NotFoundError) -> None:
         super().__init__(reason.message)
         self.reason = reason
 
@@ -74,7 +74,7 @@ def _walk(
         asked = {**filters, "limit": str(PAGE_SIZE), "marker": marker}
         try:
             document = ask({k: v for k, v in asked.items() if v is not None})
-        except MissingError as error:
+        except NotFoundError as error:
             if marker is None:
                 raise
             raise _MarkerGoneError(error) from error

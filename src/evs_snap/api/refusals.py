@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.api.redaction import mask
 from evs_snap.errors import (
-    MissingError,
+    NotFoundError,
     PermissionDeniedError,
     QuotaError,
     ServerError,
@@ -86,7 +86,7 @@ _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
     ),
     "EVS.5401": (SignInError, _SIGN_IN),
     "EVS.5403": (PermissionDeniedError, _RIGHTS),
-    "EVS.5404": (MissingError, "It may have been deleted meanwhile."),
+    "EVS.5404": (NotFoundError, "It may have been deleted meanwhile."),
     "EVS.5413": (QuotaError, _QUOTA),
     "Common.0013": (SignInError, _SIGN_IN),
     "Common.0018": (WrongEndpointError, _ENDPOINT),
@@ -148,7 +148,7 @@ def _kind(fault: Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901,
         case 401:
             return SignInError, _SIGN_IN
         case 404 if fault.name == "itemNotFound":
-            return MissingError, "It may have been deleted meanwhile."
+            return NotFoundError, "It may have been deleted meanwhile."
         case 404 | 405 | 410:
             return WrongEndpointError, _ENDPOINT
         case 400 if "malformed request url" in text:

@@ -13,8 +13,8 @@ from evs_snap.auth.catalog import endpoint_base
 from evs_snap.errors import (
     BadAnswerError,
     EvsSnapError,
-    NotFoundError,
     NotSentError,
+    SelectionError,
     SignInError,
     UnreachableError,
     WrongEndpointError,
@@ -135,7 +135,7 @@ def _project(patient: Patient, selection: Selection) -> Iterator[Finding]:
 
 def _step_at_fault(error: EvsSnapError, patient: Patient) -> str:
     """Return which step failed where the disks could not be listed."""
-    if error.exit_code == NotFoundError.exit_code:
+    if error.exit_code == SelectionError.exit_code:
         return "disks"
     if isinstance(error, WrongEndpointError | UnreachableError | BadAnswerError):
         return "endpoint"

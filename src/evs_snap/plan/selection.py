@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from evs_snap.errors import AmbiguousError, NotFoundError
+from evs_snap.errors import AmbiguousError, SelectionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,26 +54,26 @@ class Selection:
 def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
     """Return the disks chosen, each once: the named ones first, in the order asked.
 
-    Raises NotFoundError for a name that nothing has, for criteria that no disk meets and
+    Raises SelectionError for a name that nothing has, for criteria that no disk meets and
     for a selection that comes out empty, AmbiguousError for a name that several disks have.
     """
     named = [find(volumes, wanted) for wanted in selection.volumes]
     meeting = [v for v in volumes if _meets(v, selection)] if selection.has_criteria else []
     if selection.has_criteria and not meeting:
-        raise NotFoundError(
+        raise SelectionError(
             f"none of the project's {len(volumes)} disks is selected",
             hint="`evs-snap volumes` lists them. Criteria given together must all be met.",
         )
     chosen = {v.id: v for v in (*named, *meeting) if not _is_excluded(v, selection)}
     if not chosen:
-        raise NotFoundError("every disk selected is excluded as well", hint="See --exclude.")
+        raise SelectionError("every disk selected is excluded as well", hint="See --exclude.")
     return list(chosen.values())
 
 
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
     """Return the one disk with this ID, or else this name.
 
-    Raises NotFoundError, and AmbiguousError with the IDs: EVS names are not unique.
+    Raises SelectionError, and AmbiguousError with the IDs: EVS names are not unique.
     """
     by_id = [v for v in volumes if v.id == wanted]
     found = by_id or [v for v in volumes if v.name == wanted]
@@ -81,7 +81,7 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
         names = {v.name for v in volumes if v.name}
         close = get_close_matches(wanted, names, n=3)
         meant = f"Did you mean {' or '.join(repr(n) for n in close)}? " if close else ""
-        raise NotFoundError(
+        raise SelectionError(
             f"no disk has the name or ID {wanted!r}",
             hint=f"{meant}`evs-snap volumes` lists the disks of this project and region.",
         )

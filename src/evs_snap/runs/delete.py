@@ -9,7 +9,7 @@ from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     EvsSnapError,
-    MissingError,
+    NotFoundError,
     NotOursError,
     ServiceError,
     SnapshotFailedError,
@@ -47,7 +47,7 @@ def delete(
     """
     try:
         found = client.snapshot(snapshot.id)
-    except MissingError:
+    except NotFoundError:
         return
     _require_unchanged(snapshot, found, foreign=foreign)
     if found.status != "deleting":
@@ -89,7 +89,7 @@ def _require_unchanged(before: Snapshot, found: Snapshot, *, foreign: bool) -> N
 def _ask(client: EvsClient, snapshot: Snapshot) -> None:
     try:
         client.delete_snapshot(snapshot.id)
-    except MissingError:
+    except NotFoundError:
         return
     except (ServiceError, AnswerLostError, BadAnswerError):
         # A DELETE whose answer was lost may be carried out, and a repeated one is refused
@@ -97,7 +97,7 @@ def _ask(client: EvsClient, snapshot: Snapshot) -> None:
         try:
             if client.snapshot(snapshot.id).status == "deleting":
                 return
-        except MissingError:
+        except NotFoundError:
             return
         raise
 
@@ -108,7 +108,7 @@ def _see_gone(client: EvsClient, id_: str, *, clock: Clock, stop: Stop, timeout:
     for pause in pauses():
         try:
             status = client.snapshot(id_).status
-        except MissingError:
+        except NotFoundError:
             return
         except PASSING as error:
             trouble = error

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evs_snap.errors import AmbiguousError, EvsSnapError, MissingError, NotFoundError
+from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
 from evs_snap.plan.selection import Selection, is_id, select
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _belonging(snapshots: Sequence[Snapshot], volumes: Sequence[Volume]) -> tupl
 
 def _sole_volume(client: EvsClient, wanted: str) -> Volume:
     if is_id(wanted):
-        with suppress(MissingError):  # a name may look like an ID
+        with suppress(NotFoundError):  # a name may look like an ID
             return client.volume(wanted)
     named = client.volumes(name=wanted)
     # An empty answer proves nothing: see EvsClient.volumes.
@@ -74,10 +74,10 @@ def _sole_volume(client: EvsClient, wanted: str) -> Volume:
 def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
     """Return the snapshots with these IDs, or names that only one has; each once.
 
-    Raises NotFoundError or AmbiguousError for the first that is not clear.
+    Raises SelectionError or AmbiguousError for the first that is not clear.
     """
     if len(wanted) == 1 and is_id(wanted[0]):
-        with suppress(MissingError):  # a name may look like an ID
+        with suppress(NotFoundError):  # a name may look like an ID
             return [client.snapshot(wanted[0])]
     rows = client.snapshots()
     found = [_snapshot(rows, text) for text in wanted]
@@ -87,7 +87,7 @@ def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
 def _snapshot(rows: Sequence[Snapshot], wanted: str) -> Snapshot:
     found = [s for s in rows if s.id == wanted] or [s for s in rows if s.name == wanted]
     if not found:
-        raise NotFoundError(
+        raise SelectionError(
             f"no snapshot has the ID or name {wanted!r}; nothing was deleted",
             hint="`evs-snap snapshots --all-kinds` lists them all.",
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evs_snap.errors import (
     BadAnswerError,
     EvsSnapError,
-    MissingError,
+    NotFoundError,
     ServerError,
     SnapshotFailedError,
     ThrottledError,
@@ -97,7 +97,7 @@ def _look(client: EvsClient, pending: Mapping[str, Snapshot]) -> dict[str, Snaps
 def _read(client: EvsClient, id_: str) -> Snapshot | None:
     try:
         return client.snapshot(id_)
-    except MissingError:
+    except NotFoundError:
         return None
 
 

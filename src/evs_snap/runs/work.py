@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evs_snap.errors import MissingError
+from evs_snap.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,5 +42,5 @@ def read(work: Work, id_: str) -> Snapshot | None:
     """Return a snapshot as it is now, or None where there is none."""
     try:
         return work.client.snapshot(id_)
-    except MissingError:
+    except NotFoundError:
         return None

@@ -24,7 +24,7 @@ from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     EvsSnapError,
-    MissingError,
+    NotFoundError,
     QuotaError,
     ServiceError,
     SignInError,
@@ -159,7 +159,7 @@ def test_what_would_be_another_address_is_no_id(id_: str) -> None:
     """DELETE .../snapshots/.. would go to the project itself."""
     service = playing(httpx.Response(202))
     for call in (service.client.volume, service.client.snapshot, service.client.delete_snapshot):
-        with pytest.raises(MissingError, match="is no ID"):
+        with pytest.raises(NotFoundError, match="is no ID"):
             call(id_)
     assert service.requests == []
 
@@ -339,7 +339,7 @@ def test_markers_that_are_always_gone_are_an_error_in_the_end() -> None:
     service = Service(
         lambda r: gone if b"marker" in r.url.query else rows("volumes", {"id": "a"}, links=[{}])
     )
-    with pytest.raises(MissingError):
+    with pytest.raises(NotFoundError):
         service.client.volumes()
     assert len(service.requests) == 8
 
@@ -454,7 +454,7 @@ def test_deletion_needs_no_body() -> None:
 def test_only_the_services_own_404_means_missing() -> None:
     found = {"error": {"code": "EVS.5404", "message": "gone"}}
     for body in ({"itemNotFound": {"message": "gone"}}, found):
-        with pytest.raises(MissingError, match="deleting the snapshot"):
+        with pytest.raises(NotFoundError, match="deleting the snapshot"):
             playing(httpx.Response(404, json=body)).client.delete_snapshot("s")
     for answer in (
         httpx.Response(404, html="<title>404</title>"),

@@ -9,7 +9,7 @@ import pytest
 
 from evs_snap.api.refusals import read_fault, to_error
 from evs_snap.errors import (
-    MissingError,
+    NotFoundError,
     PermissionDeniedError,
     QuotaError,
     ServerError,
@@ -49,7 +49,7 @@ CODES: list[tuple[int, str, type[ServiceError]]] = [
     (404, "EVS.2265", PermissionDeniedError),
     (409, "EVS.2409", ServiceError),
     (400, "EVS.5400", ServiceError),
-    (404, "EVS.5404", MissingError),
+    (404, "EVS.5404", NotFoundError),
     (413, "EVS.5413", QuotaError),
     (500, "EVS.2002", ServerError),
     (503, "EVS.5503", ServerError),
@@ -95,7 +95,7 @@ def test_each_code_has_its_class(status: int, code: str, kind: type[ServiceError
         (SignInError, 4),
         (PermissionDeniedError, 4),
         (WrongEndpointError, 2),
-        (MissingError, 5),
+        (NotFoundError, 5),
         (QuotaError, 6),
         (ThrottledError, 1),
         (ServerError, 1),
@@ -110,8 +110,8 @@ def test_each_class_has_its_exit_code(kind: type[ServiceError], exit_code: int) 
 @pytest.mark.parametrize(
     ("sample", "kind"),
     [
-        ("cinder/104-snapshot-get-unknown", MissingError),
-        ("cinder/129-snapshot-get-deleted", MissingError),
+        ("cinder/104-snapshot-get-unknown", NotFoundError),
+        ("cinder/129-snapshot-get-deleted", NotFoundError),
         ("cinder/122-no-such-route", WrongEndpointError),
         ("cinder/120-nonsense-project-in-url", WrongEndpointError),
         ("cinder/118-wrong-project-in-url", WrongEndpointError),

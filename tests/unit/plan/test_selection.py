@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.models import Volume
-from evs_snap.errors import AmbiguousError, NotFoundError
+from evs_snap.errors import AmbiguousError, SelectionError
 from evs_snap.plan.selection import Selection, find, is_id, select
 
 NAMES = (None, "", "data-01", "data-02", "db", "Db", "shared", "shared", "[odd]")
@@ -83,14 +83,14 @@ def test_chosen_are_the_named_and_those_that_meet_all_criteria_less_the_excluded
     for wanted in selection.volumes:
         found = [v for v in volumes if v.id == wanted] or [v for v in volumes if v.name == wanted]
         if len(found) != 1:
-            with pytest.raises(AmbiguousError if found else NotFoundError):
+            with pytest.raises(AmbiguousError if found else SelectionError):
                 select(volumes, selection)
             return
         named += found
     meeting = [v for v in volumes if _meant(v, selection)]
     expected = [v for v in (*named, *meeting) if not _excluded(v, selection)]
     if not expected or (selection.has_criteria and not meeting):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(SelectionError):
             select(volumes, selection)
         return
     chosen = select(volumes, selection)
@@ -136,7 +136,7 @@ def test_a_shared_name_is_refused_with_the_ids_and_the_way_to_mean_them_all() ->
 
 
 def test_an_unknown_name_is_refused_with_its_neighbours() -> None:
-    with pytest.raises(NotFoundError) as refused:
+    with pytest.raises(SelectionError) as refused:
         find([disk("1", "data-01"), disk("2", None)], "dta-01")
     assert "'dta-01'" in refused.value.message
     assert "'data-01'" in (refused.value.hint or "")
@@ -152,13 +152,13 @@ def test_an_unknown_name_is_refused_with_its_neighbours() -> None:
     ],
 )
 def test_a_selection_that_comes_out_empty_is_an_error(selection: Selection, told: str) -> None:
-    with pytest.raises(NotFoundError, match=told) as refused:
+    with pytest.raises(SelectionError, match=told) as refused:
         select([disk("1", "data")], selection)
     assert refused.value.exit_code == 5
 
 
 def test_all_disks_of_none_is_an_error_too() -> None:
-    with pytest.raises(NotFoundError):
+    with pytest.raises(SelectionError):
         select([], Selection(everything=True))
 
 

@@ -17,7 +17,7 @@ from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     EvsSnapError,
-    MissingError,
+    NotFoundError,
     PermissionDeniedError,
     ServerError,
     SnapshotFailedError,
@@ -54,7 +54,7 @@ class Service:
         self._meet(id_)
         row = self._row(id_)
         if row is None:
-            raise MissingError("there is none")
+            raise NotFoundError("there is none")
         return row
 
     def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
@@ -81,6 +81,7 @@ class Service:
             sleep=self.sleep,
             jitter=lambda: 0.5,
             new_id=lambda: "id",
+            stop=stop or Stop(),
         )
         return await_available(
             cast("EvsClient", self),
