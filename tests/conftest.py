@@ -7,6 +7,7 @@ import os
 import shlex
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,19 +16,17 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from evs_snap import cli
-from evs_snap.api.client import EvsClient
-from evs_snap.api.transport import open_http
-from evs_snap.auth.keystone import KeystoneAuth
-from evs_snap.cli.context import Surroundings
-from evs_snap.cli.sandbox import sandbox_settings
+from evs_snap import cli, connect
 from evs_snap.clock import Clock, Stop, system_clock
+from evs_snap.errors import EvsSnapError
 from evs_snap.sandbox import Sandbox
-from evs_snap.settings import load_settings
+from evs_snap.settings import load_settings, sandbox_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from evs_snap.api.client import EvsClient
 
 hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -118,8 +117,7 @@ def _fake() -> FakeClock:
 @pytest.fixture(name="run")
 def _run(fake: FakeClock, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(line: str, *, exit_code: int = 0) -> Result:
-        around = Surroundings(clock=fake.clock, sleeps_for_real=False)
-        code = cli.run(shlex.split(line), surroundings=around)
+        code = cli.run(shlex.split(line), clock=fake.clock)
         out = capsys.readouterr()
         report = f"$ evs-snap {line}\nexit {code}\n-- stdout\n{out.out}\n-- stderr\n{out.err}"
         assert code == exit_code, report
@@ -159,25 +157,18 @@ class Cloud:
 def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> Iterator[Cloud]:
     """The sandbox always; a real Cinder too, where OS_* variables name one."""
     if request.param == "sandbox":
-        clock = fake.clock
-        settings = sandbox_settings()
+        clock, settings = fake.clock, sandbox_settings()
         app = Sandbox(tmp_path / "sandbox.db", now=clock.now)
     else:
-        clock = system_clock()
-        settings = load_settings(REAL_CLOUD)
-        app = None
-    auth = KeystoneAuth(settings, clock=clock, cache=None)
-    with open_http(verify=settings.verify, clock=clock, connections=4, app=app) as http:
-        client = EvsClient(http, auth=auth)
-        base = auth.volume_url(lambda r: http.send(r, auth=None))
+        clock, settings, app = system_clock(), load_settings(REAL_CLOUD), None
+    with connect(settings=settings, app=app, clock=clock, keep_token=False) as client:
 
         def post(path: str, body: dict[str, object]) -> Any:
-            answer = http.post(f"{base}/{path}", json=body, auth=auth)
-            assert answer.is_success, answer.text
-            return answer.json()
+            return json.loads(client.send("POST", path, body=body).content)
 
         def remove(path: str) -> None:
-            http.delete(f"{base}/{path}", auth=auth)
+            with suppress(EvsSnapError):
+                client.send("DELETE", path)
 
         cloud = Cloud(request.param, client, clock, post, remove)
         yield cloud

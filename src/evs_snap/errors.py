@@ -4,7 +4,7 @@
 
     EvsSnapError                    1
     ├── ConfigurationError          2   settings or options that cannot work
-    ├── SelectionError          5   no such disk, or nothing selected
+    ├── SelectionError              5   no such disk, or nothing selected
     ├── AmbiguousError              5   one name, several disks
     ├── NotOursError                2   a snapshot that is not this tool's to delete
     ├── LockedError                11   another run is at work on the disk

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.api.client import EvsClient
-from evs_snap.api.transport import open_http
-from evs_snap.auth.keystone import KeystoneAuth
-from evs_snap.cli.context import Surroundings
-from evs_snap.cli.sandbox import sandbox_settings
+from evs_snap import connect
 from evs_snap.sandbox import Sandbox
+from evs_snap.settings import sandbox_settings
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import FakeClock
+
+    from evs_snap.api.client import EvsClient
 
 SETTLED = 3.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
@@ -30,11 +32,12 @@ class Pretend:
 
     client: EvsClient
     fake: FakeClock
-    _post: Callable[[dict[str, object]], str]
 
     def disk(self, name: str | None, *, metadata: dict[str, str] | None = None) -> str:
         """Make a disk of 1 GiB that is available; return its ID."""
-        volume_id = self._post({"size": 1, "name": name, "metadata": metadata or {}})
+        wanted = {"size": 1, "name": name, "metadata": metadata or {}}
+        answer = self.client.send("POST", "volumes", body={"volume": wanted})
+        volume_id: str = json.loads(answer.content)["volume"]["id"]
         self.fake.advance(SETTLED)
         return volume_id
 
@@ -54,20 +57,9 @@ class Pretend:
 
 @pytest.fixture(name="pretend")
 def _pretend(fake: FakeClock) -> Iterator[Pretend]:
-    app = Sandbox(Surroundings(clock=fake.clock).state / "sandbox.db", now=fake.clock.now)
-    settings = sandbox_settings()
-    auth = KeystoneAuth(settings, clock=fake.clock, cache=None)
-    with open_http(verify=True, clock=fake.clock, connections=4, app=app) as http:
-        client = EvsClient(http, auth=auth)
-        base = auth.volume_url(lambda r: http.send(r, auth=None))
-
-        def post(volume: dict[str, object]) -> str:
-            answer = http.post(f"{base}/volumes", json={"volume": volume}, auth=auth)
-            assert answer.is_success, answer.text
-            volume_id: str = answer.json()["volume"]["id"]
-            return volume_id
-
-        yield Pretend(client, fake, post)
+    app = Sandbox(state_folder(os.environ) / "sandbox.db", now=fake.clock.now)
+    with connect(settings=sandbox_settings(), app=app, clock=fake.clock) as client:
+        yield Pretend(client, fake)
 
 
 @pytest.fixture(name="requests")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.cli.context import Surroundings
 from evs_snap.sandbox import Sandbox
 from evs_snap.sandbox.server import serving
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +39,7 @@ def _named(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 @pytest.fixture(name="port")
 def _port(fake: FakeClock) -> Iterator[int]:
     """Serve the very sandbox that --sandbox uses over HTTP."""
-    around = Surroundings(clock=fake.clock)
-    with serving(Sandbox(around.state / "sandbox.db", now=fake.clock.now)) as port:
+    with serving(Sandbox(state_folder(os.environ) / "sandbox.db", now=fake.clock.now)) as port:
         yield port
 
 
@@ -74,9 +74,7 @@ def test_a_wrong_password_is_exit_four_and_tried_once(
     assert refused.stderr.count("/auth/tokens -> 401") == 1
 
 
-def test_no_secret_is_ever_told(
-    run: Run, named: Callable[[str, str], None], port: int, fake: FakeClock
-) -> None:
+def test_no_secret_is_ever_told(run: Run, named: Callable[[str, str], None], port: int) -> None:
     named(f"http://127.0.0.1:{port}/identity", PASSWORD)
     refused = run("-vv volumes", exit_code=4)
     assert PASSWORD not in refused.stderr + refused.stdout
@@ -84,7 +82,7 @@ def test_no_secret_is_ever_told(
 
     named(f"http://127.0.0.1:{port}/identity", "demo")
     told = run("-vv create --volume data-01")
-    with closing(sqlite3.connect(Surroundings(clock=fake.clock).state / "sandbox.db")) as db:
+    with closing(sqlite3.connect(state_folder(os.environ) / "sandbox.db")) as db:
         tokens = [row[0] for row in db.execute("SELECT id FROM tokens")]
     assert tokens
     assert not any(token in told.stderr + told.stdout for token in tokens)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from evs_snap.api.models import Volume
 from evs_snap.errors import EvsSnapError
-from evs_snap.render.columns import VolumeRow, volume_columns
+from evs_snap.plan.slots import Usage
+from evs_snap.render.columns import volume_columns
 from evs_snap.render.documents import error_document, to_json, volume_document
 from evs_snap.render.tables import comma_separated, on_terminal, plain, values
 from evs_snap.render.text import fold, printable, width
@@ -57,8 +58,8 @@ def _is_safe(text: str) -> bool:
     return all(c.isprintable() or c == "\n" for c in text)
 
 
-def _row(name: str | None) -> VolumeRow:
-    return VolumeRow(Volume(id="5072a9e5-66eb-42a2-9120-e78b6dbedc9f", name=name), limit=7, count=0)
+def _row(name: str | None) -> Usage:
+    return Usage(Volume(id="5072a9e5-66eb-42a2-9120-e78b6dbedc9f", name=name), limit=7, used=0)
 
 
 @pytest.fixture(name="nasty", params=list(NAMES.values()), ids=list(NAMES))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evs_snap.cli.context import Surroundings
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 DAY = 86400
 
 
-def spoil(fake: FakeClock, snapshot_id: str, *, status: str = "error") -> None:
+def spoil(snapshot_id: str, *, status: str = "error") -> None:
     """Let a snapshot of the sandbox have ended in this status."""
-    path = Surroundings(clock=fake.clock).state / "sandbox.db"
+    path = state_folder(os.environ) / "sandbox.db"
     db = sqlite3.connect(path)
     with db:
         db.execute("UPDATE snapshots SET fate = ? WHERE id = ?", (status, snapshot_id))
@@ -176,7 +177,7 @@ def test_once_per_hour_and_week_end_on_the_edge(
 
 def test_one_in_error_goes_before_any_other(run: Run, pretend: Pretend, fake: FakeClock) -> None:
     old = nights(run, fake, 3)
-    spoil(fake, old[2])
+    spoil(old[2])
     record = run("--sandbox rotate --volume data-01 --keep-last 2 -f json").json
     assert by_action(record, "deleted") == [old[2], old[0]]
     assert old[1] in held(pretend)
@@ -186,7 +187,7 @@ def test_a_snapshot_that_ends_in_error_deletes_nothing(
     run: Run, pretend: Pretend, fake: FakeClock, requests: Callable[[str], list[str]]
 ) -> None:
     old = nights(run, fake, 3)
-    path = Surroundings(clock=fake.clock).state / "sandbox.db"
+    path = state_folder(os.environ) / "sandbox.db"
     db = sqlite3.connect(path)
     with db:
         db.execute("UPDATE volumes SET name = 'will-fail' WHERE name = 'data-01'")
@@ -205,7 +206,7 @@ def test_night_after_night_of_errors_the_usable_ones_stay(
     run: Run, pretend: Pretend, fake: FakeClock
 ) -> None:
     good = nights(run, fake, 2)
-    path = Surroundings(clock=fake.clock).state / "sandbox.db"
+    path = state_folder(os.environ) / "sandbox.db"
     db = sqlite3.connect(path)
     with db:
         db.execute("UPDATE volumes SET name = 'will-fail' WHERE name = 'data-01'")

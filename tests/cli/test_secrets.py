@@ -17,7 +17,6 @@ from urllib.parse import quote
 import pytest
 
 from evs_snap import cli
-from evs_snap.cli.context import Surroundings
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.server import serving
 
@@ -220,8 +219,7 @@ class Scene:
             self.monkeypatch.setenv(name, value)
 
     def try_out(self, line: str) -> None:
-        around = Surroundings(clock=self.parrot.fake.clock, sleeps_for_real=False)
-        code = cli.run(shlex.split(line), surroundings=around)
+        code = cli.run(shlex.split(line), clock=self.parrot.fake.clock)
         said = "".join(self.capsys.readouterr())
         assert code in {1, 2, 3, 4, 5, 6}
         assert_kept(said, self.parrot.secrets.all)

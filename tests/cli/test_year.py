@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evs_snap import cli
-from evs_snap.cli.context import Surroundings
 from evs_snap.errors import QuotaError
 from evs_snap.sandbox import Rules, Sandbox
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,7 @@ class Weather:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         rules = STORM if self.kind == "storm" else CALM
-        path = Surroundings(clock=self.fake.clock).state / "sandbox.db"
+        path = state_folder(os.environ) / "sandbox.db"
         app = Sandbox(path, now=self.fake.clock.now, rules=rules)
         is_post = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].endswith("snapshots")
         if self.kind == "down" or (is_post and self.kind == "deaf"):
@@ -122,8 +123,7 @@ def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     weather = Weather(fake)
-    monkeypatch.setattr("evs_snap.cli.sandbox.sandbox_app", lambda _context: weather)
-    around = Surroundings(clock=fake.clock, sleeps_for_real=False)
+    monkeypatch.setattr("evs_snap.sandbox.Sandbox", lambda _path, *, now: weather)  # noqa: ARG005
     volume_id = pretend.named("data-01")
     others = Others(pretend, volume_id)
     ended: Counter[int] = Counter()
@@ -143,7 +143,7 @@ def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
             before, posts = held(), weather.posts.total()
             tonight = f"{fake.moment:%Y-%m-%d}"
             weather.kind = kind
-            code = cli.run(shlex.split(COMMAND), surroundings=around)
+            code = cli.run(shlex.split(COMMAND), clock=fake.clock)
             weather.kind = "calm"
             capsys.readouterr()
             ended[code] += 1

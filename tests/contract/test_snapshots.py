@@ -47,7 +47,7 @@ def _settled(cloud: Cloud, *snapshots: Snapshot) -> None:
 def _get(cloud: Cloud, path: str, **query: str | int) -> Any:
     """Ask for what the client has no method for."""
     asked = f"{path}?{urlencode(query)}" if query else path
-    return cloud.client._call("GET", asked, doing="asking").json()
+    return cloud.client.send("GET", asked).json()
 
 
 def _pages(cloud: Cloud, path: str, key: str, **query: str | int) -> list[list[str]]:

@@ -6,6 +6,8 @@ a real socket (``online``) and in process (``Service.app``), where they cost no 
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import socket
 import struct
@@ -17,22 +19,20 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from evs_snap import connect
 from evs_snap.api import transport
 from evs_snap.api.client import EvsClient
 from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.api.transport import open_http
-from evs_snap.auth.keystone import KeystoneAuth
-from evs_snap.cli.sandbox import sandbox_settings
-from evs_snap.clock import Stop
-from evs_snap.runs import Orders
-from evs_snap.runs.locks import DiskLocks
-from evs_snap.runs.work import Work
+from evs_snap.auth import identify
 from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock
 
     from evs_snap.api.models import Snapshot
-    from evs_snap.clock import Clock
 
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
@@ -131,11 +130,10 @@ class Service:
         self._lock = threading.RLock()
         self._sandbox = httpx.WSGITransport(app=Sandbox(path, now=lambda: self.now))
         self._settings = sandbox_settings()
-        auth = KeystoneAuth(self._settings, clock=fake.clock, cache=None)
-        self._http = httpx.Client(transport=self._sandbox)
-        self.client = EvsClient(self._http, auth=auth)
+        auth = identify(self._settings, clock=fake.clock, cache=None)
+        http = httpx.Client(transport=self._sandbox)
+        self.client = EvsClient(http, auth=auth, clock=fake.clock)
         """Past all mishaps."""
-        self._auth = auth
 
     @property
     def now(self) -> datetime:
@@ -184,8 +182,7 @@ class Service:
 
     def delete_disk(self, volume_id: str) -> None:
         """Delete a disk that holds nothing."""
-        url = f"{self.client.address()}/volumes/{volume_id}"
-        assert self._http.delete(url, auth=self._auth).is_success
+        self.client.send("DELETE", f"volumes/{volume_id}")
         self.fake.advance(SETTLED)
 
     def snapshot(
@@ -341,32 +338,26 @@ class Service:
         return (self.now - datetime.fromisoformat(text).replace(tzinfo=UTC)).total_seconds()
 
     def _post(self, path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
-        url = f"{self.client.address()}/{path}"
-        answer = self._http.post(url, json=body, auth=self._auth)
-        assert answer.is_success, answer.text
-        document: dict[str, dict[str, str]] = answer.json()
+        answer = self.client.send("POST", path, body=body)
+        document: dict[str, dict[str, str]] = json.loads(answer.content)
         return document
 
     # -- who calls -------------------------------------------------------------------------
 
     @contextmanager
-    def calling(self, tmp_path: Path, *, parallel: int = 4, stop: Stop | None = None,
-                timeout: float | None = 900.0) -> Iterator[tuple[Work, Orders]]:  # fmt: skip
-        """Give what a run works with, in process, as the command line would put it together."""
-        clock: Clock = self.fake.clock
-        auth = KeystoneAuth(self._settings, clock=clock, cache=None)
-        with open_http(verify=True, clock=clock, connections=parallel + 2, app=self.app) as http:
-            client = EvsClient(http, auth=auth)
-            locks = DiskLocks(tmp_path / "locks", place="made up", wait=0.0, clock=clock)
-            work = Work(
-                client=client,
-                clock=clock,
-                stop=stop or Stop(),
-                tell=lambda _sentence: None,
+    def calling(self, state: Path, *, parallel: int = 4) -> Iterator[EvsClient]:
+        """Give a client in process, on a machine whose state folder this is."""
+        with (
+            patch.dict(os.environ, XDG_STATE_HOME=str(state)),
+            connect(
+                settings=self._settings,
+                app=self.app,
+                clock=self.fake.clock,
                 parallel=parallel,
-                timeout=timeout,
-            )
-            yield work, Orders(locks)
+                keep_token=False,
+            ) as evs,
+        ):
+            yield evs
 
 
 def _line(request: httpx.Request) -> str:

@@ -22,11 +22,11 @@ import pytest
 from evs_snap.api.client import EvsClient
 from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.auth.keystone import KeystoneAuth
-from evs_snap.cli.sandbox import sandbox_settings
 from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.rules import Rules
 from evs_snap.sandbox.server import serving
+from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,7 +59,7 @@ class Town:
         settings = sandbox_settings()
         self._auth = KeystoneAuth(settings, clock=system_clock(), cache=None)
         self._http = httpx.Client(transport=httpx.WSGITransport(app=self._app))
-        self.client = EvsClient(self._http, auth=self._auth)
+        self.client = EvsClient(self._http, auth=self._auth, clock=system_clock())
 
     def app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

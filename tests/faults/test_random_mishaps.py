@@ -13,29 +13,26 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random  # noqa: TID251 - seeded: chance that can be had again
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from evs_snap import runs as run
+from evs_snap import create_snapshots, delete_snapshots
 from evs_snap.errors import EvsSnapError
-from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.retention import Keep, judge
-from evs_snap.plan.selection import Selection
 from evs_snap.runs.report import RunRecord
 from evs_snap.runs.submit import LOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.faults.conftest import Service
 
     from evs_snap.api.models import Snapshot
-    from evs_snap.runs import Orders
     from evs_snap.runs.report import Item
-    from evs_snap.runs.work import Work
 
 SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5
@@ -148,15 +145,14 @@ def _plan_mishaps(scene: Scene) -> None:
 def _record(
     scene: Scene,
     folder: Path,
-    carry_out: Callable[[Work, Orders], RunRecord],
-    *,
-    timeout: float | None = 900.0,
+    carry_out: Callable[..., RunRecord],
+    names: Sequence[str],
 ) -> RunRecord:
     """Carry out a run; one that failed before it had a plan is a record of that."""
     parallel = scene.chance.choice((1, 4))
-    with scene.service.calling(folder, parallel=parallel, timeout=timeout) as (work, orders):
+    with scene.service.calling(folder, parallel=parallel) as evs:
         try:
-            record = carry_out(work, orders)
+            record = carry_out(evs, *names)
         except EvsSnapError as error:
             record = RunRecord("made up", error=error)
     return record
@@ -212,19 +208,10 @@ def test_create_leaves_one_usable_snapshot_a_disk_or_says_otherwise(
     chunk: int, scenes: Scenes, tmp_path: Path
 ) -> None:
     for scene, seen in scenes(chunk, share=0.5):
-        request = CreateRequest(once_per=scene.chance.choice((None, None, "day")))
-        selection = Selection(volumes=tuple(scene.disks))
-
-        def create(
-            work: Work,
-            orders: Orders,
-            selection: Selection = selection,
-            request: CreateRequest = request,
-        ) -> RunRecord:
-            return run.make(work, selection, request, command="create", orders=orders)
-
-        timeout = scene.chance.choice((900.0, 900.0, 900.0, None))
-        record = _record(scene, tmp_path / str(scene.seed), create, timeout=timeout)
+        once_per = scene.chance.choice((None, None, "day"))
+        wait = scene.chance.choice((True, True, True, False))
+        create = partial(create_snapshots, once_per=once_per, wait=wait)
+        record = _record(scene, tmp_path / str(scene.seed), create, scene.disks)
         ended = scene.service.now
         scene.service.calm()
         with scene.judged():
@@ -240,18 +227,8 @@ def test_rotate_deletes_what_the_rules_give_up_and_nothing_else(
 ) -> None:
     for scene, seen in scenes(chunk, share=0.3):
         keep = Keep(last=scene.chance.choice((1, 2, 4)), daily=scene.chance.choice((0, 2)))
-        request = CreateRequest(keep=keep, once_per=scene.chance.choice((None, "day")))
-        selection = Selection(volumes=tuple(scene.disks))
-
-        def rotate(
-            work: Work,
-            orders: Orders,
-            selection: Selection = selection,
-            request: CreateRequest = request,
-        ) -> RunRecord:
-            return run.make(work, selection, request, command="rotate", orders=orders)
-
-        record = _record(scene, tmp_path / str(scene.seed), rotate)
+        rotate = partial(create_snapshots, keep=keep, once_per=scene.chance.choice((None, "day")))
+        record = _record(scene, tmp_path / str(scene.seed), rotate, scene.disks)
         ended = scene.service.now
         scene.service.calm()
         with scene.judged():
@@ -286,11 +263,8 @@ def test_delete_removes_what_was_asked_for_and_nothing_else(
     for scene, seen in scenes(chunk, share=0.2):
         there = [s for rows in scene.before.values() for s in rows]
         asked = scene.chance.sample(there, k=min(len(there), scene.chance.randrange(1, 4)))
-
-        def delete(work: Work, orders: Orders, asked: list[Snapshot] = asked) -> RunRecord:
-            return run.remove(work, asked, foreign=False, orders=orders)
-
-        record = _record(scene, tmp_path / str(scene.seed), delete)
+        ids = [s.id for s in asked]
+        record = _record(scene, tmp_path / str(scene.seed), delete_snapshots, ids)
         scene.service.calm()
         gone = {id_ for disk in scene.disks for id_ in scene.gone(disk)}
         seen["snapshots deleted"] += len(gone)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from evs_snap import create_snapshots
 from evs_snap.plan.plan import plan_create
 from evs_snap.plan.request import CreateRequest
-from evs_snap.plan.selection import Selection
-from evs_snap.runs import make
 from evs_snap.runs.duplicates import choose
 
 if TYPE_CHECKING:
@@ -36,9 +35,8 @@ def _create(service: Service, tmp_path: Path) -> Callable[..., RunRecord]:
         disk: str, *, machine: str = "a", once_per: str | None = "day", wait: bool = True
     ) -> RunRecord:
         folder = tmp_path / machine
-        with service.calling(folder, timeout=900.0 if wait else None) as (work, orders):
-            request = CreateRequest(once_per=once_per)
-            return make(work, Selection(volumes=(disk,)), request, command="create", orders=orders)
+        with service.calling(folder) as evs:
+            return create_snapshots(evs, disk, once_per=once_per, wait=wait)
 
     return create
 

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evs_snap import create_snapshots
 from evs_snap.clock import Stop, system_clock
-from evs_snap.plan.request import CreateRequest
-from evs_snap.plan.selection import Selection
-from evs_snap.runs import make
 from evs_snap.runs.locks import DiskLocks
 
 if TYPE_CHECKING:
@@ -151,7 +149,7 @@ def test_a_disk_made_anew_under_its_name_is_not_passed_over_with_exit_zero(
 
 def locks(folder: Path, *, wait: float = 0.0) -> DiskLocks:
     """Return the locks as one run would have them."""
-    return DiskLocks(folder, place="made up", wait=wait, clock=system_clock())
+    return DiskLocks(folder, project_id="made up", wait=wait, clock=system_clock())
 
 
 def test_what_was_read_is_stale_after_another_run_ended(tmp_path: Path) -> None:
@@ -204,17 +202,14 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
     disk = service.disk("d1", full=5)
     for number in range(2):
         service.snapshot(disk, f"s{number}", policy="default")
-    stop = Stop()
 
     def ask() -> None:
         service.fake.advance(5)  # the deletion is seen done at the first look
-        stop.ask(143)
+        service.fake.stop.ask(143)
 
     service.once("DELETE .*", lambda: service.once(LOOK, ask))
-    with service.calling(tmp_path, stop=stop) as (work, orders):
-        selection = Selection(volumes=("d1",))
-        request = CreateRequest(replace=True)
-        record = make(work, selection, request, command="create", orders=orders)
+    with service.calling(tmp_path) as evs:
+        record = create_snapshots(evs, "d1", replace_oldest=True)
     assert [item.action for item in record.items] == ["deleted", "failed"]
     assert record.exit_code == 143
     assert service.count(POST) == 0

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from evs_snap.api.models import QuotaSet, Snapshot, Volume, VolumeSummary
+from evs_snap.api.models import DEFAULT_LIMIT, QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import read_fault, to_error
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evs_snap.api.identity import Identity
+    from evs_snap.clock import Clock
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,9 +36,15 @@ class EvsClient:
     cannot do what its name says.
     """
 
-    def __init__(self, http: httpx.Client, *, auth: Identity) -> None:
+    def __init__(
+        self, http: httpx.Client, *, auth: Identity, clock: Clock, limit: int = DEFAULT_LIMIT
+    ) -> None:
         self._http = http
         self._auth = auth
+        self.clock = clock
+        """Time and chance, for all that is done with this client."""
+        self.limit = limit
+        """How many snapshots a disk may hold in this cloud."""
         self._base: str | None = None
 
     def volumes(self, *, name: str | None = None) -> list[Volume]:
@@ -57,7 +64,7 @@ class EvsClient:
     def volume(self, volume_id: str) -> Volume:
         """Return one disk. Raises NotFoundError where there is none."""
         path = f"volumes/{_segment(volume_id)}"
-        return self._one(self._call("GET", path, doing="reading the disk"), "volume", Volume)
+        return self._one(self.send("GET", path, doing="reading the disk"), "volume", Volume)
 
     def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
         """Return all snapshots of the project, or those of one disk."""
@@ -68,7 +75,7 @@ class EvsClient:
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return one snapshot. Raises NotFoundError where there is none."""
         path = f"snapshots/{_segment(snapshot_id)}"
-        answer = self._call("GET", path, doing="reading the snapshot")
+        answer = self.send("GET", path, doing="reading the snapshot")
         return self._one(answer, "snapshot", Snapshot)
 
     def create_snapshot(
@@ -94,7 +101,7 @@ class EvsClient:
             wanted["description"] = description
         if force:
             wanted["force"] = True
-        answer = self._call(
+        answer = self.send(
             "POST",
             "snapshots",
             body={"snapshot": wanted},
@@ -105,20 +112,19 @@ class EvsClient:
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Ask for a deletion; the service carries it out after it has answered."""
         path = f"snapshots/{_segment(snapshot_id)}"
-        self._call("DELETE", path, doing="deleting the snapshot")
+        self.send("DELETE", path, doing="deleting the snapshot")
 
     def quota(self) -> QuotaSet:
         """Return the project's quotas and how much of them is used."""
-        project = self.address().rpartition("/")[2]
         # The literal "True": Cinder compares text.
-        path = f"os-quota-sets/{project}?usage=True"
-        return self._one(self._call("GET", path, doing="reading the quotas"), "quota_set", QuotaSet)
+        path = f"os-quota-sets/{self.project_id}?usage=True"
+        return self._one(self.send("GET", path, doing="reading the quotas"), "quota_set", QuotaSet)
 
     def _rows(
         self, path: str, key: str, model: type[Row], filters: Mapping[str, str | None]
     ) -> list[Row]:
         def ask(query: Mapping[str, str]) -> dict[str, object]:
-            page = self._call("GET", f"{path}?{query_text(query)}", doing=f"listing {key}")
+            page = self.send("GET", f"{path}?{query_text(query)}", doing=f"listing {key}")
             return self._document(page)
 
         return all_rows(ask, key, model, filters=filters)
@@ -149,8 +155,14 @@ class EvsClient:
             hint="Check the endpoint, and that no proxy or log-in page stands between.",
         )
 
-    def _call(self, method: str, path: str, *, doing: str, body: object = None) -> httpx.Response:
-        """Send one request; return its answer, which is a success."""
+    def send(
+        self, method: str, path: str, *, body: object = None, doing: str | None = None
+    ) -> httpx.Response:
+        """Send one request below the project's address; return its answer, a success.
+
+        ``body`` is sent as JSON. ``doing`` names the attempt in messages.
+        """
+        doing = doing or f"{method} {path}"
         headers = {"Accept": "application/json"}
         content = None
         if body is not None:
@@ -172,6 +184,21 @@ class EvsClient:
             )
             raise to_error(fault, doing=doing)
         return response
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the roles in the project, where the sign-in tells them."""
+        return self._auth.roles
+
+    @property
+    def project_id(self) -> str:
+        """The ID of the project, signing in if need be."""
+        return self.address().rpartition("/")[2]
+
+    def probe(self, url: str) -> httpx.Response:
+        """Return the answer to a bare GET, whatever its status; no token goes along."""
+        request = httpx.Request("GET", url, headers={"Accept": "application/json"})
+        return self._http.send(request, auth=None)
 
     def address(self) -> str:
         """Return the base of the project's volume API, signing in if need be."""

@@ -52,13 +52,13 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     trace: Trace | None = None,
     app: WSGIApplication | None = None,
     timeout: httpx.Timeout = TIMEOUT,
-    announce: Callable[[str], None] = lambda _text: None,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
     ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
     the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
-    answers in place of the network. ``announce`` is told before each repetition.
+    answers in place of the network. ``note`` is told before each repetition.
     """
     if app is not None:
         wire, send = None, partial(_whole, httpx.WSGITransport(app=app).handle_request)
@@ -67,7 +67,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
         send = partial(_whole, partial(wire.send, stream=True))
     if trace is not None:
         send = partial(trace.send, send)
-    transport = RetryTransport(send, clock=clock, wire=wire, announce=announce)
+    transport = RetryTransport(send, clock=clock, wire=wire, note=note)
     return httpx.Client(transport=transport, timeout=timeout)
 
 
@@ -123,10 +123,10 @@ class RetryTransport(httpx.BaseTransport):
         *,
         clock: Clock,
         wire: httpx.Client | None = None,
-        announce: Callable[[str], None] = lambda _text: None,
+        note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._send = send
-        self._announce = announce
+        self._note = note
         self._clock = clock
         self._wire = wire
 
@@ -156,7 +156,7 @@ class RetryTransport(httpx.BaseTransport):
             )
             if pause is not None and not isinstance(failure, _HopelessError):
                 why = failure.message if failure else f"{request.url.host} is busy"
-                self._announce(f"{why}; trying again in {pause:.0f} s")
+                self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
                 if prepare := request.extensions.get(BEFORE_REPEAT):
                     prepare()

@@ -1,4 +1,7 @@
-"""The face: the root command, its sub-commands loaded when called, errors to exit codes."""
+"""The command line, a command a file: parse, one call, render, exit code.
+
+No decision about disks and snapshots is made here. Each command is loaded when it is called.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from evs_snap.cli.context import Context, Surroundings
+from evs_snap.cli.context import Context
 from evs_snap.cli.options import global_options, shaping_options
 from evs_snap.cli.output import show_error, show_usage_error
-from evs_snap.cli.signals import INTERRUPTED, TERMINATED, UNKNOWN, TerminatedError, leave_on_sigterm
+from evs_snap.cli.signals import INTERRUPTED, TERMINATED, UNKNOWN, TerminatedError, exit_on_sigterm
+from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
@@ -60,17 +64,16 @@ def root(ctx: click.Context, /, **options: object) -> None:
 
     Try it without an account: evs-snap --sandbox create --volume data-01
     """
-    surroundings = ctx.obj if isinstance(ctx.obj, Surroundings) else Surroundings()
-    ctx.obj = Context(surroundings=surroundings).merged(options)
+    ctx.obj = Context(clock=ctx.obj or system_clock()).merged(options)
 
 
 def run(  # noqa: PLR0911 - one return for each way to end
-    args: Sequence[str] | None = None, *, surroundings: Surroundings | None = None
+    args: Sequence[str] | None = None, *, clock: Clock | None = None
 ) -> int:
     """Run one command line; return the exit code. The one place where errors become codes."""
     _open_streams()
     try:
-        code = root.main(args, prog_name="evs-snap", standalone_mode=False, obj=surroundings)
+        code = root.main(args, prog_name="evs-snap", standalone_mode=False, obj=clock)
         sys.stdout.flush()
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
@@ -111,7 +114,7 @@ def _open_streams() -> None:
 
 def main() -> NoReturn:
     """Run the program."""
-    leave_on_sigterm()
+    exit_on_sigterm()
     if sys.stdout is None:
         click.echo("error: stdout is closed: the result would be lost", err=True)
         sys.exit(EvsSnapError.exit_code)
@@ -120,6 +123,3 @@ def main() -> NoReturn:
         sys.stdout.flush()
         os._exit(code)  # a request in a thread may take a minute to give up
     sys.exit(code)
-
-
-__all__ = ["Surroundings", "main", "root", "run"]

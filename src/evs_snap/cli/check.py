@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, duration, limit_option, select_options, selection_of
-from evs_snap.cli.session import open_session
+from evs_snap.cli.connection import connection
+from evs_snap.cli.options import Command, duration, limit_option, select_options
 from evs_snap.cli.signals import UNKNOWN
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.plan.selection import Selection
 
 
 @click.command(cls=Command, short_help="Monitoring plugin: are the snapshots fresh?")
-@select_options
+@select_options()
 @click.option(
     "--max-age", type=duration, required=True, metavar="DUR", help="The newest may be this old."
 )
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 def check(
     context: Context,
     /,
+    *,
+    selection: Selection,
     max_age: float,
     min_count: int,
     limit: int | None,
-    **select: object,
 ) -> int:
     """Say in one line whether every disk selected has fresh, usable snapshots of ours.
 
@@ -49,21 +51,19 @@ def check(
     from evs_snap.render.text import printable
     from evs_snap.runs.gather import gather
 
-    selection = selection_of(select, required=True)
     try:
-        with open_session(context, workers=2) as session:
-            gathered = gather(session.client, selection)
-            most = session.limit(limit)
+        with connection(context) as evs:
+            gathered = gather(evs, selection)
+            most = limit or evs.limit
     except EvsSnapError as error:
         click.echo(f"EVS-SNAP UNKNOWN - {printable(error.message)}")
         return UNKNOWN
-    finding = judge_freshness(
-        gathered.volumes,
-        gathered.snapshots,
-        now=context.surroundings.clock.now(),
+    freshness = judge_freshness(
+        gathered,
+        now=context.clock.now(),
         max_age=timedelta(seconds=max_age),
         min_count=min_count,
         limit=most,
     )
-    click.echo(printable(f"EVS-SNAP {finding.level.name} - {finding.text}"))
-    return finding.level
+    click.echo(printable(f"EVS-SNAP {freshness.level.name} - {freshness.text}"))
+    return freshness.level

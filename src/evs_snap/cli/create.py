@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
     Command,
+    dry_run_option,
     limit_options,
     lock_option,
     naming_options,
     select_options,
-    selection_of,
     wait_options,
 )
 from evs_snap.cli.output import reporting
-from evs_snap.cli.session import acting
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.cli.options import F
     from evs_snap.plan.retention import Keep
+    from evs_snap.plan.selection import Selection
 
 
-def making_options(command: F) -> F:
-    """Add SELECT, NAMING, WAIT and LIMIT."""
-    for group in (lock_option, limit_options, wait_options, naming_options, select_options):
-        command = group(command)
-    return command
+class CreateOptions(TypedDict):
+    """SELECT, NAMING, WAIT and LIMIT, as `create` and `rotate` take them."""
 
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """The values of NAMING, WAIT and LIMIT."""
-
+    selection: Selection
     name: str
     description: str | None
     property: tuple[tuple[str, str], ...]
@@ -50,47 +43,50 @@ class Making:
     dry_run: bool
 
 
-def make(
-    context: Context, options: dict[str, object], *, command: str, keep: Keep | None = None
-) -> int:
-    """Carry out the command; return its exit code."""
-    from evs_snap import runs as run
-    from evs_snap.plan.naming import Template
-    from evs_snap.plan.request import CreateRequest
-
-    selection = selection_of(options, required=True)
-    said = Making(**options)  # type: ignore[arg-type]  # Click checked each
-    with reporting(context, command) as report:
-        template = Template(said.name)
-        with acting(
-            context,
-            parallel=said.parallel,
-            timeout=said.timeout if said.wait else None,
-            lock_wait=said.lock_wait,
-            dry_run=said.dry_run,
-        ) as act:
-            request = CreateRequest(
-                template=template,
-                description=said.description,
-                properties=dict(said.property),
-                policy=said.policy,
-                limit=act.session.limit(said.limit),
-                replace=said.on_limit == "replace",
-                once_per=said.once_per,
-                keep=keep,
-            )
-            record = run.make(act.work, selection, request, command=command, orders=act.orders)
-        return report(record)
+def create_options(command: F) -> F:
+    """Add SELECT, NAMING, WAIT, LIMIT and --dry-run."""
+    for group in (
+        dry_run_option, lock_option, limit_options, wait_options, naming_options, select_options()
+    ):  # fmt: skip
+        command = group(command)
+    return command
 
 
 @click.command(cls=Command, short_help="Take a snapshot of each disk, and see it usable.")
-@making_options
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@create_options
 @click.pass_obj
-def create(context: Context, /, **options: object) -> int:
+def create(context: Context, /, **options: Unpack[CreateOptions]) -> int:
     """Take a snapshot of each disk selected, and wait until it can be used.
 
     Prints one line a disk, the snapshot's ID first. A disk that holds as many
     snapshots as the cloud allows is refused before anything is sent.
     """
-    return make(context, options, command="create")
+    return take_snapshots(context, options)
+
+
+def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | None = None) -> int:
+    """Carry out `create` or, with ``keep``, `rotate`; return the exit code."""
+    from evs_snap import create_snapshots
+
+    lock_wait = options["lock_wait"]
+    with reporting(context, "rotate" if keep else "create") as report:
+        with changing(context, parallel=options["parallel"]) as (evs, progress):
+            record = create_snapshots(
+                evs,
+                selection=options["selection"],
+                name=options["name"],
+                description=options["description"],
+                properties=dict(options["property"]),
+                policy=options["policy"],
+                once_per=options["once_per"],
+                limit=options["limit"],
+                replace_oldest=options["on_limit"] == "replace",
+                keep=keep,
+                wait=options["wait"],
+                timeout=options["timeout"],
+                parallel=options["parallel"],
+                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                dry_run=options["dry_run"],
+                progress=progress.show,
+            )
+        return report(record)

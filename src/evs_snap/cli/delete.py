@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, lock_option
+from evs_snap.cli.connection import changing, confirmation
+from evs_snap.cli.options import Command, dry_run_option, lock_option, yes_option
 from evs_snap.cli.output import reporting
-from evs_snap.cli.session import acting, confirmation
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 @click.argument("snapshots", metavar="SNAPSHOT...", nargs=-1, required=True)
 @click.option("--foreign", is_flag=True, help="Also those that evs-snap did not make.")
 @lock_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@yes_option
+@dry_run_option
 @click.pass_obj
 def delete(
     context: Context,
     /,
+    *,
     snapshots: tuple[str, ...],
     foreign: bool,
     lock_wait: float | None,
@@ -34,12 +35,18 @@ def delete(
 
     The backup services' own snapshots are refused always.
     """
-    from evs_snap import runs as run
-    from evs_snap.runs.gather import find_snapshots
+    from evs_snap import delete_snapshots
 
-    confirm = confirmation(needed=not (yes or dry_run))
+    asking = confirmation(needed=not (yes or dry_run))
     with reporting(context, "delete") as report:
-        with acting(context, lock_wait=lock_wait, dry_run=dry_run, confirm=confirm) as act:
-            found = find_snapshots(act.work.client, snapshots)
-            record = run.remove(act.work, found, foreign=foreign, orders=act.orders)
+        with changing(context) as (evs, progress):
+            record = delete_snapshots(
+                evs,
+                *snapshots,
+                foreign=foreign,
+                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                dry_run=dry_run,
+                confirm=asking(progress),
+                progress=progress.show,
+            )
         return report(record)

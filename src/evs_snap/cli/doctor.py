@@ -6,45 +6,44 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, limit_option, select_options, selection_of
+from evs_snap.cli.connection import connection, settings_of
+from evs_snap.cli.options import Command, limit_option, select_options
 from evs_snap.cli.output import show_rows
-from evs_snap.cli.session import open_session
 from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.health.findings import Finding
+    from evs_snap.plan.selection import Selection
 
 
 @click.command(cls=Command, short_help="Find out what stands between you and a snapshot.")
-@select_options
+@select_options(required=False)
 @limit_option
 @click.pass_obj
-def doctor(context: Context, /, limit: int | None, **select: object) -> int:
+def doctor(context: Context, /, *, selection: Selection, limit: int | None) -> int:
     """Try every step in order and say what to do about those that do not go well.
 
     Settings, names, connection, clock, sign-in, endpoint, rights, disks, quota and the
     limit; with a selection, for the disks selected. Changes nothing. Ends with the exit
     code that the first failed step would give to the other commands.
     """
-    from evs_snap.health.doctor import Patient, examine
+    from evs_snap.health.doctor import examine
     from evs_snap.health.findings import failure
     from evs_snap.render.columns import finding_columns
     from evs_snap.render.documents import finding_document
 
-    selection = selection_of(select, required=False)
     findings: list[Finding] = []
     try:
-        with open_session(context, workers=2, cached=False) as session:
-            patient = Patient(
-                settings=session.settings,
-                http=session.http,
-                auth=session.auth,
-                client=session.client,
-                limit=session.limit(limit),
+        settings = settings_of(context)
+        with connection(context, settings=settings, keep_token=False) as evs:
+            findings += examine(
+                evs,
+                selection,
+                settings=settings,
+                limit=limit or evs.limit,
                 networked=not context.sandbox,
             )
-            findings += examine(patient, selection, clock=context.surroundings.clock)
     except EvsSnapError as error:
         findings.append(failure("settings", error))
     show_rows(context, findings, finding_columns(), document=finding_document)

@@ -1,17 +1,17 @@
-"""Options that commands share, in the groups of the design: SELECT, NAMING, WAIT, LIMIT, KEEP."""
+"""Options that commands share, in groups: SELECT, NAMING, WAIT, LIMIT, KEEP, GLOBAL."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
-if TYPE_CHECKING:
-    from evs_snap.plan.retention import Keep
-    from evs_snap.plan.selection import Selection
+F = TypeVar("F", bound=Callable[..., Any])
 
 KEPT_PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -72,22 +72,57 @@ def global_options(command: F) -> F:
     return command
 
 
-def select_options(command: F) -> F:
-    """Add SELECT: which disks."""
-    return _with(
-        command,
-        _option("--volume", multiple=True, metavar="NAME|ID",
-                help="This disk; repeatable."),
-        _option("--match", multiple=True, metavar="GLOB",
-                help="Disks whose name is like this; quote it."),
-        _option("--server", multiple=True, metavar="ID",
-                help="Disks attached to this server."),
-        _option("--with-metadata", multiple=True, type=key_or_pair,
-                metavar="K[=V]", help="Disks with this metadata."),
-        _option("--all", is_flag=True, help="All disks of the project."),
-        _option("--exclude", multiple=True, metavar="GLOB",
-                help="But not disks with such a name or ID."),
-    )  # fmt: skip
+def select_options(*, required: bool = True) -> Callable[[F], F]:
+    """Add SELECT, which the command gets as one ``selection``.
+
+    Where ``required``, something must be asked for.
+    """
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def selecting(
+            *args: Any,
+            volume: tuple[str, ...],
+            match: tuple[str, ...],
+            server: tuple[str, ...],
+            with_metadata: tuple[tuple[str, str | None], ...],
+            all: bool,  # noqa: A002 - the option's name
+            exclude: tuple[str, ...],
+            **others: Any,
+        ) -> Any:
+            from evs_snap.plan.selection import Selection
+
+            selection = Selection(
+                volumes=volume,
+                match=match,
+                servers=server,
+                metadata=with_metadata,
+                everything=all,
+                exclude=exclude,
+            )
+            if required and selection.is_empty:
+                raise click.UsageError(
+                    "Say which disks: --volume NAME, --match GLOB, --server ID, "
+                    "--with-metadata K=V or --all."
+                )
+            return command(*args, selection=selection, **others)
+
+        return _with(
+            cast("F", selecting),
+            _option("--volume", multiple=True, metavar="NAME|ID",
+                    help="This disk; repeatable."),
+            _option("--match", multiple=True, metavar="GLOB",
+                    help="Disks whose name is like this; quote it."),
+            _option("--server", multiple=True, metavar="ID",
+                    help="Disks attached to this server."),
+            _option("--with-metadata", multiple=True, type=key_or_pair,
+                    metavar="K[=V]", help="Disks with this metadata."),
+            _option("--all", is_flag=True, help="All disks of the project."),
+            _option("--exclude", multiple=True, metavar="GLOB",
+                    help="But not disks with such a name or ID."),
+        )  # fmt: skip
+
+    return decorate
 
 
 def naming_options(command: F) -> F:
@@ -148,7 +183,20 @@ def limit_options(command: F) -> F:
 
 
 def keep_options(command: F) -> F:
-    """Add KEEP: what the rules keep."""
+    """Add KEEP, which the command gets as one ``keep``; no rule at all is a usage error."""
+
+    @wraps(command)
+    def keeping(*args: Any, keep_within: float | None, **others: Any) -> Any:
+        from evs_snap.plan.retention import Keep
+
+        keep = Keep(
+            **{name: others.pop(f"keep_{name}") for name in KEPT_PERIODS},
+            within=None if keep_within is None else timedelta(seconds=keep_within),
+        )
+        if keep.is_empty:
+            raise click.UsageError("Say what to keep: --keep-last N, --keep-daily N, ...")
+        return command(*args, keep=keep, **others)
+
     counts = [
         _option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N",
                 help=f"Keep the newest of each of the last N {periods}.")
@@ -158,7 +206,7 @@ def keep_options(command: F) -> F:
         )
     ]  # fmt: skip
     return _with(
-        command,
+        cast("F", keeping),
         _option("--keep-last", type=click.IntRange(0), default=0, metavar="N",
                 help="Keep the newest N."),
         *counts,
@@ -175,44 +223,16 @@ def lock_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def keep_of(options: dict[str, object]) -> Keep:
-    """Take KEEP out of a command's options; no choose at all is a usage error."""
-    from datetime import timedelta
+def yes_option(command: F) -> F:
+    """Add --yes."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
 
-    from evs_snap.plan.retention import Keep
 
-    within = options.pop("keep_within")
-    counts = {n: options.pop(f"keep_{n}") for n in KEPT_PERIODS}
-    keep = Keep(
-        **counts,  # type: ignore[arg-type]  # Click has checked each
-        within=timedelta(seconds=within) if isinstance(within, float) else None,
+def dry_run_option(command: F) -> F:
+    """Add --dry-run."""
+    return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(
+        command
     )
-    if keep.is_empty:
-        raise click.UsageError("Say what to keep: --keep-last N, --keep-daily N, ...")
-    return keep
-
-
-def selection_of(options: dict[str, object], *, required: bool) -> Selection:
-    """Take SELECT out of a command's options; where ``required``, something must be asked for."""
-    said = {
-        field: options.pop(option)
-        for field, option in (
-            ("volumes", "volume"),
-            ("match", "match"),
-            ("servers", "server"),
-            ("metadata", "with_metadata"),
-            ("everything", "all"),
-            ("exclude", "exclude"),
-        )
-    }
-    if required and not any(value for field, value in said.items() if field != "exclude"):
-        raise click.UsageError(
-            "Say which disks: --volume NAME, --match GLOB, --server ID, --with-metadata K=V "
-            "or --all."
-        )
-    from evs_snap.plan.selection import Selection
-
-    return Selection(**said)  # type: ignore[arg-type]  # Click has checked each
 
 
 def _option(*names: str, **how: Any) -> Callable[[F], F]:
@@ -223,9 +243,6 @@ def _with(command: F, *options: Callable[[F], F]) -> F:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):

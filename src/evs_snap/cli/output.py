@@ -64,7 +64,7 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
             fit=not context.column,
         )
         if left_out:
-            say(context, f"(no room for {', '.join(left_out)}: widen the terminal, or use -c)")
+            note(context, f"(no room for {', '.join(left_out)}: widen the terminal, or use -c)")
 
 
 @contextmanager
@@ -108,21 +108,21 @@ def _lines(record: RunRecord) -> list[Item]:
 def show_error(error: EvsSnapError, *, about: str = "") -> None:
     """Say on stderr what happened and why, and what to do about it."""
     prefix = f"{about}: " if about else ""
-    tell("error:", prefix + error.message)
+    write_line("error:", prefix + error.message)
     for line in error.details:
-        tell(" ", line)
+        write_line(" ", line)
     if isinstance(error, ServiceError) and error.request_id:
-        tell(" ", f"request ID: {error.request_id}")
+        write_line(" ", f"request ID: {error.request_id}")
     if error.hint:
-        tell("hint:", error.hint)
+        write_line("hint:", error.hint)
 
 
 def show_usage_error(error: click.ClickException) -> None:
     """Say what was wrong with the command line, in the same form as any other error."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    tell("error:", error.format_message())
+    write_line("error:", error.format_message())
     if context is not None:
-        tell("hint:", _way_on(error, context))
+        write_line("hint:", _way_on(error, context))
 
 
 def _way_on(error: click.ClickException, context: click.Context) -> str:
@@ -133,7 +133,7 @@ def _way_on(error: click.ClickException, context: click.Context) -> str:
     return f"`{context.command_path} --help` shows how it is written."
 
 
-def tell(mark: str, text: str) -> None:
+def write_line(mark: str, text: str) -> None:
     """Write a line to stderr; on a terminal, broken between words, never inside an ID."""
     from evs_snap.render.text import printable
 
@@ -153,8 +153,8 @@ def tell(mark: str, text: str) -> None:
     click.echo(f"{click.style(mark, fg=colour, bold=bool(mark.strip()))} {line}", err=True)
 
 
-def say(context: Context, text: str) -> None:
-    """Say something to people, unless they asked for quiet."""
+def note(context: Context, text: str) -> None:
+    """Write a line for people to stderr, unless they asked for quiet."""
     if not context.quiet:
         click.echo(text, err=True)
 

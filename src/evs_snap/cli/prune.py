@@ -1,4 +1,4 @@
-"""``evs-snap prune``: delete what no choose keeps, without making anything."""
+"""``evs-snap prune``: delete what no rule keeps, without making anything."""
 
 from __future__ import annotations
 
@@ -6,55 +6,61 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.connection import changing, confirmation
 from evs_snap.cli.options import (
     Command,
-    keep_of,
+    dry_run_option,
     keep_options,
     lock_option,
     policy_option,
     select_options,
-    selection_of,
+    yes_option,
 )
 from evs_snap.cli.output import reporting
-from evs_snap.cli.session import acting, confirmation
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.plan.retention import Keep
+    from evs_snap.plan.selection import Selection
 
 
-@click.command(cls=Command, short_help="Delete our snapshots that no KEEP choose keeps.")
-@select_options
+@click.command(cls=Command, short_help="Delete our snapshots that no KEEP rule keeps.")
+@select_options()
 @keep_options
 @policy_option
 @lock_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@yes_option
+@dry_run_option
 @click.pass_obj
 def prune(
     context: Context,
     /,
+    *,
+    selection: Selection,
+    keep: Keep,
     policy: str,
     lock_wait: float | None,
     yes: bool,
     dry_run: bool,
-    **options: object,
 ) -> int:
-    """Delete those of our snapshots that no choose keeps.
+    """Delete those of our snapshots that no rule keeps.
 
     Only snapshots that evs-snap made under --policy are touched, and the newest usable
     one always stays.
     """
-    from evs_snap import runs as run
-    from evs_snap.plan.request import check_policy
-    from evs_snap.runs.work import DELETE_TIMEOUT
+    from evs_snap import prune_snapshots
 
-    selection = selection_of(options, required=True)
-    keep = keep_of(options)
-    confirm = confirmation(needed=not (yes or dry_run))
+    asking = confirmation(needed=not (yes or dry_run))
     with reporting(context, "prune") as report:
-        check_policy(policy)
-        with acting(
-            context, timeout=DELETE_TIMEOUT, lock_wait=lock_wait, dry_run=dry_run, confirm=confirm
-        ) as act:
-            record = run.prune(act.work, selection, keep, policy=policy, orders=act.orders)
+        with changing(context) as (evs, progress):
+            record = prune_snapshots(
+                evs,
+                selection=selection,
+                keep=keep,
+                policy=policy,
+                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                dry_run=dry_run,
+                confirm=asking(progress),
+                progress=progress.show,
+            )
         return report(record)

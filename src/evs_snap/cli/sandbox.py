@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,6 @@ from evs_snap.cli.options import Command
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.sandbox import Sandbox
-    from evs_snap.settings import Settings
 
 
 @click.group(short_help="The built-in pretend cloud: serve it, or begin anew.")
@@ -64,29 +64,9 @@ def reset(context: Context) -> None:
 def sandbox_app(context: Context) -> Sandbox:
     """Return the pretend cloud, on its file in the user's state folder."""
     from evs_snap.sandbox import Sandbox
+    from evs_snap.settings.folders import state_folder
 
-    surroundings = context.surroundings
-    return Sandbox(surroundings.state / "sandbox.db", now=surroundings.clock.now)
-
-
-def sandbox_settings() -> Settings:
-    """Return what it takes to sign in at it, in this process."""
-    from evs_snap.sandbox import ACCOUNT
-    from evs_snap.settings import Settings
-    from evs_snap.settings.credentials import PasswordCredentials
-
-    return Settings(
-        auth_url="http://sandbox.localhost/identity",
-        credentials=PasswordCredentials(
-            username=ACCOUNT.user_name,
-            user_id=None,
-            domain_name=ACCOUNT.domain_name,
-            domain_id=None,
-            password=ACCOUNT.password,
-        ),
-        project_name=ACCOUNT.project_name,
-        region=ACCOUNT.region,
-    )
+    return Sandbox(state_folder(os.environ) / "sandbox.db", now=context.clock.now)
 
 
 def _exports(host: str, port: int) -> str:

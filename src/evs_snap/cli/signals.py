@@ -27,7 +27,7 @@ class TerminatedError(Exception):
     """SIGTERM came while nothing was being changed."""
 
 
-def leave_on_sigterm() -> None:
+def exit_on_sigterm() -> None:
     """Let SIGTERM end the program in order, where nothing is being changed."""
 
     def leave(_number: int, _frame: FrameType | None) -> None:
@@ -37,13 +37,13 @@ def leave_on_sigterm() -> None:
 
 
 @contextmanager
-def heeding_signals(stop: Stop) -> Iterator[None]:
+def stop_on_signals(stop: Stop) -> Iterator[None]:
     """Within, a first signal asks ``stop``; a second one ends the program at once.
 
     Before anything is being changed there is nothing to finish: the first one ends it.
     """
 
-    def heed(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         code = _CODES[signal.Signals(number)]
         if not stop.begun:
             raise KeyboardInterrupt if code == INTERRUPTED else TerminatedError
@@ -54,7 +54,7 @@ def heeding_signals(stop: Stop) -> Iterator[None]:
         with suppress(OSError):
             os.write(_STDERR, b"stopping: requests in flight end first; once more stops at once\n")
 
-    before = {number: signal.signal(number, heed) for number in _CODES}
+    before = {number: signal.signal(number, handle) for number in _CODES}
     try:
         yield
     finally:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from evs_snap.auth.catalog import endpoint_base
 from evs_snap.errors import (
@@ -34,50 +31,46 @@ from evs_snap.settings.addresses import evs_url
 from evs_snap.settings.credentials import AgencyCredentials, Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
 
     from evs_snap.api.client import EvsClient
-    from evs_snap.api.identity import Identity
-    from evs_snap.clock import Clock
     from evs_snap.plan.selection import Selection
     from evs_snap.settings import Settings
 
 _STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit")
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """What is examined. ``limit`` is how many snapshots a disk may hold."""
+def examine(
+    evs: EvsClient,
+    selection: Selection,
+    *,
+    settings: Settings,
+    limit: int,
+    networked: bool = True,
+) -> Iterator[Finding]:
+    """Yield a finding for each step; after one that all later steps need fails, skips.
 
-    settings: Settings
-    http: httpx.Client
-    auth: Identity
-    client: EvsClient
-    limit: int
-    networked: bool = True
-
-
-def examine(patient: Patient, selection: Selection, *, clock: Clock) -> Iterator[Finding]:
-    """Yield a finding for each step; after one that all later ones need fails, skips."""
-    yield _settings(patient)
-    if patient.networked:
-        yield _name_resolution(patient)
-        error, seen = _first_contact(patient, now=clock.now)
+    ``limit`` is how many snapshots a disk may hold. Without ``networked`` the steps that
+    need a network are left out.
+    """
+    yield _settings(settings)
+    if networked:
+        yield _name_resolution(settings)
+        error, seen = _first_contact(evs, settings)
         yield from seen
         if isinstance(error, NotSentError):
             yield from _skipped(_STEPS, because="needs the connection")
             return
-    yield from _project(patient, selection)
+    yield from _project(evs, selection, settings, limit=limit)
 
 
-def _settings(patient: Patient) -> Finding:
-    told = ", ".join(sorted(set(patient.settings.origins.values())))
+def _settings(settings: Settings) -> Finding:
+    told = ", ".join(sorted(set(settings.origins.values())))
     return Finding("settings", Result.PASS, f"from {told}" if told else "the sandbox's own")
 
 
-def _name_resolution(patient: Patient) -> Finding:
-    urls = (_first_address(patient.settings), patient.settings.endpoint or "")
+def _name_resolution(settings: Settings) -> Finding:
+    urls = (_first_address(settings), settings.endpoint or "")
     hosts = {host for url in urls if (host := urlsplit(url).hostname)}
     unknown = []
     for host in sorted(hosts):
@@ -96,58 +89,57 @@ def _first_address(settings: Settings) -> str:
     return settings.auth_url or endpoint_base(settings.endpoint or evs_url(settings.region or ""))
 
 
-def _first_contact(
-    patient: Patient, *, now: Callable[[], datetime]
-) -> tuple[EvsSnapError | None, list[Finding]]:
+def _first_contact(evs: EvsClient, settings: Settings) -> tuple[EvsSnapError | None, list[Finding]]:
     """Ask the first address for its version: connection, TLS, and what time it is there."""
-    url = f"{_first_address(patient.settings)}/v3"
+    url = f"{_first_address(settings)}/v3"
     try:
-        request = httpx.Request("GET", url, headers={"Accept": "application/json"})
-        answer = patient.http.send(request, auth=None)
+        answer = evs.probe(url)
     except EvsSnapError as error:
         skipped = Finding("clock", Result.SKIP, "needs the connection")
         return error, [failure("connection", error), skipped]
     told = f"{url} answers (HTTP {answer.status_code})"
-    signs = isinstance(patient.settings.credentials, Keys | AgencyCredentials)
-    skew = on_clock(answer.headers.get("Date"), now=now(), signs=signs)
+    signs = isinstance(settings.credentials, Keys | AgencyCredentials)
+    skew = on_clock(answer.headers.get("Date"), now=evs.clock.now(), signs=signs)
     return None, [Finding("connection", Result.PASS, told), skew]
 
 
-def _project(patient: Patient, selection: Selection) -> Iterator[Finding]:
+def _project(
+    evs: EvsClient, selection: Selection, settings: Settings, *, limit: int
+) -> Iterator[Finding]:
     address = ""
     try:
-        address = patient.client.address()
-        gathered = gather(patient.client, selection)
+        address = evs.address()
+        gathered = gather(evs, selection)
     except EvsSnapError as error:
-        step = _step_at_fault(error, patient) if address else "sign-in"
+        step = _step_at_fault(error, settings) if address else "sign-in"
         reached = _STEPS.index(step)
-        yield from (_passed(done, patient, address=address) for done in _STEPS[:reached])
+        yield from (_passed(done, evs, settings, address=address) for done in _STEPS[:reached])
         yield failure(step, error)
         yield from _skipped(_STEPS[reached + 1 :], because=f"needs the step {step!r}")
         return
-    yield _passed("sign-in", patient, address=address)
-    yield _passed("endpoint", patient, address=address)
-    yield on_rights(patient.auth.roles)
+    yield _passed("sign-in", evs, settings, address=address)
+    yield _passed("endpoint", evs, settings, address=address)
+    yield on_rights(evs.roles)
     yield on_disks(gathered.volumes)
-    yield _quota(patient, wanted=len(gathered.volumes))
-    yield on_limit(gathered.volumes, gathered.snapshots, limit=patient.limit)
+    yield _quota(evs, wanted=len(gathered.volumes))
+    yield on_limit(gathered, limit=limit)
 
 
-def _step_at_fault(error: EvsSnapError, patient: Patient) -> str:
+def _step_at_fault(error: EvsSnapError, settings: Settings) -> str:
     """Return which step failed where the disks could not be listed."""
     if error.exit_code == SelectionError.exit_code:
         return "disks"
     if isinstance(error, WrongEndpointError | UnreachableError | BadAnswerError):
         return "endpoint"
-    signs = isinstance(patient.settings.credentials, Keys | AgencyCredentials)
+    signs = isinstance(settings.credentials, Keys | AgencyCredentials)
     # Whoever signs shows the keys with this request; whoever has a token has signed in.
     return "sign-in" if signs and isinstance(error, SignInError) else "rights"
 
 
-def _passed(step: str, patient: Patient, *, address: str) -> Finding:
+def _passed(step: str, evs: EvsClient, settings: Settings, *, address: str) -> Finding:
     if step == "rights":
-        return on_rights(patient.auth.roles)
-    told = address if step == "endpoint" else patient.settings.sign_in
+        return on_rights(evs.roles)
+    told = address if step == "endpoint" else settings.sign_in
     return Finding(step, Result.PASS, told)
 
 
@@ -155,9 +147,9 @@ def _skipped(steps: Iterable[str], *, because: str) -> Iterator[Finding]:
     return (Finding(step, Result.SKIP, because) for step in steps)
 
 
-def _quota(patient: Patient, *, wanted: int) -> Finding:
+def _quota(evs: EvsClient, *, wanted: int) -> Finding:
     try:
-        quota = patient.client.quota()
+        quota = evs.quota()
     except EvsSnapError as error:
         told = f"could not be read: {error.message}"
         return Finding("quota", Result.WARN, told, error.hint or "")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import QuotaSet, Snapshot, Volume
+    from evs_snap.api.models import QuotaSet, Volume
+    from evs_snap.runs.gather import Gathered
 
 SKEW_ALLOWED = 15 * 60
 """Seconds that a signed request's date may be off (evs-api.md, section 5.2)."""
@@ -110,11 +111,11 @@ def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:
     return Finding("quota", Result.PASS, told)
 
 
-def on_limit(volumes: Sequence[Volume], snapshots: Sequence[Snapshot], *, limit: int) -> Finding:
+def on_limit(gathered: Gathered, *, limit: int) -> Finding:
     """Say which disks hold ``limit`` snapshots, or one less."""
     full, near = [], []
-    for volume in volumes:
-        held = len(holders([s for s in snapshots if s.volume_id == volume.id]))
+    for volume in gathered.volumes:
+        held = len(holders(gathered.of(volume)))
         if held >= limit:
             full.append(volume.name or volume.id)
         elif held == limit - 1:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.api.models import Snapshot
+    from evs_snap.runs.gather import Gathered
 
 _NAMED = 5
 
@@ -27,7 +28,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Freshness:
     """The worst level of all disks, and the one line that explains it."""
 
     level: Level
@@ -35,14 +36,13 @@ class Finding:
 
 
 def judge_freshness(
-    volumes: Sequence[Volume],
-    snapshots: Sequence[Snapshot],
+    gathered: Gathered,
     *,
     now: datetime,
     max_age: timedelta,
     min_count: int,
     limit: int,
-) -> Finding:
+) -> Freshness:
     """Judge each disk by the snapshots that carry our stamp; report the worst of them.
 
     Others' snapshots do not count: one made by hand at noon says nothing about whether
@@ -50,8 +50,8 @@ def judge_freshness(
     """
     judged = []
     newest: list[datetime] = []
-    for volume in volumes:
-        of_disk = [s for s in snapshots if s.volume_id == volume.id]
+    for volume in gathered.volumes:
+        of_disk = gathered.of(volume)
         made = [
             s.created_at
             for s in of_disk
@@ -64,15 +64,17 @@ def judge_freshness(
         judged.append((level, f"{volume.name or volume.id} {trouble}"))
     worst = max(level for level, _ in judged)
     oldest = max((now - moment for moment in newest), default=None)
-    figures = f" | disks={len(volumes)}" + (
+    figures = f" | disks={len(gathered.volumes)}" + (
         f" oldest_newest={_seconds(oldest)}s;;{_seconds(max_age)}" if oldest is not None else ""
     )
     if worst is Level.OK:
-        return Finding(worst, f"{len(volumes)} disks, each has a fresh snapshot{figures}")
+        return Freshness(
+            worst, f"{len(gathered.volumes)} disks, each has a fresh snapshot{figures}"
+        )
     bad = [text for level, text in judged if level is worst]
     more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     named = "; ".join(bad[:_NAMED]).replace("|", "/")  # what follows a bar is figures
-    return Finding(worst, f"{len(bad)} of {len(volumes)} disks: {named}{more}{figures}")
+    return Freshness(worst, f"{len(bad)} of {len(gathered.volumes)} disks: {named}{more}{figures}")
 
 
 def _judge(

@@ -11,9 +11,10 @@ from uuid import UUID
 from evs_snap.errors import AmbiguousError, SelectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from evs_snap.api.models import Volume
+    from evs_snap.api.models import Snapshot, Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,30 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
             hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
         )
     return found[0]
+
+
+def newest_first(
+    snapshots: Iterable[Snapshot],
+    *,
+    owned: bool = False,
+    status: str | None = None,
+    before: datetime | None = None,
+    all_kinds: bool = False,
+) -> list[Snapshot]:
+    """Return the snapshots wanted, newest first.
+
+    With ``owned`` only those that carry our stamp; in one ``status``; made ``before`` that
+    moment; the backup services' only with ``all_kinds``.
+    """
+    found = [
+        s
+        for s in snapshots
+        if (all_kinds or not s.is_system)
+        and (s.policy is not None or not owned)
+        and status in {None, s.status}
+        and (before is None or (s.created_at is not None and s.created_at < before))
+    ]
+    return sorted(found, key=lambda s: (str(s.created_at), s.id), reverse=True)
 
 
 def is_id(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import LimitError
@@ -9,8 +10,9 @@ from evs_snap.plan.retention import DELETABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.retention import Verdict
 
 
@@ -20,6 +22,27 @@ def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     One that is being deleted may hold its slot still (evs-api.md, section 2).
     """
     return [s for s in snapshots if not s.is_system]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A disk, and how many of its slots are used; None where its snapshots were not read.
+
+    ``newest`` is when the newest usable snapshot was made (UTC).
+    """
+
+    volume: Volume
+    limit: int
+    used: int | None = None
+    newest: datetime | None = None
+
+
+def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -> Usage:
+    """Count a disk's used slots, and find its newest usable snapshot."""
+    if snapshots is None:
+        return Usage(volume, limit)
+    usable = [s.created_at for s in snapshots if s.is_usable and s.created_at]
+    return Usage(volume, limit, len(holders(snapshots)), max(usable, default=None))
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.api.models import Snapshot
     from evs_snap.health.findings import Finding
+    from evs_snap.plan.slots import Usage
     from evs_snap.runs.report import Item
 
 R = TypeVar("R")
@@ -23,7 +24,7 @@ R = TypeVar("R")
 class Column(Generic[R]):
     """One column: its title, what programs get, and what people get where it differs.
 
-    ``key`` is the name in JSON; ``json`` its value there, where it is no text.
+    ``key`` is the name in JSON.
     On a narrow terminal a column shows ``brief``, where it has one; if it ``folds``,
     its text goes on in the next line; and ``spare`` ones are left out, the highest
     number first.
@@ -32,7 +33,6 @@ class Column(Generic[R]):
     title: str
     key: str
     value: Callable[[R], str]
-    json: Callable[[R], object] | None = None
     human: Callable[[R], str] | None = None
     brief: Callable[[R], str] | None = None
     folds: bool = False
@@ -40,59 +40,22 @@ class Column(Generic[R]):
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeRow:
-    """A disk and what is known of its snapshots (None where they were not fetched)."""
-
-    volume: Volume
-    limit: int
-    count: int | None = None
-    newest: datetime | None = None
-
-
-SNAPSHOT_COLUMNS_OF_VOLUMES = frozenset({"Snapshots", "Newest"})
-"""Columns of the disk table for which the snapshots must be fetched."""
-
-
-def volume_columns(now: datetime) -> list[Column[VolumeRow]]:
+def volume_columns(now: datetime) -> list[Column[Usage]]:
     """Columns of `volumes`. ``now`` is what ages are counted from."""
     return [
         Column("ID", "id", lambda r: r.volume.id),
-        Column("Name", "name", lambda r: r.volume.name or "", lambda r: r.volume.name, folds=True),
+        Column("Name", "name", lambda r: r.volume.name or "", folds=True),
         Column("Status", "status", lambda r: r.volume.status),
-        Column(
-            "Size",
-            "size",
-            lambda r: _text(r.volume.size),
-            lambda r: r.volume.size,
-            spare=1,
-            right=True,
-        ),
+        Column("Size", "size", lambda r: _text(r.volume.size), spare=1, right=True),
         Column("Type", "volume_type", lambda r: r.volume.volume_type or "", spare=3),
         Column("AZ", "availability_zone", lambda r: r.volume.availability_zone or "", spare=4),
-        Column(
-            "Attached",
-            "attachments",
-            lambda r: ",".join(r.volume.attached_to),
-            lambda r: [a.model_dump() for a in r.volume.attachments],
-            folds=True,
-            spare=5,
-        ),
-        Column(
-            "Snapshots",
-            "snapshots",
-            lambda r: "" if r.count is None else f"{r.count}/{r.limit}",
-            lambda r: {"count": r.count, "limit": r.limit},
-            right=True,
-        ),
-        Column(
-            "Newest",
-            "newest_snapshot_at",
-            lambda r: rfc3339(r.newest) or "",
-            lambda r: rfc3339(r.newest),
-            human=lambda r: age(r.newest, now=now),
-        ),
-    ]
+        Column("Attached", "attachments", lambda r: ",".join(r.volume.attached_to),
+               folds=True, spare=5),
+        Column("Snapshots", "snapshots",
+               lambda r: "" if r.used is None else f"{r.used}/{r.limit}", right=True),
+        Column("Newest", "newest_snapshot_at", lambda r: rfc3339(r.newest) or "",
+               human=lambda r: age(r.newest, now=now)),
+    ]  # fmt: skip
 
 
 def snapshot_columns(
@@ -104,15 +67,14 @@ def snapshot_columns(
     """
     return [
         Column("ID", "id", lambda s: s.id),
-        Column("Name", "name", lambda s: s.name or "", lambda s: s.name, folds=True),
+        Column("Name", "name", lambda s: s.name or "", folds=True),
         Column("Volume", "volume_id", lambda s: names.get(s.volume_id) or s.volume_id,
-               lambda s: s.volume_id, folds=True, spare=1),
+               folds=True, spare=1),
         Column("Status", "status", lambda s: s.status),
-        Column("Size", "size", lambda s: _text(s.size), lambda s: s.size, spare=3, right=True),
+        Column("Size", "size", lambda s: _text(s.size), spare=3, right=True),
         Column("Created", "created_at", lambda s: rfc3339(s.created_at) or "",
-               lambda s: rfc3339(s.created_at),
                brief=(lambda s: age(s.created_at, now=now)) if now else None),
-        Column("Policy", "policy", lambda s: s.policy or "", lambda s: s.policy, spare=2),
+        Column("Policy", "policy", lambda s: s.policy or "", spare=2),
     ]  # fmt: skip
 
 
@@ -137,6 +99,11 @@ def finding_columns() -> list[Column[Finding]]:
         Column("Detail", "detail", lambda f: f.detail, folds=True),
         Column("Fix", "fix", lambda f: f.fix, folds=True),
     ]
+
+
+def shows_snapshots(columns: Sequence[Column[Usage]], titles: Sequence[str]) -> bool:
+    """Whether the columns asked for need the disks' snapshots read."""
+    return any(c.title in {"Snapshots", "Newest"} for c in chosen(columns, titles))
 
 
 def chosen(columns: Sequence[Column[R]], titles: Sequence[str]) -> list[Column[R]]:

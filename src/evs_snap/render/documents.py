@@ -12,7 +12,7 @@ from evs_snap.runs.report import SCHEMA, Item, RunRecord
 
 if TYPE_CHECKING:
     from evs_snap.health.findings import Finding
-    from evs_snap.render.columns import VolumeRow
+    from evs_snap.plan.slots import Usage
 
 
 def to_json(document: object) -> str:
@@ -29,11 +29,11 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     return document
 
 
-def volume_document(row: VolumeRow) -> dict[str, object]:
+def volume_document(row: Usage) -> dict[str, object]:
     """Return a disk with its snapshot count, limit and newest snapshot's time."""
     return {
         **resource(row.volume),
-        "snapshots": {"count": row.count, "limit": row.limit},
+        "snapshots": {"count": row.used, "limit": row.limit},
         "newest_snapshot_at": rfc3339(row.newest),
     }
 

@@ -20,8 +20,8 @@ class Progress:
     def __init__(self, status: Status | None = None) -> None:
         self._status = status
 
-    def tell(self, sentence: str) -> None:
-        """Say what is being done now. Any thread may."""
+    def show(self, sentence: str) -> None:
+        """Show what is being done now. Any thread may."""
         if self._status is not None:
             from rich.text import Text  # noqa: PLC0415 - only terminals pay for it
 
@@ -39,7 +39,7 @@ class Progress:
 
 
 @contextmanager
-def telling(out: TextIO, *, shown: bool, colour: bool) -> Iterator[Progress]:
+def progress_line(out: TextIO, *, shown: bool, colour: bool) -> Iterator[Progress]:
     """Give a progress line for the time within."""
     if not shown:
         yield Progress()

@@ -1,50 +1,93 @@
-"""The changing commands from gather to report."""
+"""A change from gather to report, over many disks at a time; the only room with threads.
+
+Each function reads what is there, lets the room `plan` decide, carries the decisions out,
+and returns one run record. Nothing here decides what is to be deleted, and nothing here
+prints.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from evs_snap.api.models import DEFAULT_POLICY
 from evs_snap.errors import EvsSnapError, InterruptedRunError, LockedError
+from evs_snap.plan.naming import DEFAULT_TEMPLATE, Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
-from evs_snap.runs.apply import carry_out, planned
-from evs_snap.runs.delete import delete_one, failed, require_ours
-from evs_snap.runs.gather import Gathered, gather
+from evs_snap.plan.request import CreateRequest, check_policy
+from evs_snap.plan.selection import Selection
+from evs_snap.runs.apply import carry_out
+from evs_snap.runs.delete import delete_item, require_ours
+from evs_snap.runs.gather import Gathered, find_snapshots, gather
 from evs_snap.runs.locks import DiskLocks, Held
-from evs_snap.runs.report import Action, Item, RunRecord
+from evs_snap.runs.report import Action, Item, RunRecord, failed, planned
+from evs_snap.runs.work import DELETE_TIMEOUT, Work, confirm_all, no_progress
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
-    from evs_snap.plan.request import CreateRequest
     from evs_snap.plan.retention import Keep
-    from evs_snap.plan.selection import Selection
-    from evs_snap.runs.work import Work
+
+Confirm = Callable[[Sequence[Item]], bool]
+Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """How a changing run proceeds.
-
-    ``confirm`` is shown what would be deleted, and says whether to go on.
-    """
-
-    locks: DiskLocks
-    dry_run: bool = False
-    confirm: Callable[[Sequence[Item]], bool] = lambda _items: True
-
-
-def make(
-    work: Work, selection: Selection, request: CreateRequest, *, command: str, orders: Orders
+def create_snapshots(  # noqa: PLR0913 - what a user may say of it
+    evs: EvsClient,
+    *volumes: str,
+    selection: Selection | None = None,
+    name: str = DEFAULT_TEMPLATE,
+    description: str | None = None,
+    properties: Mapping[str, str] | None = None,
+    policy: str = DEFAULT_POLICY,
+    once_per: str | None = None,
+    limit: int | None = None,
+    replace_oldest: bool = False,
+    keep: Keep | None = None,
+    wait: bool = True,
+    timeout: float = 900.0,
+    parallel: int = 4,
+    lock_wait: float = 0.0,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
 ) -> RunRecord:
-    """Take a snapshot of each disk selected, see it usable and, with KEEP rules, prune.
+    """Take a snapshot of each disk, see it usable and, with ``keep``, prune.
 
-    Raises what keeps the run from having a plan; from there on every failure is an
-    item of the record.
+    The disks are ``volumes`` (names or IDs), or what ``selection`` selects. At most one
+    snapshot a disk is made, however the network fails; with ``once_per`` ("hour", "day",
+    "week"; UTC) at most one a period. A disk that holds ``limit`` snapshots (default: what
+    is configured for the cloud, else 7) is refused and nothing is sent, or its oldest own
+    unneeded one is deleted first (``replace_oldest``). ``timeout`` and ``lock_wait`` are
+    seconds. What the rules of ``keep`` give up is deleted once the new snapshot is usable.
+
+    Raises ConfigurationError, SelectionError, AmbiguousError and what keeps the disks from
+    being listed; from there on every failure is an item of the record.
     """
-    with _gathered(work, selection, orders) as (gathered, held):
+    request = CreateRequest(
+        template=Template(name),
+        description=description,
+        properties=properties or {},
+        policy=policy,
+        limit=limit or evs.limit,
+        replace=replace_oldest,
+        once_per=once_per,
+        keep=keep,
+    )
+    work = Work(
+        client=evs,
+        locks=_locks(evs, wait=lock_wait),
+        progress=progress,
+        parallel=parallel,
+        timeout=timeout if wait else None,
+        dry_run=dry_run,
+    )
+    with _gathered(work, selection or Selection(volumes=volumes)) as (gathered, held):
         plans = plan_create(
             gathered.volumes,
             gathered.snapshots,
@@ -52,43 +95,89 @@ def make(
             now=work.clock.now(),
             new_id=work.clock.new_id,
         )
-        return _applied(work, plans, held, command=command, orders=orders)
+        command = "rotate" if keep else "create"
+        return _applied(work, plans, held, command=command)
 
 
-def prune(
-    work: Work, selection: Selection, keep: Keep, *, policy: str, orders: Orders
+def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
+    evs: EvsClient,
+    *volumes: str,
+    keep: Keep,
+    selection: Selection | None = None,
+    policy: str = DEFAULT_POLICY,
+    lock_wait: float = 0.0,
+    dry_run: bool = False,
+    confirm: Confirm = confirm_all,
+    progress: Progress = no_progress,
 ) -> RunRecord:
-    """Delete what the rules give up of the snapshots under ``policy``."""
-    with _gathered(work, selection, orders) as (gathered, held):
+    """Delete what the rules give up of the snapshots under ``policy``, and see it gone.
+
+    ``confirm`` is given what would be deleted, and says whether to go on. Raises as
+    create_snapshots does.
+    """
+    check_policy(policy)
+    work = Work(
+        client=evs,
+        locks=_locks(evs, wait=lock_wait),
+        progress=progress,
+        confirm=confirm,
+        timeout=DELETE_TIMEOUT,
+        dry_run=dry_run,
+    )
+    with _gathered(work, selection or Selection(volumes=volumes)) as (gathered, held):
         plans = plan_prune(
             gathered.volumes, gathered.snapshots, keep, policy=policy, now=work.clock.now()
         )
-        doomed = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
-        if doomed and not orders.dry_run and not orders.confirm(doomed):
-            return RunRecord("prune", tuple(_declined(item) for item in doomed))
-        return _applied(work, plans, held, command="prune", orders=orders)
+        going = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
+        if going and not work.dry_run and not work.confirm(going):
+            return RunRecord("prune", tuple(_declined(item) for item in going))
+        return _applied(work, plans, held, command="prune")
 
 
-def remove(
-    work: Work, snapshots: Sequence[Snapshot], *, foreign: bool, orders: Orders
+def delete_snapshots(
+    evs: EvsClient,
+    *snapshots: str,
+    foreign: bool = False,
+    lock_wait: float = 0.0,
+    dry_run: bool = False,
+    confirm: Confirm = confirm_all,
+    progress: Progress = no_progress,
 ) -> RunRecord:
-    """Delete these snapshots; ``foreign`` allows those that do not carry our stamp."""
-    items = [_removable(snapshot, foreign=foreign) for snapshot in snapshots]
-    doomed = [item for item in items if item.error is None]
-    if orders.dry_run:
+    """Delete these snapshots (IDs, or names that only one has), and see them gone.
+
+    ``foreign`` allows those that do not carry our stamp; those of a backup service are
+    refused always. Raises SelectionError or AmbiguousError for a name that is not clear.
+    """
+    work = Work(
+        client=evs,
+        locks=_locks(evs, wait=lock_wait),
+        progress=progress,
+        confirm=confirm,
+        dry_run=dry_run,
+    )
+    found = find_snapshots(evs, snapshots)
+    items = [_deletable(snapshot, foreign=foreign) for snapshot in found]
+    going = [item for item in items if item.error is None]
+    if work.dry_run:
         return RunRecord("delete", tuple(items), dry_run=True)
-    if doomed and not orders.confirm(doomed):
+    if going and not work.confirm(going):
         return RunRecord("delete", tuple(i if i.error else _declined(i) for i in items))
     work.stop.begin()
-    with orders.locks.held(sorted({s.volume_id for s in snapshots})) as held:
+    with work.locks.held(sorted({s.volume_id for s in found})) as held:
         return RunRecord(
             "delete",
-            tuple(_removed(work, item, held, foreign=foreign) for item in items),
+            tuple(_deleted(work, item, held, foreign=foreign) for item in items),
             signal_code=work.stop.code,
         )
 
 
-def _removable(snapshot: Snapshot, *, foreign: bool) -> Item:
+def _locks(evs: EvsClient, *, wait: float) -> DiskLocks:
+    return DiskLocks(
+        state_folder(os.environ) / "locks", project_id=evs.project_id, wait=wait, clock=evs.clock
+    )
+
+
+def _deletable(snapshot: Snapshot, *, foreign: bool) -> Item:
     try:
         require_ours(snapshot, foreign=foreign)
     except EvsSnapError as error:
@@ -96,7 +185,7 @@ def _removable(snapshot: Snapshot, *, foreign: bool) -> Item:
     return Item(Action.PLANNED, None, snapshot, ("would delete",))
 
 
-def _removed(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
+def _deleted(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
     snapshot = item.snapshot
     if item.error is not None or snapshot is None:
         return item
@@ -106,8 +195,8 @@ def _removed(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
         return failed(item, locked)
     if work.stop.asked:
         return failed(item, InterruptedRunError("not begun: the run was stopped"))
-    work.tell(f"deleting {snapshot.name or snapshot.id}")
-    return delete_one(work, item, foreign=foreign)
+    work.progress(f"deleting {snapshot.name or snapshot.id}")
+    return delete_item(work, item, foreign=foreign)
 
 
 def _declined(item: Item) -> Item:
@@ -115,31 +204,29 @@ def _declined(item: Item) -> Item:
 
 
 @contextmanager
-def _gathered(work: Work, selection: Selection, orders: Orders) -> Iterator[tuple[Gathered, Held]]:
+def _gathered(work: Work, selection: Selection) -> Iterator[tuple[Gathered, Held]]:
     """Gather, hold the disks' locks, and gather anew where that is no longer true."""
-    if orders.dry_run:
+    if work.dry_run:
         yield gather(work.client, selection), Held()
         return
-    orders.locks.mark()
+    work.locks.mark()
     gathered = gather(work.client, selection)
     ids = [v.id for v in gathered.volumes]
-    with orders.locks.held(ids) as held:
+    with work.locks.held(ids) as held:
         if held.is_stale:
             gathered = gather(work.client, selection)
             for volume in gathered.volumes:
                 # Say, a disk made anew under the name asked for: it must not be passed over.
                 if volume.id not in ids:
                     held.refused[volume.id] = LockedError(
-                        "the disk turned up while this run waited for another",
+                        "the disk appeared while this run waited for another",
                         hint="Try again: the next run takes it up.",
                     )
         yield gathered, held
 
 
-def _applied(
-    work: Work, plans: Sequence[DiskPlan], held: Held, *, command: str, orders: Orders
-) -> RunRecord:
-    if orders.dry_run:
+def _applied(work: Work, plans: Sequence[DiskPlan], held: Held, *, command: str) -> RunRecord:
+    if work.dry_run:
         items = [item for plan in plans for item in planned(plan)]
         return RunRecord(command, tuple(items), dry_run=True)
     plans = [

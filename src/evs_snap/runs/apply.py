@@ -13,17 +13,17 @@ from evs_snap.errors import (
     SnapshotFailedError,
     WaitTimeoutError,
 )
-from evs_snap.runs.delete import delete_all, failed, spared
+from evs_snap.runs.delete import delete_all
 from evs_snap.runs.duplicates import DUPLICATE_TIMEOUT, keep_one
-from evs_snap.runs.report import Action, Item
+from evs_snap.runs.report import Action, Item, failed, kept, refused, spared
 from evs_snap.runs.submit import submit
 from evs_snap.runs.wait import await_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from evs_snap.api.models import Snapshot, Volume
-    from evs_snap.plan.plan import DiskPlan, Removal
+    from evs_snap.api.models import Snapshot
+    from evs_snap.plan.plan import DiskPlan
     from evs_snap.runs.work import Work
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class DiskRun:
 def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     """Carry plans out; return what became of each step. No disk's failure stops another."""
     work.stop.begin()
-    work.tell(f"working on {len(plans)} disks")
+    work.progress(f"working on {len(plans)} disks")
     runs = _each(work, plans, _begin, not_begun=_not_begun)
     if work.timeout is not None:
         runs = _seen_through(work, runs, timeout=work.timeout)
@@ -68,29 +68,15 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     return [item for run in runs for item in run.items]
 
 
-def planned(plan: DiskPlan) -> list[Item]:
-    """Return what carrying the plan out would come to."""
-    if plan.refusal is not None:
-        return [_refused(plan)]
-    items = [_would_delete(plan.volume, r) for r in plan.make_room]
-    if plan.reuse is not None:
-        items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
-    if plan.new is not None:
-        reasons = (f"would create {plan.new.name}", *plan.reasons)
-        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons))
-    items += [_would_delete(plan.volume, r) for r in plan.prune]
-    return items + _kept(plan)
-
-
 def _seen_through(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
     runs = _await(work, runs, timeout=timeout)
     return _each(work, runs, _finish, not_begun=_unfinished)
 
 
 def _begin(work: Work, plan: DiskPlan) -> DiskRun:
-    """Make room and ask for the snapshot, or take up the one that is there."""
+    """Free a slot and ask for the snapshot, or take the one that is there already."""
     if plan.refusal is not None:
-        return DiskRun(plan, made=_refused(plan))
+        return DiskRun(plan, made=refused(plan))
     run = DiskRun(plan, before=delete_all(work, plan, plan.make_room))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
@@ -100,7 +86,7 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
         return replace(run, made=_not_begun(plan).made)
     item = Item(Action.CREATED, plan.volume, reasons=plan.reasons)
     try:
-        done = submit(work.client, plan.new, clock=work.clock, stop=work.stop)
+        done = submit(work, plan.new)
     except EvsSnapError as error:
         return replace(run, made=failed(item, error))
     if done.snapshot.metadata.get(STAMP_KEY) != plan.new.key:
@@ -115,25 +101,11 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
 
 def _await(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
     """See the new snapshots usable, all in one loop."""
-
-    def tell(pending: Mapping[str, Snapshot]) -> None:
-        named = next((s.name or s.id for s in pending.values()), "")
-        work.tell(
-            f"waiting for {named}" if len(pending) == 1 else f"waiting for {len(pending)} snapshots"
-        )
-
     asked = {run.made.snapshot.id: run.made.snapshot for run in runs if run.made
              and run.made.snapshot and run.made.error is None}  # fmt: skip
     if not asked:
         return list(runs)
-    results = await_available(
-        work.client,
-        list(asked.values()),
-        clock=work.clock,
-        stop=work.stop,
-        timeout=timeout,
-        tell=tell,
-    )
+    results = await_available(work, list(asked.values()), timeout=timeout)
     return [_settled(run, results) for run in runs]
 
 
@@ -151,7 +123,7 @@ def _settled(run: DiskRun, results: Mapping[str, Snapshot | EvsSnapError]) -> Di
 
 
 def _finish(work: Work, run: DiskRun) -> DiskRun:
-    """With a usable snapshot at hand: settle with rivals, then prune."""
+    """With a usable snapshot there: see that it is the only one, then prune."""
     if not run.is_well:
         return _unfinished(run, why="nothing is deleted after a failure")
     new, made = run.plan.new, run.made
@@ -161,7 +133,7 @@ def _finish(work: Work, run: DiskRun) -> DiskRun:
         except EvsSnapError as error:
             return replace(run, made=failed(made, error))
     pruned = delete_all(work, run.plan, run.plan.prune, made=made)
-    return replace(run, made=made, after=(*pruned, *_kept(run.plan)))
+    return replace(run, made=made, after=(*pruned, *kept(run.plan)))
 
 
 def _each(
@@ -183,23 +155,11 @@ def _each(
 
 def _not_begun(plan: DiskPlan) -> DiskRun:
     if plan.refusal is not None:
-        return DiskRun(plan, made=_refused(plan))
+        return DiskRun(plan, made=refused(plan))
     error = InterruptedRunError("not begun: the run was stopped")
     return DiskRun(plan, made=failed(Item(Action.FAILED, plan.volume), error))
 
 
 def _unfinished(run: DiskRun, why: str = "the run was stopped") -> DiskRun:
     left = tuple(spared(run.plan.volume, removal, why=why) for removal in run.plan.prune)
-    return replace(run, after=(*left, *_kept(run.plan)))
-
-
-def _would_delete(volume: Volume, removal: Removal) -> Item:
-    return Item(Action.PLANNED, volume, removal.snapshot, ("would delete", *removal.reasons))
-
-
-def _kept(plan: DiskPlan) -> list[Item]:
-    return [Item(Action.KEPT, plan.volume, v.snapshot, v.reasons) for v in plan.keep]
-
-
-def _refused(plan: DiskPlan) -> Item:
-    return Item(Action.REFUSED, plan.volume, reasons=plan.reasons, error=plan.refusal)
+    return replace(run, after=(*left, *kept(run.plan)))

@@ -1,4 +1,4 @@
-"""One deletion, proved: re-read, still ours, asked for, and seen gone."""
+"""Deletions, one after the other: read again, still ours, asked for, and seen gone."""
 
 from __future__ import annotations
 
@@ -16,43 +16,35 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.plan.retention import DELETABLE
-from evs_snap.runs.report import Action, Item
+from evs_snap.runs.report import Action, Item, failed, spared
 from evs_snap.runs.wait import PASSING, pauses
-from evs_snap.runs.work import DELETE_TIMEOUT, read, rows_of
+from evs_snap.runs.work import DELETE_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot, Volume
-    from evs_snap.clock import Clock, Stop
+    from evs_snap.api.models import Snapshot
     from evs_snap.plan.plan import DiskPlan, Removal
     from evs_snap.runs.work import Work
 
 
-def delete(
-    client: EvsClient,
-    snapshot: Snapshot,
-    *,
-    clock: Clock,
-    stop: Stop,
-    timeout: float,
-    foreign: bool = False,
-) -> None:
+_STUCK = "Only the cloud's support can clear it; it may hold a slot until then."
+
+
+def delete(work: Work, snapshot: Snapshot, *, foreign: bool = False) -> None:
     """Delete a snapshot and see it gone; one gone already is done.
 
     What is read just before decides: it must be on the same disk, under the same
     policy, and in a status that EVS deletes from. ``foreign`` allows one that does not
-    carry our stamp, never a backup service's. ``timeout`` is in seconds.
+    carry our stamp, never a backup service's. Raises what keeps it from being seen gone.
     """
-    try:
-        found = client.snapshot(snapshot.id)
-    except NotFoundError:
+    found = work.snapshot(snapshot.id)
+    if found is None:
         return
     _require_unchanged(snapshot, found, foreign=foreign)
     if found.status != "deleting":
-        _ask(client, found)
-    _see_gone(client, snapshot.id, clock=clock, stop=stop, timeout=timeout)
+        _ask(work, found)
+    _see_gone(work, snapshot.id)
 
 
 def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
@@ -76,7 +68,7 @@ def _require_unchanged(before: Snapshot, found: Snapshot, *, foreign: bool) -> N
     if found.status == "error_deleting":
         raise SnapshotFailedError(
             f"snapshot {found.id} is stuck in 'error_deleting'",
-            hint="Only the cloud's support can clear it; it may hold a slot until then.",
+            hint=_STUCK,
         )
     if found.status not in DELETABLE and found.status != "deleting":
         raise SnapshotFailedError(
@@ -86,47 +78,45 @@ def _require_unchanged(before: Snapshot, found: Snapshot, *, foreign: bool) -> N
         )
 
 
-def _ask(client: EvsClient, snapshot: Snapshot) -> None:
+def _ask(work: Work, snapshot: Snapshot) -> None:
     try:
-        client.delete_snapshot(snapshot.id)
+        work.client.delete_snapshot(snapshot.id)
     except NotFoundError:
         return
     except (ServiceError, AnswerLostError, BadAnswerError):
         # A DELETE whose answer was lost may be carried out, and a repeated one is refused
         # while it is.
-        try:
-            if client.snapshot(snapshot.id).status == "deleting":
-                return
-        except NotFoundError:
-            return
-        raise
+        found = work.snapshot(snapshot.id)
+        if found is not None and found.status != "deleting":
+            raise
 
 
-def _see_gone(client: EvsClient, id_: str, *, clock: Clock, stop: Stop, timeout: float) -> None:
-    deadline = clock.monotonic() + timeout
+def _see_gone(work: Work, snapshot_id: str) -> None:
+    deadline = work.clock.monotonic() + DELETE_TIMEOUT
     trouble: EvsSnapError | None = None
     for pause in pauses():
         try:
-            status = client.snapshot(id_).status
-        except NotFoundError:
-            return
+            found = work.snapshot(snapshot_id)
         except PASSING as error:
             trouble = error
         else:
             trouble = None
+            if found is None:
+                return
             # No other error: it may be the status from before, read from a replica.
-            if status == "error_deleting":
+            if found.status == "error_deleting":
                 raise SnapshotFailedError(
-                    f"deleting snapshot {id_} ended in {status!r}",
-                    hint="Only the cloud's support can clear it; it may hold a slot until then.",
+                    f"deleting snapshot {snapshot_id} ended in 'error_deleting'",
+                    hint=_STUCK,
                 )
-        left = deadline - clock.monotonic()
-        if left <= 0 or stop.asked:
+        left = deadline - work.clock.monotonic()
+        if left <= 0 or work.stop.asked:
             break
-        clock.sleep(min(left, pause))
+        work.clock.sleep(min(left, pause))
     seen = f"; the last look failed: {trouble.message}" if trouble else ""
     raise WaitTimeoutError(
-        f"snapshot {id_} is being deleted, but was not seen gone within {timeout:.0f} s{seen}",
+        f"snapshot {snapshot_id} is being deleted, but was not seen gone within "
+        f"{DELETE_TIMEOUT:.0f} s{seen}",
         hint="`evs-snap snapshots` shows whether it is; until then it may hold a slot.",
     )
 
@@ -143,14 +133,14 @@ def delete_all(
             items.append(spared(plan.volume, removal, why="not begun"))
             continue
         item = Item(Action.DELETED, plan.volume, removal.snapshot, removal.reasons)
-        work.tell(f"deleting {removal.snapshot.name or removal.snapshot.id}")
+        work.progress(f"deleting {removal.snapshot.name or removal.snapshot.id}")
         try:
             if removal is first_usable:
                 _require_good_one(work, plan, removals, good=good)
         except EvsSnapError as error:
             items.append(failed(item, error))
         else:
-            items.append(delete_one(work, item))
+            items.append(delete_item(work, item))
     return tuple(items)
 
 
@@ -159,9 +149,11 @@ def _require_good_one(
 ) -> None:
     """See that the newest of those that stay can be used still: the plan may be long past."""
     if good is None:
-        told = [*(v.snapshot for v in plan.keep), *(r.snapshot for r in plan.prune)]
-        good = _newest(told, removals) or _newest(rows_of(work, plan.volume).values(), removals)
-    found = read(work, good.id) if good else None
+        planned = [*(v.snapshot for v in plan.keep), *(r.snapshot for r in plan.prune)]
+        good = _newest(planned, removals) or _newest(
+            work.snapshots_of(plan.volume.id).values(), removals
+        )
+    found = work.snapshot(good.id) if good else None
     if found is None or not found.is_usable:
         seen = f"snapshot {good.id} is {found.status if found else 'gone'}" if good else "none is"
         raise SnapshotFailedError(
@@ -170,41 +162,18 @@ def _require_good_one(
         )
 
 
-def delete_one(work: Work, item: Item, *, foreign: bool = False) -> Item:
+def delete_item(work: Work, item: Item, *, foreign: bool = False) -> Item:
     """Delete the item's snapshot; return the item, or how it failed."""
     assert item.snapshot is not None  # noqa: S101 - for the type checker
     try:
-        delete(
-            work.client,
-            item.snapshot,
-            clock=work.clock,
-            stop=work.stop,
-            timeout=DELETE_TIMEOUT,
-            foreign=foreign,
-        )
+        delete(work, item.snapshot, foreign=foreign)
     except EvsSnapError as error:
         return failed(item, error)
     return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))
 
 
-def failed(item: Item, error: EvsSnapError) -> Item:
-    """Return the item as failed, for that reason."""
-    return replace(
-        item,
-        action=Action.FAILED,
-        reasons=(*item.reasons, error.message),
-        request_id=getattr(error, "request_id", None),
-        error=error,
-    )
-
-
-def spared(volume: Volume, removal: Removal, *, why: str) -> Item:
-    """Return what becomes of a removal that is not carried out."""
-    return Item(Action.KEPT, volume, removal.snapshot, (*removal.reasons, f"but kept: {why}"))
-
-
 def _newest(rows: Iterable[Snapshot], removals: Sequence[Removal]) -> Snapshot | None:
     """Return the newest usable one that is not to be removed."""
-    doomed = {removal.snapshot.id for removal in removals}
-    staying = [s for s in rows if s.is_usable and not s.is_system and s.id not in doomed]
+    going = {removal.snapshot.id for removal in removals}
+    staying = [s for s in rows if s.is_usable and not s.is_system and s.id not in going]
     return max(staying, key=lambda s: (str(s.created_at), s.id), default=None)

@@ -1,4 +1,9 @@
-"""Where one snapshot was wanted and two may be there: seen to it that one is left."""
+"""Where one snapshot was wanted and two may be there, one is left.
+
+There are two ways to get two. A POST that was sent again because no trace of the first
+was found, which turned up later; and two machines that make the same period's snapshot at
+the same time, where no lock file can help. Both come to the same choice by the same order.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,6 @@ from evs_snap.errors import SnapshotFailedError, WaitTimeoutError
 from evs_snap.runs.delete import delete
 from evs_snap.runs.report import Action, Item
 from evs_snap.runs.wait import await_available
-from evs_snap.runs.work import DELETE_TIMEOUT, read, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +46,7 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts:
         if not duplicates:
             break
         for duplicate in duplicates:
-            _remove(work, duplicate)
+            delete(work, duplicate)
     else:
         raise SnapshotFailedError(
             f"snapshot {made.id} is usable, but this run's other one, {duplicates[0].id}, is still "
@@ -51,31 +55,21 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts:
         )
     if choice.kept.id == made.id:
         return item
-    _remove(work, made)
+    delete(work, made)
     if choice.kept.metadata.get(STAMP_KEY) == new.key:
         return replace(item, snapshot=choice.kept)
     why = "another run made it at the same time"
     return replace(item, action=Action.REUSED, snapshot=choice.kept, reasons=(why,))
 
 
-def _remove(work: Work, snapshot: Snapshot) -> None:
-    delete(work.client, snapshot, clock=work.clock, stop=work.stop, timeout=DELETE_TIMEOUT)
-
-
 def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
-    """Rule on what the disk holds now, with a kept that was seen usable."""
-    rows = rows_of(work, new.volume)
+    """Choose among what the disk holds now; the one kept has been seen usable."""
+    rows = work.snapshots_of(new.volume.id)
     choice = choose(list(rows.values()), new, made=made)
     if choice.undecided:
-        seen = await_available(
-            work.client,
-            choice.undecided,
-            clock=work.clock,
-            stop=work.stop,
-            timeout=work.timeout or DUPLICATE_TIMEOUT,
-            tell=lambda _pending: None,
-        )
-        rows = rows_of(work, new.volume)
+        timeout = work.timeout or DUPLICATE_TIMEOUT
+        seen = await_available(work, choice.undecided, timeout=timeout)
+        rows = work.snapshots_of(new.volume.id)
         # A list may lag behind what was seen just now.
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
         choice = choose(list(rows.values()), new, made=made)
@@ -87,8 +81,8 @@ def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
                 hint=f"`evs-snap delete {duplicate.id}` removes it once it is available.",
             )
     while choice.kept.id != made.id:
-        # What was made goes in favour of this one: a list's word is not enough.
-        found = read(work, choice.kept.id)
+        # Ours is deleted in favour of this one: what a list says is not enough.
+        found = work.snapshot(choice.kept.id)
         if found is not None and found.is_usable:
             break
         rows.pop(choice.kept.id)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
 from evs_snap.plan.selection import Selection, is_id, select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot, Volume
@@ -22,7 +23,16 @@ class Gathered:
     """The disks selected and, where asked for, all snapshots of these disks."""
 
     volumes: tuple[Volume, ...]
-    snapshots: tuple[Snapshot, ...] = ()
+    by_volume: Mapping[str, tuple[Snapshot, ...]] = field(default_factory=dict)
+
+    def of(self, volume: Volume) -> tuple[Snapshot, ...]:
+        """Return the disk's snapshots."""
+        return self.by_volume.get(volume.id, ())
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All snapshots of these disks."""
+        return tuple(chain.from_iterable(self.by_volume.values()))
 
 
 def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = True) -> Gathered:
@@ -32,8 +42,8 @@ def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = Tr
     snapshots, read side by side.
     """
     if selection.sole_volume is not None:
-        volumes = [_sole_volume(client, selection.sole_volume)]
-        return Gathered(tuple(volumes), snapshots_of(client, volumes) if with_snapshots else ())
+        volume = _sole_volume(client, selection.sole_volume)
+        return Gathered((volume,), _snapshots_of(client, volume) if with_snapshots else {})
     # With --exclude alone, what is left of all disks is meant.
     wanted = replace(selection, everything=True) if selection.is_empty else selection
     pool = ThreadPoolExecutor(max_workers=1)
@@ -48,18 +58,21 @@ def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = Tr
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a slow list
-    return Gathered(tuple(volumes), _belonging(snapshots, volumes))
+    return Gathered(tuple(volumes), _grouped(snapshots, volumes))
 
 
-def snapshots_of(client: EvsClient, volumes: Sequence[Volume]) -> tuple[Snapshot, ...]:
-    """Read the snapshots of these disks: by filter for one, from the whole list for more."""
-    sole = volumes[0].id if len(volumes) == 1 else None
-    return _belonging(client.snapshots(volume_id=sole), volumes)
+def _snapshots_of(client: EvsClient, volume: Volume) -> dict[str, tuple[Snapshot, ...]]:
+    return {volume.id: tuple(client.snapshots(volume_id=volume.id))}
 
 
-def _belonging(snapshots: Sequence[Snapshot], volumes: Sequence[Volume]) -> tuple[Snapshot, ...]:
-    ids = {v.id for v in volumes}
-    return tuple(s for s in snapshots if s.volume_id in ids)
+def _grouped(
+    snapshots: Sequence[Snapshot], volumes: Sequence[Volume]
+) -> dict[str, tuple[Snapshot, ...]]:
+    groups: dict[str, list[Snapshot]] = {v.id: [] for v in volumes}
+    for snapshot in snapshots:
+        if snapshot.volume_id in groups:
+            groups[snapshot.volume_id].append(snapshot)
+    return {volume_id: tuple(group) for volume_id, group in groups.items()}
 
 
 def _sole_volume(client: EvsClient, wanted: str) -> Volume:

@@ -34,16 +34,16 @@ class Held:
 
 
 class DiskLocks:
-    """Locks below ``folder``, by the address of the project and the disk's ID.
+    """Locks below ``folder``, by the IDs of the project and the disk.
 
     The kernel lets go of a lock when its process ends, however it ends. Locks are
     waited for no longer than ``wait`` seconds in all. Raises ConfigurationError where
     the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, *, place: str, wait: float, clock: Clock) -> None:
+    def __init__(self, folder: Path, *, project_id: str, wait: float, clock: Clock) -> None:
         self._folder = folder
-        self._place = place
+        self._project_id = project_id
         self._wait = wait
         self._clock = clock
         self._mark = 0
@@ -108,7 +108,7 @@ class DiskLocks:
             ) from error
 
     def _path(self, volume_id: str) -> Path:
-        digest = hashlib.sha256(f"{self._place} {volume_id}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self._project_id} {volume_id}".encode()).hexdigest()
         return self._folder / f"{digest[:32]}.lock"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot, Volume
     from evs_snap.errors import EvsSnapError
+    from evs_snap.plan.plan import DiskPlan, Removal
 
 SCHEMA = "evs-snap/1"
 PARTIAL = 3
@@ -79,3 +80,47 @@ class RunRecord:
         for item in self.items:
             counts[item.action] = counts.get(item.action, 0) + 1
         return counts
+
+
+def planned(plan: DiskPlan) -> list[Item]:
+    """Return what carrying the plan out would come to."""
+    if plan.refusal is not None:
+        return [refused(plan)]
+    items = [_would_delete(plan.volume, r) for r in plan.make_room]
+    if plan.reuse is not None:
+        items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
+    if plan.new is not None:
+        reasons = (f"would create {plan.new.name}", *plan.reasons)
+        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons))
+    items += [_would_delete(plan.volume, r) for r in plan.prune]
+    return items + kept(plan)
+
+
+def failed(item: Item, error: EvsSnapError) -> Item:
+    """Return the item as failed, for that reason."""
+    return replace(
+        item,
+        action=Action.FAILED,
+        reasons=(*item.reasons, error.message),
+        request_id=getattr(error, "request_id", None),
+        error=error,
+    )
+
+
+def spared(volume: Volume, removal: Removal, *, why: str) -> Item:
+    """Return what becomes of a removal that is not carried out."""
+    return Item(Action.KEPT, volume, removal.snapshot, (*removal.reasons, f"but kept: {why}"))
+
+
+def _would_delete(volume: Volume, removal: Removal) -> Item:
+    return Item(Action.PLANNED, volume, removal.snapshot, ("would delete", *removal.reasons))
+
+
+def kept(plan: DiskPlan) -> list[Item]:
+    """Return what stays, each with the rules that keep it."""
+    return [Item(Action.KEPT, plan.volume, v.snapshot, v.reasons) for v in plan.keep]
+
+
+def refused(plan: DiskPlan) -> Item:
+    """Return the disk as refused: nothing is sent."""
+    return Item(Action.REFUSED, plan.volume, reasons=plan.reasons, error=plan.refusal)

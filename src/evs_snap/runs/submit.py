@@ -16,10 +16,9 @@ from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, Servi
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
-    from evs_snap.clock import Clock, Stop
     from evs_snap.plan.request import NewSnapshot
+    from evs_snap.runs.work import Work
 
 LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""
@@ -31,24 +30,24 @@ _SERVER_FAULT = 500
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The snapshot, and how many POSTs it took: after more than one a duplicate is possible."""
+    """The snapshot, and how many POSTs it took: after more than one there may be a duplicate."""
 
     snapshot: Snapshot
     posts: int
 
 
-def submit(client: EvsClient, new: NewSnapshot, *, clock: Clock, stop: Stop) -> Submitted:
+def submit(work: Work, new: NewSnapshot) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
     Raises what kept it from being created; where it could not even be found out whether
     it was, an AnswerLostError that says so.
     """
-    began = clock.now()
+    began = work.clock.now()
     posts = 0
     while True:
         posts += 1
         try:
-            snapshot = client.create_snapshot(
+            snapshot = work.client.create_snapshot(
                 new.volume.id,
                 name=new.name,
                 description=new.description,
@@ -61,10 +60,10 @@ def submit(client: EvsClient, new: NewSnapshot, *, clock: Clock, stop: Stop) -> 
                 raise
             # A later POST may be refused just because an earlier one was carried out after
             # all: it took the last slot, or is still at work on the disk.
-            found = _look(client, new, began=began, clock=clock, lost=error)
+            found = _look(work, new, began=began, lost=error)
             if found is not None:
                 return Submitted(found, posts)
-            if stop.asked:
+            if work.stop.asked:
                 raise _unsettled(error, new, why="the run was stopped") from error
             if posts >= POSTS or not unknown:
                 raise
@@ -79,17 +78,15 @@ def _is_unknown(error: EvsSnapError) -> bool:
     return isinstance(error, AnswerLostError | BadAnswerError)
 
 
-def _look(
-    client: EvsClient, new: NewSnapshot, *, began: datetime, clock: Clock, lost: EvsSnapError
-) -> Snapshot | None:
+def _look(work: Work, new: NewSnapshot, *, began: datetime, lost: EvsSnapError) -> Snapshot | None:
     """Return the snapshot of this attempt, or None where it does not exist after all.
 
     Only the last look must succeed: that one decides whether to send again.
     """
     for number, pause in enumerate(LOOKS, start=1):
-        clock.sleep(pause)
+        work.clock.sleep(pause)
         try:
-            rows = client.snapshots(volume_id=new.volume.id)
+            rows = work.client.snapshots(volume_id=new.volume.id)
         except EvsSnapError as error:
             if number == len(LOOKS):
                 raise _unsettled(lost, new, why=error.message) from error

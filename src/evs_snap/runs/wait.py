@@ -1,4 +1,4 @@
-"""One loop that watches all snapshots in progress until each is usable or lost."""
+"""One loop that watches all snapshots in progress until each is usable or has failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from evs_snap.errors import (
     BadAnswerError,
     EvsSnapError,
-    NotFoundError,
     ServerError,
     SnapshotFailedError,
     ThrottledError,
@@ -17,14 +16,14 @@ from evs_snap.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot
-    from evs_snap.clock import Clock, Stop
+    from evs_snap.clock import Stop
+    from evs_snap.runs.work import Work
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)
-"""Seconds between looks, the last repeated: the vendors ask for no more (section 7)."""
+"""Seconds between looks, the last one repeated."""
 
 PASSING = (UnreachableError, BadAnswerError, ServerError, ThrottledError)
 """What a later look may not meet again."""
@@ -40,20 +39,14 @@ def pauses() -> Iterator[float]:
 
 
 def await_available(
-    client: EvsClient,
-    snapshots: Sequence[Snapshot],
-    *,
-    clock: Clock,
-    stop: Stop,
-    timeout: float,
-    tell: Callable[[Mapping[str, Snapshot]], None],
+    work: Work, snapshots: Sequence[Snapshot], *, timeout: float
 ) -> dict[str, Snapshot | EvsSnapError]:
     """Return, by ID, each snapshot once it is available, or the error that it met.
 
-    ``timeout`` is in seconds for all together. ``tell`` is given those still pending,
-    by ID, whenever there is news. A snapshot still in progress at the end, or when asked
-    to stop, is left alone and told by a WaitTimeoutError.
+    ``timeout`` is in seconds for all together. A snapshot still in progress at the end, or
+    when the run is asked to stop, is left alone: its result is a WaitTimeoutError.
     """
+    clock, stop = work.clock, work.stop
     deadline = clock.monotonic() + timeout
     settled: dict[str, Snapshot | EvsSnapError] = {}
     pending: dict[str, Snapshot] = {}
@@ -69,13 +62,14 @@ def await_available(
             if result is not None:
                 del pending[id_]
                 settled[id_] = result
-        tell(pending)
+        if pending:
+            work.progress(_waiting_for(pending))
         left = deadline - clock.monotonic()
         if not pending or left <= 0 or stop.asked:
             break
         clock.sleep(min(left, pause))
         try:
-            fresh, trouble = _look(client, pending), None
+            fresh, trouble = _look(work, pending), None
         except PASSING as error:
             fresh, trouble = {}, error
         except EvsSnapError as error:
@@ -86,19 +80,18 @@ def await_available(
     return settled
 
 
-def _look(client: EvsClient, pending: Mapping[str, Snapshot]) -> dict[str, Snapshot | None]:
+def _look(work: Work, pending: Mapping[str, Snapshot]) -> dict[str, Snapshot | None]:
     """Read those pending: one by its ID, several from one paged list."""
     rows = {}
     if len(pending) > 1:
-        rows = {row.id: row for row in client.snapshots()}
-    return {id_: rows.get(id_) or _read(client, id_) for id_ in pending}
+        rows = {row.id: row for row in work.client.snapshots()}
+    return {id_: rows.get(id_) or work.snapshot(id_) for id_ in pending}
 
 
-def _read(client: EvsClient, id_: str) -> Snapshot | None:
-    try:
-        return client.snapshot(id_)
-    except NotFoundError:
-        return None
+def _waiting_for(pending: Mapping[str, Snapshot]) -> str:
+    if len(pending) > 1:
+        return f"waiting for {len(pending)} snapshots"
+    return "waiting for " + "".join(s.name or s.id for s in pending.values())
 
 
 def _judge(row: Snapshot, *, unseen: float) -> Snapshot | EvsSnapError | None:

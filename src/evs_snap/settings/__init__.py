@@ -13,6 +13,7 @@ from evs_snap.settings.credentials import (
     AgencyCredentials,
     Credentials,
     Keys,
+    PasswordCredentials,
     choose_credentials,
     is_true,
     missing,
@@ -191,3 +192,21 @@ def _limit(value: str | None) -> int | None:
     if not re.fullmatch("[1-9][0-9]{0,8}", value):
         raise ConfigurationError(f"evs_snap.limit in clouds.yaml is no count: {value!r}")
     return int(value)
+
+
+def sandbox_settings() -> Settings:
+    """Return what it takes to sign in at the built-in pretend cloud, in this process."""
+    from evs_snap.sandbox.rules import ACCOUNT  # noqa: PLC0415 - only --sandbox needs it
+
+    return Settings(
+        auth_url="http://sandbox.localhost/identity",
+        credentials=PasswordCredentials(
+            username=ACCOUNT.user_name,
+            user_id=None,
+            domain_name=ACCOUNT.domain_name,
+            domain_id=None,
+            password=ACCOUNT.password,
+        ),
+        project_name=ACCOUNT.project_name,
+        region=ACCOUNT.region,
+    )

@@ -78,7 +78,8 @@ class Service:
     @property
     def client(self) -> EvsClient:
         http = httpx.Client(transport=httpx.MockTransport(self))
-        return EvsClient(http, auth=KeystoneAuth(SETTINGS, clock=system_clock(), cache=None))
+        auth = KeystoneAuth(SETTINGS, clock=system_clock(), cache=None)
+        return EvsClient(http, auth=auth, clock=system_clock())
 
     @property
     def targets(self) -> list[str]:
@@ -527,7 +528,9 @@ def _wire() -> Iterator[respx.MockRouter]:
 @pytest.fixture(name="client")
 def _client(fake: FakeClock) -> Iterator[EvsClient]:
     with open_http(verify=True, clock=fake.clock, connections=2) as http:
-        yield EvsClient(http, auth=KeystoneAuth(SETTINGS, clock=fake.clock, cache=None))
+        yield EvsClient(
+            http, auth=KeystoneAuth(SETTINGS, clock=fake.clock, cache=None), clock=fake.clock
+        )
 
 
 def test_a_listing_survives_a_bad_minute(

@@ -122,7 +122,7 @@ def client(
     cloud: Cloud, fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
 ) -> EvsClient:
     http, auth = connect(cloud, fake, settings, keys)
-    return EvsClient(http, auth=auth)
+    return EvsClient(http, auth=auth, clock=fake.clock)
 
 
 def is_signed(request: httpx.Request, headers: httpx.Headers, keys: Keys) -> bool:
@@ -425,7 +425,9 @@ def test_a_request_that_fails_keeps_nobody_waiting(settings: Settings, fake: Fak
         raise NotSentError("no connection")
 
     http, auth = connect(Cloud(), fake, settings)
-    asking = EvsClient(httpx.Client(transport=httpx.MockTransport(fail)), auth=auth)
+    asking = EvsClient(
+        httpx.Client(transport=httpx.MockTransport(fail)), auth=auth, clock=fake.clock
+    )
     kept: list[object] = []
 
     def ask() -> None:

@@ -17,7 +17,7 @@ from evs_snap.api.client import EvsClient
 from evs_snap.api.transport import RetryTransport
 from evs_snap.auth import identify
 from evs_snap.errors import AmbiguousError, SignInError
-from evs_snap.health.doctor import Patient, examine
+from evs_snap.health.doctor import examine
 from evs_snap.health.findings import Finding, Result, failure
 from evs_snap.plan.selection import Selection
 from evs_snap.settings import Settings
@@ -99,8 +99,8 @@ def findings(
     given = replace(given, **changes)  # type: ignore[arg-type]  # by name
     auth = identify(given, clock=fake.clock, cache=None)
     with httpx.Client(transport=RetryTransport(cloud, clock=fake.clock)) as http:
-        patient = Patient(given, http, auth, EvsClient(http, auth=auth), limit=7)
-        seen = list(examine(patient, Selection(), clock=fake.clock))
+        evs = EvsClient(http, auth=auth, clock=fake.clock)
+        seen = list(examine(evs, Selection(), settings=given, limit=7))
     assert [f.step for f in seen] == [
         "settings", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",
         "quota", "limit",

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.models import Snapshot, Volume
-from evs_snap.health.freshness import Finding, Level, judge_freshness
+from evs_snap.health.freshness import Freshness, Level, judge_freshness
+from evs_snap.runs.gather import Gathered
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -36,9 +37,16 @@ def finding(
     max_age: timedelta = 26 * HOUR,
     min_count: int = 1,
     limit: int = 7,
-) -> Finding:
+) -> Freshness:
+    by_volume = {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
     return judge_freshness(
-        volumes, snapshots, now=NOW, max_age=max_age, min_count=min_count, limit=limit
+        Gathered(
+            volumes, {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
+        ),
+        now=NOW,
+        max_age=max_age,
+        min_count=min_count,
+        limit=limit,
     )
 
 

@@ -18,8 +18,7 @@ from evs_snap.plan.naming import Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
 from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.retention import Keep
-from evs_snap.runs.apply import planned
-from evs_snap.runs.report import Action
+from evs_snap.runs.report import Action, planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,11 +25,13 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.runs.wait import await_available, pauses
+from evs_snap.runs.work import Work, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from evs_snap.api.client import EvsClient
+    from evs_snap.runs.locks import DiskLocks
 
 GONE = "gone"
 
@@ -73,9 +75,9 @@ class Service:
         timeout: float = 60,
         *,
         stop: Stop | None = None,
-        tell: Callable[[Mapping[str, Snapshot]], None] = lambda _pending: None,
+        progress: Callable[[str], None] = no_progress,
     ) -> dict[str, Snapshot | EvsSnapError]:
-        clock = Clock(
+        self.clock = Clock(
             now=lambda: datetime(2026, 11, 23, tzinfo=UTC),
             monotonic=lambda: self.time,
             sleep=self.sleep,
@@ -83,14 +85,11 @@ class Service:
             new_id=lambda: "id",
             stop=stop or Stop(),
         )
-        return await_available(
-            cast("EvsClient", self),
-            [Snapshot(id=id_, status="creating") for id_ in self.fate],
-            clock=clock,
-            stop=stop or Stop(),
-            timeout=timeout,
-            tell=tell,
+        work = Work(
+            client=cast("EvsClient", self), locks=cast("DiskLocks", None), progress=progress
         )
+        made = [Snapshot(id=id_, status=fate[0][1]) for id_, fate in self.fate.items()]
+        return await_available(work, made, timeout=timeout)
 
     def _meet(self, request: str) -> None:
         self.requests.append(request)
@@ -121,16 +120,9 @@ def test_it_looks_less_often_with_time_and_never_more_than_every_second() -> Non
 
 
 def test_what_is_usable_already_costs_no_request_and_no_sleep() -> None:
-    service = Service({"a": after(0)})
-    clock_less = await_available(
-        cast("EvsClient", service),
-        [Snapshot(id="a", status="available")],
-        clock=cast("Clock", type("Still", (), {"monotonic": staticmethod(lambda: 0.0)})),
-        stop=Stop(),
-        timeout=60,
-        tell=lambda _pending: None,
-    )
-    assert isinstance(clock_less["a"], Snapshot)
+    service = Service({"a": [(0, "available")]})
+    result = service.wait()
+    assert isinstance(result["a"], Snapshot)
     assert service.requests == []
 
 
@@ -231,11 +223,11 @@ def test_a_wish_to_stop_leaves_them_alone_and_says_so() -> None:
     assert len(service.slept) == 1
 
 
-def test_those_pending_are_told_whenever_there_is_news() -> None:
-    told: list[list[str]] = []
+def test_progress_names_what_is_pending() -> None:
+    shown: list[str] = []
     service = Service({"a": after(1), "b": after(3)})
-    service.wait(tell=lambda pending: told.append(sorted(pending)))
-    assert told == [["a", "b"], ["b"], []]
+    service.wait(progress=shown.append)
+    assert shown == ["waiting for 2 snapshots", "waiting for b"]
 
 
 STATUSES = st.sampled_from(("creating", "available", "error", GONE, "odd", "deleting"))

@@ -1,0 +1,108 @@
+"""From the global options to a client, with what a person at a terminal is told meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from os import environ
+from typing import TYPE_CHECKING
+
+import click
+
+from evs_snap.cli.output import is_coloured, is_watched, note, write_line
+from evs_snap.cli.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from evs_snap.api.client import EvsClient
+    from evs_snap.cli.context import Context
+    from evs_snap.render.progress import Progress
+    from evs_snap.runs.report import Item
+    from evs_snap.settings import Settings
+
+
+def settings_of(context: Context) -> Settings:
+    """Return the settings of the cloud that is meant. Raises ConfigurationError."""
+    from evs_snap.settings import load_settings, sandbox_settings
+
+    if context.sandbox:
+        return sandbox_settings()
+    return load_settings(
+        environ,
+        cloud=context.os_cloud,
+        options={
+            "region": context.os_region_name,
+            "project_name": context.os_project_name,
+            "project_id": context.os_project_id,
+        },
+    )
+
+
+@contextmanager
+def connection(
+    context: Context,
+    *,
+    settings: Settings | None = None,
+    parallel: int = 2,
+    keep_token: bool = True,
+) -> Iterator[EvsClient]:
+    """Give a client for the cloud that is meant, shared by at most ``parallel`` threads."""
+    from evs_snap import connect
+
+    settings = settings or settings_of(context)
+    if context.sandbox:
+        note(context, "sandbox: a pretend cloud on this machine, not a real one")
+    if context.verbose:
+        note(context, f"sign-in: {settings.sign_in}")
+    with connect(
+        settings=settings,
+        sandbox=context.sandbox,
+        parallel=parallel,
+        keep_token=keep_token,
+        clock=context.clock,
+        trace=(lambda line: note(context, line)) if context.verbose else None,
+        bodies=context.verbose > 1,
+        note=lambda text: write_line(" ", text) if is_watched(context) else None,
+    ) as evs:
+        yield evs
+
+
+@contextmanager
+def changing(context: Context, *, parallel: int = 1) -> Iterator[tuple[EvsClient, Progress]]:
+    """Give a client and a progress line; a first signal lets what is in flight end."""
+    from evs_snap.render.progress import progress_line
+
+    shown = is_watched(context) and not context.verbose
+    with (
+        connection(context, parallel=parallel) as evs,
+        progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
+        stop_on_signals(context.clock.stop),
+    ):
+        yield evs, progress
+
+
+def confirmation(*, needed: bool) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
+    """Return what asks before deleting. Where nobody can be asked: a usage error."""
+    if needed and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
+
+    def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
+        def ask(items: Sequence[Item]) -> bool:
+            with progress.paused():
+                return _ask(items)
+
+        return ask if needed else lambda _items: True
+
+    return asking
+
+
+def _ask(items: Sequence[Item]) -> bool:
+    from evs_snap.render.text import printable, rfc3339
+
+    for item in items:
+        snapshot = item.snapshot
+        if snapshot is not None:
+            words = (snapshot.id, rfc3339(snapshot.created_at), snapshot.name, *item.reasons)
+            click.echo("  " + printable("  ".join(w for w in words if w)), err=True)
+    return click.confirm(f"Delete {len(items)} snapshots?", err=True)
