@@ -40,9 +40,7 @@ def finding(
 ) -> Freshness:
     by_volume = {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
     return judge_freshness(
-        Gathered(
-            volumes, {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
-        ),
+        Gathered(volumes, by_volume),
         now=NOW,
         max_age=max_age,
         min_count=min_count,
