@@ -47,7 +47,7 @@ def make(
     with _gathered(work, selection, orders) as (gathered, held):
         plans = plan_create(
             gathered.volumes,
-            gathered.snapshots,
+            gathered.by_volume,
             request,
             now=work.clock.now(),
             new_id=work.clock.new_id,
@@ -61,7 +61,7 @@ def prune(
     """Delete what the rules give up of the snapshots under ``policy``."""
     with _gathered(work, selection, orders) as (gathered, held):
         plans = plan_prune(
-            gathered.volumes, gathered.snapshots, keep, policy=policy, now=work.clock.now()
+            gathered.volumes, gathered.by_volume, keep, policy=policy, now=work.clock.now()
         )
         doomed = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
         if doomed and not orders.dry_run and not orders.confirm(doomed):

@@ -72,7 +72,7 @@ def planned(plan: DiskPlan) -> list[Item]:
     """Return what carrying the plan out would come to."""
     if plan.refusal is not None:
         return [_refused(plan)]
-    items = [_would_delete(plan.volume, r) for r in plan.make_room]
+    items = [_would_delete(plan.volume, r) for r in plan.free_slots]
     if plan.reuse is not None:
         items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is not None:
@@ -91,7 +91,7 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     """Make room and ask for the snapshot, or take up the one that is there."""
     if plan.refusal is not None:
         return DiskRun(plan, made=_refused(plan))
-    run = DiskRun(plan, before=delete_all(work, plan, plan.make_room))
+    run = DiskRun(plan, before=delete_all(work, plan, plan.free_slots))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is None or not run.is_well:

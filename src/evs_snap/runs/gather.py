@@ -24,6 +24,14 @@ class Gathered:
     volumes: tuple[Volume, ...]
     snapshots: tuple[Snapshot, ...] = ()
 
+    @property
+    def by_volume(self) -> dict[str, list[Snapshot]]:
+        """The snapshots of each disk, by volume ID."""
+        found: dict[str, list[Snapshot]] = {}
+        for snapshot in self.snapshots:
+            found.setdefault(snapshot.volume_id, []).append(snapshot)
+        return found
+
 
 def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = True) -> Gathered:
     """Read the disks selected (all, where nothing is asked for) and their snapshots.
