@@ -126,7 +126,7 @@ def test_lists_that_date_snapshots_to_the_second_decide_the_same_on_both_machine
     winners = set()
     for made in shown:
         (plan,) = plan_create(
-            [volume], [], CreateRequest(once_per="day"), now=service.now, new_id=lambda: "x"
+            [volume], {}, CreateRequest(once_per="day"), now=service.now, new_id=lambda: "x"
         )
         assert plan.new is not None
         winners.add(choose(listed, plan.new, made=made).kept.id)

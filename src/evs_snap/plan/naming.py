@@ -1,4 +1,4 @@
-"""What a new snapshot is called: a template filled in, within what EVS takes."""
+"""The name of a new snapshot: a template filled in, within what EVS accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TEMPLATE = "{volume}-{utc}"
 LONGEST_NAME = 64
-"""Characters: the least of what the consoles and APIs of these clouds take."""
+"""Characters: the lowest limit among the consoles and APIs of these clouds."""
 
 LONGEST_DESCRIPTION = 85
 _FIELDS = ("volume", "id", "utc", "date", "time", "policy")
@@ -24,12 +24,12 @@ _FIELDS = ("volume", "id", "utc", "date", "time", "policy")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A name with fields in braces; checked when made (ConfigurationError)."""
+    """A name with fields in braces. Raises ConfigurationError for one that cannot work."""
 
     text: str = DEFAULT_TEMPLATE
 
     def __post_init__(self) -> None:
-        """Refuse fields that do not exist, and names that would be empty."""
+        """Refuse unknown fields, and names that are empty or cannot be printed."""
         try:
             parts = list(string.Formatter().parse(self.text))
         except ValueError as error:
@@ -44,10 +44,10 @@ class Template:
             raise ConfigurationError(f"--name {self.text!r} is empty or cannot be printed")
 
     def name(self, volume: Volume, *, now: datetime, policy: str) -> str:
-        """Fill in; a name too long loses the end of its volume part, never its time.
+        """Return the name; if it is too long, the end of the volume's name is cut.
 
-        Raises ConfigurationError for what is too long all the same, and for names
-        that the backup services keep to themselves.
+        ``now`` is in UTC. Raises ConfigurationError where the name is still too long, and
+        where it begins like a backup service's.
         """
         fields = {
             "volume": _plain(volume.name or "") or volume.id,
@@ -69,7 +69,7 @@ class Template:
             )
         if filled.startswith(SYSTEM_NAME_PREFIXES):
             raise ConfigurationError(
-                f"the name {filled!r} would pass for a backup service's",
+                f"the name {filled!r} begins like a backup service's",
                 hint="Choose another with --name.",
             )
         return filled

@@ -1,4 +1,4 @@
-"""What is to be done to each disk, and why: data in, plan out, nothing touched."""
+"""The plan for each disk: what to delete, create and keep, with the reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evs_snap.plan.retention import Keep, Verdict, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from evs_snap.api.models import Volume
@@ -29,14 +29,14 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class DiskPlan:
-    """The steps for one disk, in this order, each only where the one before went well.
+    """The steps for one disk, in this order; a step is taken only if the last one succeeded.
 
-    ``make_room`` goes; the snapshot of ``new`` is made, or ``reuse`` seen usable;
-    ``prune`` goes. ``keep`` stays. ``refusal`` says why there are no steps.
+    1. Delete ``free_slots``. 2. Create ``new``, or check that ``reuse`` is usable.
+    3. Delete ``prune``. ``keep`` stays. ``refusal`` says why there are no steps.
     """
 
     volume: Volume
-    make_room: tuple[Removal, ...] = ()
+    free_slots: tuple[Removal, ...] = ()
     new: NewSnapshot | None = None
     reuse: Snapshot | None = None
     prune: tuple[Removal, ...] = ()
@@ -47,41 +47,39 @@ class DiskPlan:
 
 def plan_create(
     volumes: Sequence[Volume],
-    snapshots: Sequence[Snapshot],
+    snapshots: Mapping[str, Sequence[Snapshot]],
     request: CreateRequest,
     *,
     now: datetime,
     new_id: Callable[[], str],
 ) -> list[DiskPlan]:
-    """Decide for each disk how it comes by its snapshot. Order as given."""
-    by_volume = _by_volume(snapshots)
+    """Decide for each disk how it gets its snapshot. Plans come in the order of ``volumes``.
+
+    ``snapshots`` are all snapshots of these disks, by volume ID. ``now`` is in UTC.
+    ``new_id`` returns a new unique key at each call.
+    """
     return [
-        _plan_disk(volume, by_volume.get(volume.id, []), request, now=now, new_id=new_id)
+        _plan_disk(volume, snapshots.get(volume.id, ()), request, now=now, new_id=new_id)
         for volume in volumes
     ]
 
 
 def plan_prune(
     volumes: Sequence[Volume],
-    snapshots: Sequence[Snapshot],
+    snapshots: Mapping[str, Sequence[Snapshot]],
     keep: Keep,
     *,
     policy: str,
     now: datetime,
 ) -> list[DiskPlan]:
-    """Decide for each disk what the rules give up of the snapshots under ``policy``."""
-    by_volume = _by_volume(snapshots)
+    """Decide for each disk which snapshots under ``policy`` the rules no longer keep.
+
+    ``snapshots`` are all snapshots of these disks, by volume ID. ``now`` is in UTC.
+    """
     return [
-        _pruned(DiskPlan(volume), by_volume.get(volume.id, []), keep, policy=policy, now=now)
+        _pruned(DiskPlan(volume), snapshots.get(volume.id, ()), keep, policy=policy, now=now)
         for volume in volumes
     ]
-
-
-def _by_volume(snapshots: Sequence[Snapshot]) -> dict[str, list[Snapshot]]:
-    found: dict[str, list[Snapshot]] = {}
-    for snapshot in snapshots:
-        found.setdefault(snapshot.volume_id, []).append(snapshot)
-    return found
 
 
 def _plan_disk(
@@ -106,7 +104,7 @@ def _plan_disk(
 def _reused(
     volume: Volume, snapshots: Sequence[Snapshot], request: CreateRequest, *, now: datetime
 ) -> DiskPlan | None:
-    """Return a plan around this period's snapshot, where there is one already."""
+    """Return a plan that uses this period's snapshot, or None where there is none yet."""
     bucket = request.bucket(now)
     if bucket is None:
         return None
@@ -115,6 +113,7 @@ def _reused(
         for s in snapshots
         if s.policy == request.policy
         and s.metadata.get(STAMP_BUCKET) == bucket
+        and not s.is_system
         and s.status in {"available", "creating"}
     ]
     if not made:
@@ -132,51 +131,51 @@ def _created(
     key: str,
 ) -> DiskPlan:
     new = new_snapshot_for(volume, snapshots, request, now=now, key=key)
-    removals = _room(snapshots, request, new, now=now)
+    removals = _to_free_slots(snapshots, request, new, now=now)
     slot = len(holders(snapshots)) - len(removals) + 1
     replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
     return DiskPlan(
         volume,
-        make_room=removals,
+        free_slots=removals,
         new=new,
         reasons=(f"slot {slot} of {request.limit}", *replaced),
     )
 
 
-def _room(
+def _to_free_slots(
     snapshots: Sequence[Snapshot], request: CreateRequest, new: NewSnapshot, *, now: datetime
 ) -> tuple[Removal, ...]:
-    """Return what must go before there is a slot. Raises LimitError where nothing may."""
+    """Return what to delete before there is a free slot; LimitError if that is not possible."""
     held = holders(snapshots)
     needed = len(held) - request.limit + 1
     if needed <= 0:
         return ()
     own = [s for s in snapshots if s.policy == request.policy]
-    dropped: tuple[Removal, ...] = ()
-    spoken_for: set[str] = set()
+    unneeded: tuple[Removal, ...] = ()
+    in_use: set[str] = set()
     if request.keep is not None:
-        why = ("to make room", "given up by the rules")
+        why = ("to free a slot", "given up by the rules")
         verdicts = given_up(judge(own, request.keep, now=now))
-        dropped = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
-        if len(dropped) == needed:
-            return dropped
+        unneeded = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
+        if len(unneeded) == needed:
+            return unneeded
         after = judge([*own, new.as_made(own, now=now)], request.keep, now=now)
-        spoken_for = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in dropped}
-    giving_way = replaceable(snapshots, policy=request.policy, wanted=frozenset(spoken_for))
-    if request.replace and needed == len(dropped) + 1 and giving_way is not None:
-        why = ("to make room", f"oldest of policy {request.policy}")
-        return (*dropped, Removal(giving_way, why))
+        in_use = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in unneeded}
+    oldest = replaceable(snapshots, policy=request.policy, besides=frozenset(in_use))
+    if request.replace and needed == len(unneeded) + 1 and oldest is not None:
+        why = ("to free a slot", f"oldest of policy {request.policy}")
+        return (*unneeded, Removal(oldest, why))
     raise limit_error(held, limit=request.limit)
 
 
 def _pruned(
     plan: DiskPlan, snapshots: Sequence[Snapshot], keep: Keep, *, policy: str, now: datetime
 ) -> DiskPlan:
-    """Return the plan with what the rules say once its new snapshot is there.
+    """Return the plan with what the rules delete once its new snapshot exists.
 
-    The one that the run vouches for stays, whatever they say.
+    The snapshot that this run makes or reuses always stays.
     """
-    gone = {removal.snapshot.id for removal in plan.make_room}
+    gone = {removal.snapshot.id for removal in plan.free_slots}
     pool = [s for s in snapshots if s.policy == policy and s.id not in gone]
     new = plan.reuse
     if plan.new is not None:

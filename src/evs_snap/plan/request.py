@@ -1,4 +1,4 @@
-"""What the user wants made and kept, refused at once where it cannot come true."""
+"""What the user asks for, checked at once; and the snapshot about to be created."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ _LONGEST_METADATA = 255
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """How snapshots are to be made; checked when made (ConfigurationError).
+    """How to create snapshots. Raises ConfigurationError for what cannot work.
 
-    ``keep`` makes it a rotation: what the rules give up goes once the new one is usable.
-    ``replace`` lets a full disk's oldest own snapshot give way.
+    With ``keep`` it is a rotation: what the rules no longer keep is deleted once the new
+    snapshot is usable. With ``replace`` a full disk's oldest own snapshot is deleted first.
+    ``limit`` is how many snapshots a disk may hold.
     """
 
     template: Template = field(default_factory=Template)
@@ -51,7 +52,7 @@ class CreateRequest:
     keep: Keep | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what the service would refuse, and rules that cannot come true."""
+        """Refuse what the service would refuse, and rules that do not fit the limit."""
         check_policy(self.policy)
         if len(self.description or "") > LONGEST_DESCRIPTION:
             raise ConfigurationError(
@@ -77,17 +78,17 @@ class CreateRequest:
 
 
 def check_policy(policy: str) -> None:
-    """Refuse a label that a stamp cannot carry."""
+    """Raise ConfigurationError for a policy that cannot be stored in a snapshot's metadata."""
     fits = 0 < len(policy) <= _LONGEST_METADATA
     if not fits or policy != policy.strip() or not policy.isprintable():
         raise ConfigurationError(f"--policy {policy!r} is empty, padded, unprintable or too long")
 
 
 def check_rules(keep: Keep, *, limit: int, replace: bool) -> None:
-    """Refuse rules that would jam a disk one day, while somebody is looking.
+    """Raise ConfigurationError, with the sum, for rules that could fill a disk one day.
 
-    Raises ConfigurationError with the sum: they may hold ``limit`` less the slot that
-    the next snapshot needs, or all of it where the oldest gives way.
+    They may hold ``limit`` less the slot that the next snapshot needs, or all of it where
+    the oldest is replaced.
     """
     room = limit if replace else limit - 1
     if keep.most <= room:
@@ -116,18 +117,21 @@ class NewSnapshot:
 
     @property
     def force(self) -> bool:
-        """EVS wants it for attached disks, and for no other."""
+        """Whether to send ``force``: needed for a disk attached to a server, and only then.
+
+        Source: https://support.huaweicloud.com/intl/en-us/eu-west-0-api-ecs/en-us_topic_0065817725.html
+        """
         return self.volume.status == "in-use"
 
     @property
     def key(self) -> str:
-        """This attempt's own mark, by which it is found again after a lost answer."""
+        """The unique key of this attempt: it finds the snapshot again after a lost answer."""
         return self.metadata[STAMP_KEY]
 
     def as_made(self, own: Sequence[Snapshot], *, now: datetime) -> Snapshot:
-        """Return what it will be, for the rules to judge beforehand among ``own``.
+        """Return the snapshot as it will be, so that the rules can judge it among ``own``.
 
-        It will be the newest, also where the service's clock is ahead of ours.
+        It will be the newest, even where the service's clock is ahead of ours.
         """
         ahead = [s.created_at for s in own if s.created_at and now <= s.created_at <= now + SKEW]
         return Snapshot(
@@ -148,16 +152,16 @@ def new_snapshot_for(
     now: datetime,
     key: str,
 ) -> NewSnapshot:
-    """Return the new of what is requested for a disk that holds ``snapshots``.
+    """Return the snapshot to create for a disk that holds ``snapshots``.
 
-    Raises VolumeStateError where EVS takes none of such a disk, and ConfigurationError
-    where the template gives no name that a snapshot may have.
+    Raises VolumeStateError where the disk's status allows none, and ConfigurationError
+    where the template gives a name that a snapshot may not have.
     """
     if volume.status not in USABLE_VOLUME_STATUSES:
         raise VolumeStateError(
             f"the disk is {volume.status!r}: EVS takes snapshots only of disks that are "
             "available or in-use",
-            hint="Wait until it is, or mend it in the console.",
+            hint="Wait until it is, or repair it in the console.",
         )
     stamp = {STAMP_KEY: key, STAMP_POLICY: request.policy}
     bucket = request.bucket(now)

@@ -1,8 +1,8 @@
-"""KEEP rules and one group of snapshots in, verdicts with reasons out; touches nothing.
+"""Which snapshots the KEEP rules keep, and why.
 
-The rules are restic's: each keeps the newest snapshot of each of its latest N periods,
-a snapshot stays if any choose keeps it, and periods without a snapshot do not count.
-Periods are UTC.
+The rules are restic's (https://restic.readthedocs.io/en/stable/060_forget.html): each
+keeps the newest snapshot of each of its latest N periods, a snapshot stays if any rule
+keeps it, and periods without a snapshot do not count. Periods are in UTC.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot
 
 SKEW = timedelta(minutes=15)
-"""How far the service's clock may be ahead before its times count as the future's."""
+"""A snapshot dated later than now plus this is dated in the future."""
 
 DELETABLE = frozenset({"available", "error"})
-"""Statuses from which EVS deletes (API reference, deleting a snapshot; EVS.1047)."""
+"""EVS deletes a snapshot only in one of these statuses.
+
+Source: https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_0038.html (EVS.1047)
+"""
 
 _PERIODS = (
     ("hourly", "%Y-%m-%dT%H"),
@@ -33,7 +36,7 @@ _PERIODS = (
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How many of each to keep; ``within`` keeps all not older than the newest by that."""
+    """How many of each to keep; ``within`` keeps all made that long before the newest."""
 
     last: int = 0
     hourly: int = 0
@@ -45,12 +48,12 @@ class Keep:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no choose is given at all."""
+        """Whether no rule is given at all."""
         return not self.most and self.within is None
 
     @property
     def most(self) -> int:
-        """How many snapshots the counted rules can hold when they meet on none."""
+        """How many snapshots the counted rules can hold when no two keep the same one."""
         return sum(count for _, count in self.counts)
 
     @property
@@ -64,7 +67,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the rules say of one snapshot, and why."""
+    """Whether one snapshot is kept, and why."""
 
     snapshot: Snapshot
     keep: bool
@@ -72,9 +75,9 @@ class Verdict:
 
 
 def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[Verdict]:
-    """Judge one group: the snapshots of one disk under one policy. Newest first.
+    """Judge the snapshots of one disk under one policy. Newest first.
 
-    Snapshots without our stamp, and the backup services', get no verdict at all.
+    There is no verdict on a snapshot without our stamp or of a backup service.
     """
     own = [s for s in snapshots if s.policy is not None and not s.is_system]
     reasons = {s.id: _untouchable(s, now=now) for s in own}
@@ -94,13 +97,13 @@ def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[V
         elif snapshot.id in kept:
             verdicts.append(Verdict(snapshot, keep=True, reasons=tuple(kept[snapshot.id])))
         else:
-            told = "in error" if not snapshot.is_usable else "kept by no choose"
+            told = "in error" if not snapshot.is_usable else "kept by no rule"
             verdicts.append(Verdict(snapshot, keep=False, reasons=(told,)))
     return verdicts
 
 
 def _untouchable(snapshot: Snapshot, *, now: datetime) -> str | None:
-    """Say why a snapshot is no matter for rules, or None where it is."""
+    """Say why the rules must leave a snapshot alone, or None if they may judge it."""
     if snapshot.status not in DELETABLE:
         return f"left alone while {snapshot.status}"
     if snapshot.is_usable and snapshot.created_at is None:

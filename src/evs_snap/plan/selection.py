@@ -1,4 +1,4 @@
-"""Which disks are meant: SELECT options and a list of volumes in, the chosen ones out."""
+"""Which disks the SELECT options mean."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Selection:
 
     @property
     def has_criteria(self) -> bool:
-        """Whether disks are asked for by what they are, not by name alone."""
+        """Whether disks are asked for by anything else than name or ID."""
         return bool(self.match or self.servers or self.metadata or self.everything)
 
     @property
     def sole_volume(self) -> str | None:
-        """The one name or ID, where nothing else was asked for."""
+        """The one name or ID, if nothing else was asked for."""
         if len(self.volumes) == 1 and not (self.has_criteria or self.exclude):
             return self.volumes[0]
         return None
@@ -120,7 +120,7 @@ def newest_first(
 
 
 def is_id(text: str) -> bool:
-    """Whether the text is written like an ID of this API."""
+    """Whether the text looks like an ID of this API: a UUID with hyphens."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

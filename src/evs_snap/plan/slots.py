@@ -1,4 +1,4 @@
-"""Whether a disk has a slot left, who holds them, and what may go to make room."""
+"""Which snapshots hold a disk's slots, and which may be deleted to free one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Return those that use up the limit: all but the backup services' own.
+    """Return the snapshots that count against the limit: all but a backup service's.
 
-    One that is being deleted may hold its slot still (evs-api.md, section 2).
+    One that is being deleted counts too: the service may not have freed its slot yet.
     """
     return [s for s in snapshots if not s.is_system]
 
@@ -46,23 +46,23 @@ def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return those against a snapshot: of those in error first, then of the oldest first."""
+    """Return the verdicts to delete: snapshots in error first, then the oldest first."""
     dropped = [v for v in reversed(verdicts) if not v.keep]
     return sorted(dropped, key=lambda v: v.snapshot.is_usable)
 
 
 def replaceable(
-    snapshots: Sequence[Snapshot], *, policy: str, wanted: frozenset[str]
+    snapshots: Sequence[Snapshot], *, policy: str, besides: frozenset[str]
 ) -> Snapshot | None:
-    """Return the own snapshot that may give way to a new one, or None.
+    """Return the snapshot of ``policy`` to delete for a new one, or None.
 
-    The first in error, else the oldest usable one that no choose wants (``wanted`` are
-    IDs), provided a newer usable one stays on the disk.
+    It is one in error, else the oldest usable one, if a newer usable one stays on the
+    disk. Never one of ``besides`` (IDs).
     """
     own = [
         s
         for s in snapshots
-        if s.policy == policy and not s.is_system and s.status in DELETABLE and s.id not in wanted
+        if s.policy == policy and not s.is_system and s.status in DELETABLE and s.id not in besides
     ]
     broken = [s for s in own if not s.is_usable]
     if broken:
@@ -74,7 +74,7 @@ def replaceable(
 
 
 def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
-    """Say that the disk is full, who holds the slots, and the three ways out."""
+    """Return an error that says who holds the slots, and three ways to go on."""
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
     broken = sum(s.status.startswith("error") for s in held)
@@ -93,7 +93,7 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
 
 
 def _age(snapshot: Snapshot) -> tuple[str, str]:
-    """Return what orders snapshots by age, those made in one second as well."""
+    """Return a key that sorts the oldest first; the ID decides within one second."""
     return str(snapshot.created_at), snapshot.id
 
 

@@ -90,7 +90,7 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
     with _gathered(work, selection or Selection(volumes=volumes)) as (gathered, held):
         plans = plan_create(
             gathered.volumes,
-            gathered.snapshots,
+            gathered.by_volume,
             request,
             now=work.clock.now(),
             new_id=work.clock.new_id,
@@ -126,7 +126,7 @@ def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
     )
     with _gathered(work, selection or Selection(volumes=volumes)) as (gathered, held):
         plans = plan_prune(
-            gathered.volumes, gathered.snapshots, keep, policy=policy, now=work.clock.now()
+            gathered.volumes, gathered.by_volume, keep, policy=policy, now=work.clock.now()
         )
         going = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
         if going and not work.dry_run and not work.confirm(going):

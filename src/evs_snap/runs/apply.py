@@ -77,7 +77,7 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     """Free a slot and ask for the snapshot, or take the one that is there already."""
     if plan.refusal is not None:
         return DiskRun(plan, made=refused(plan))
-    run = DiskRun(plan, before=delete_all(work, plan, plan.make_room))
+    run = DiskRun(plan, before=delete_all(work, plan, plan.free_slots))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is None or not run.is_well:

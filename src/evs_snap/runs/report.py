@@ -86,7 +86,7 @@ def planned(plan: DiskPlan) -> list[Item]:
     """Return what carrying the plan out would come to."""
     if plan.refusal is not None:
         return [refused(plan)]
-    items = [_would_delete(plan.volume, r) for r in plan.make_room]
+    items = [_would_delete(plan.volume, r) for r in plan.free_slots]
     if plan.reuse is not None:
         items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is not None:

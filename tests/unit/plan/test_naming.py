@@ -116,7 +116,7 @@ def test_what_is_too_long_without_the_disks_name_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", SYSTEM_NAME_PREFIXES)
-def test_a_name_that_would_pass_for_a_backups_is_refused(prefix: str) -> None:
+def test_a_name_that_begins_like_a_backups_is_refused(prefix: str) -> None:
     for text, volume in ((prefix + "{utc}", "x"), ("{volume}", prefix), (f" {prefix}", "x")):
         with pytest.raises(ConfigurationError, match="backup service"):
             named(text, volume)

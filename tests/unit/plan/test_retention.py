@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import count, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.factories import DAY, HOUR, NOW, snapshot
+from tests.unit.plan.any_disk import COUNTS, disks, many, rules
 
-from evs_snap.api.models import Snapshot
 from evs_snap.plan.retention import Keep, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-SYSTEM_KEY = {"__system__enableActive": "true"}
-thousand = settings(max_examples=1000, deadline=None)
-
-
-def stamp(policy: str = "default") -> dict[str, str]:
-    return {"evs_snap_key": "k", "evs_snap_policy": policy}
-
-
-def ours(made: datetime | str | None, *, id_: str = "s", status: str = "available") -> Snapshot:
-    moment = datetime.fromisoformat(made).replace(tzinfo=UTC) if isinstance(made, str) else made
-    return Snapshot(id=id_, volume_id="v", status=status, metadata=stamp(), created_at=moment)
+    from evs_snap.api.models import Snapshot
 
 
 def kept(snapshots: Sequence[Snapshot], keep: Keep, *, now: datetime = NOW) -> set[str]:
@@ -39,62 +26,18 @@ def kept(snapshots: Sequence[Snapshot], keep: Keep, *, now: datetime = NOW) -> s
 
 def kept_times(times: Sequence[str], keep: Keep, *, now: str = "2100-01-01") -> list[str]:
     """Judge snapshots made at these times; return the times kept, newest first."""
-    rows = [ours(text, id_=text) for text in times]
+    rows = [snapshot(text, made=text) for text in times]
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     return [v.snapshot.id for v in judge(rows, keep, now=moment) if v.keep]
 
 
-# A table to draw from at once: six draws for six numbers would take longer than the judging.
-NUMBERS = list(product((0, 0, 1, 2, 3, 5), repeat=len(COUNTS)))
-
-
-def rules(*, within: bool = True) -> st.SearchStrategy[Keep]:
-    spans = st.none() | st.integers(0, 60).map(lambda n: n * DAY)
-    return st.builds(
-        lambda numbers, within: replace(Keep(*numbers), within=within),
-        st.sampled_from(NUMBERS),
-        spans if within else st.none(),
-    )
-
-
-UNITS = (timedelta(seconds=1), timedelta(minutes=20), 5 * HOUR, DAY, 9 * DAY, 45 * DAY)
-AGES = (None, *(number * unit for unit in UNITS for number in range(-2, 40)))
-STATUSES = (*("available",) * 6, "error", "creating", "deleting", "error_deleting", "odd")
-WHOSE: dict[str, tuple[str | None, dict[str, str]]] = {
-    "ours": ("x", stamp()),
-    "foreign": ("data-01-20261123T000000Z", {}),
-    "half a stamp": (None, {"evs_snap_policy": "default"}),
-    "autobk": ("autobk_snapshot_1", stamp()),
-    "manualbk": ("manualbk_snapshot_1", stamp()),
-    "flagged": ("x", stamp() | SYSTEM_KEY),
-}
-KINDS = (*("ours",) * 8, *(kind for kind in WHOSE if kind != "ours"))
-ROWS = st.sampled_from(list(product(AGES, STATUSES, KINDS)))
-
-
-def _groups(rows: list[tuple[timedelta | None, str, str]]) -> list[Snapshot]:
-    numbers = count()
-    return [
-        Snapshot(
-            id=f"{kind}-{next(numbers):02}",
-            name=WHOSE[kind][0],
-            volume_id="v",
-            status=status,
-            metadata=WHOSE[kind][1],
-            created_at=None if age is None else NOW - age,
-        )
-        for age, status, kind in rows
-    ]
-
-
-GROUPS = st.lists(ROWS, max_size=12).map(_groups)
-
-
 def is_counted(snapshot: Snapshot) -> bool:
-    """Say anew, from the design, what rules apply to: ours, usable, its date believable."""
+    """Whether the rules apply: made by us, usable, not dated in the future."""
     made = snapshot.created_at
     believable = made is not None and made <= NOW + timedelta(minutes=15)
-    return snapshot.id.startswith("ours") and snapshot.status == "available" and believable
+    return (
+        snapshot.id.startswith(("ours", "other")) and snapshot.status == "available" and believable
+    )
 
 
 def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
@@ -124,24 +67,24 @@ def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
     return stay
 
 
-@thousand
-@given(GROUPS, rules())
+def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    return sorted(snapshots, key=lambda s: (s.created_at or NOW, s.id), reverse=True)
+
+
+@many
+@given(disks(), rules())
 def test_the_rules_keep_what_restics_loop_keeps_and_the_newest(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
-    counted = sorted(
-        (s for s in snapshots if is_counted(s)),
-        key=lambda s: (s.created_at or NOW, s.id),
-        reverse=True,
-    )
+    counted = newest_first(s for s in snapshots if is_counted(s))
     places = restic([s.created_at or NOW for s in counted], keep) | ({0} if counted else set())
     assert {counted[place].id for place in places} == kept(snapshots, keep) & {
         s.id for s in counted
     }
 
 
-@thousand
-@given(st.data(), GROUPS, rules())
+@many
+@given(st.data(), disks(), rules())
 def test_the_order_of_the_input_makes_no_difference(
     data: st.DataObject, snapshots: list[Snapshot], keep: Keep
 ) -> None:
@@ -149,8 +92,8 @@ def test_the_order_of_the_input_makes_no_difference(
     assert judge(shuffled, keep, now=NOW) == judge(snapshots, keep, now=NOW)
 
 
-@thousand
-@given(GROUPS, rules())
+@many
+@given(disks(), rules())
 def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep) -> None:
     first = judge(snapshots, keep, now=NOW)
     again = judge([v.snapshot for v in first if v.keep], keep, now=NOW)
@@ -159,20 +102,20 @@ def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep
     ]
 
 
-@thousand
-@given(GROUPS, rules(), st.sampled_from((*COUNTS, "within")), st.integers(1, 9))
+@many
+@given(disks(), rules(), st.sampled_from((*COUNTS, "within")), st.integers(1, 9))
 def test_a_higher_count_never_drops_more(
-    snapshots: list[Snapshot], keep: Keep, choose: str, more: int
+    snapshots: list[Snapshot], keep: Keep, rule: str, more: int
 ) -> None:
-    if choose == "within":
+    if rule == "within":
         raised = replace(keep, within=(keep.within or timedelta(0)) + more * DAY)
     else:
-        raised = replace(keep, **{choose: getattr(keep, choose) + more})
+        raised = replace(keep, **{rule: getattr(keep, rule) + more})
     assert kept(snapshots, keep) <= kept(snapshots, raised)
 
 
-@thousand
-@given(GROUPS, rules() | st.just(Keep()))
+@many
+@given(disks(), rules() | st.just(Keep()))
 def test_the_newest_usable_one_survives_any_rules(snapshots: list[Snapshot], keep: Keep) -> None:
     counted = [s.created_at for s in snapshots if is_counted(s) and s.created_at]
     if counted:
@@ -180,33 +123,30 @@ def test_the_newest_usable_one_survives_any_rules(snapshots: list[Snapshot], kee
         assert max(counted) in survivors
 
 
-@thousand
-@given(GROUPS, rules(within=False))
+@many
+@given(disks(), rules(within=False))
 def test_no_more_usable_ones_are_kept_than_the_counts_allow(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
     counted = {s.id for s in snapshots if is_counted(s)}
-    floor = 1
-    assert len(kept(snapshots, keep) & counted) <= max(
-        sum(getattr(keep, name) for name in COUNTS), floor
-    )
+    assert len(kept(snapshots, keep) & counted) <= max(keep.most, 1)
 
 
-@thousand
-@given(GROUPS, rules())
+@many
+@given(disks(), rules())
 def test_each_of_ours_and_no_other_gets_one_verdict_with_a_reason(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
     verdicts = judge(snapshots, keep, now=NOW)
     judged = [v.snapshot.id for v in verdicts]
-    assert sorted(judged) == sorted(s.id for s in snapshots if s.id.startswith("ours"))
+    assert sorted(judged) == sorted(s.id for s in snapshots if s.id.startswith(("ours", "other")))
     assert all(v.reasons and all(v.reasons) for v in verdicts)
     times = [v.snapshot.created_at for v in verdicts if v.snapshot.created_at]
     assert times == sorted(times, reverse=True)
 
 
-@thousand
-@given(GROUPS, rules())
+@many
+@given(disks(), rules())
 def test_what_is_in_progress_or_ill_dated_stays_and_what_is_in_error_goes(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
@@ -255,11 +195,11 @@ def test_known_tables(keep: Keep, places: list[int]) -> None:
 
 
 def test_a_snapshot_stays_for_every_rule_that_wants_it() -> None:
-    rows = [ours(text, id_=text) for text in TABLE]
+    rows = [snapshot(text, made=text) for text in TABLE]
     newest, second, third, *_ = judge(rows, Keep(last=2, daily=2, weekly=1, within=HOUR), now=NOW)
     assert newest.reasons == ("last 1", "daily 2026-11-23", "weekly 2026-W48", "within")
     assert second.reasons == ("last 2", "daily 2026-11-22")
-    assert (third.keep, third.reasons) == (False, ("kept by no choose",))
+    assert (third.keep, third.reasons) == (False, ("kept by no rule",))
 
 
 def test_periods_without_a_snapshot_do_not_count() -> None:
@@ -272,12 +212,12 @@ def test_an_iso_week_goes_across_the_new_year() -> None:
     times = ["2027-01-04 00:00", "2027-01-03 23:59", "2027-01-01 02:17", "2026-12-31 02:17",
              "2026-12-28 00:00", "2026-12-27 23:59"]  # fmt: skip
     assert kept_times(times, Keep(weekly=3)) == [times[0], times[1], times[5]]
-    (verdict,) = judge([ours("2027-01-01 02:17")], Keep(weekly=1), now=NOW + 99 * DAY)
+    (verdict,) = judge([snapshot(made="2027-01-01 02:17")], Keep(weekly=1), now=NOW + 99 * DAY)
     assert verdict.reasons == ("weekly 2026-W53",)
 
 
 def test_an_iso_week_may_belong_to_the_year_to_come() -> None:
-    (verdict,) = judge([ours("2024-12-30 12:00")], Keep(weekly=1), now=NOW)
+    (verdict,) = judge([snapshot(made="2024-12-30 12:00")], Keep(weekly=1), now=NOW)
     assert verdict.reasons == ("weekly 2025-W01",)
     assert kept_times(["2024-12-31 02:17", "2024-12-30 02:17"], Keep(weekly=2)) == [
         "2024-12-31 02:17"
@@ -299,14 +239,14 @@ def test_the_time_zones_of_readers_and_their_summer_time_make_no_difference() ->
     """Berlin's clock shows 02:30 twice on 2026-10-25; these are two different hours."""
     summer, winter = timezone(2 * HOUR), timezone(HOUR)
     told_in_berlin = [
-        ours(datetime(2026, 10, 25, 2, 30, tzinfo=summer), id_="summer"),
-        ours(datetime(2026, 10, 25, 2, 30, tzinfo=winter), id_="winter"),
-        ours(datetime(2026, 10, 25, 1, 30, tzinfo=summer), id_="before"),
+        snapshot("summer", made=datetime(2026, 10, 25, 2, 30, tzinfo=summer)),
+        snapshot("winter", made=datetime(2026, 10, 25, 2, 30, tzinfo=winter)),
+        snapshot("before", made=datetime(2026, 10, 25, 1, 30, tzinfo=summer)),
     ]
     told_in_utc = [
-        ours("2026-10-25 00:30", id_="summer"),
-        ours("2026-10-25 01:30", id_="winter"),
-        ours("2026-10-24 23:30", id_="before"),
+        snapshot("summer", made="2026-10-25 00:30"),
+        snapshot("winter", made="2026-10-25 01:30"),
+        snapshot("before", made="2026-10-24 23:30"),
     ]
     for keep in (Keep(hourly=2), Keep(hourly=3), Keep(daily=1), Keep(daily=2)):
         for now in (NOW, NOW.astimezone(winter), NOW.astimezone(timezone(-11 * HOUR))):
@@ -316,7 +256,7 @@ def test_the_time_zones_of_readers_and_their_summer_time_make_no_difference() ->
 
 
 def test_of_two_made_in_the_same_second_one_is_always_the_newer() -> None:
-    pair = [ours("2026-11-23 02:00", id_="a"), ours("2026-11-23 02:00", id_="b")]
+    pair = [snapshot("a", made="2026-11-23 02:00"), snapshot("b", made="2026-11-23 02:00")]
     for rows in (pair, pair[::-1]):
         assert kept(rows, Keep(last=1)) == {"b"}
         assert kept(rows, Keep(hourly=5)) == {"b"}
@@ -337,15 +277,15 @@ def test_of_two_made_in_the_same_second_one_is_always_the_newer() -> None:
 def test_other_statuses_are_no_matter_for_rules(
     status: str, told: str, made: str | None, *, keep: bool
 ) -> None:
-    odd = ours(made, id_="odd", status=status)
-    good = ours("2026-11-20", id_="good")
+    odd = snapshot("odd", made=made, status=status)
+    good = snapshot("good", made="2026-11-20")
     verdicts = {v.snapshot.id: v for v in judge([odd, good], Keep(last=1), now=NOW)}
     assert (verdicts["odd"].keep, verdicts["odd"].reasons) == (keep, (told,))
     assert verdicts["good"].reasons == ("last 1",)
 
 
 def test_one_in_error_does_not_count_as_the_newest() -> None:
-    rows = [ours("2026-11-23", id_="bad", status="error"), ours("2026-11-22", id_="good")]
+    rows = [snapshot("bad", made="2026-11-23", status="error"), snapshot("good", made="2026-11-22")]
     assert kept(rows, Keep(daily=1)) == {"good"}
 
 
@@ -353,24 +293,31 @@ def test_one_in_error_does_not_count_as_the_newest() -> None:
 def test_a_little_ahead_is_a_clock_that_differs_and_more_is_the_future(
     minutes: int, *, is_future: bool
 ) -> None:
-    ahead = ours(NOW + timedelta(minutes=minutes), id_="ahead")
-    now = ours(NOW, id_="now")
+    ahead = snapshot("ahead", made=NOW + timedelta(minutes=minutes))
+    now = snapshot("now", made=NOW)
     assert kept([ahead, now], Keep(last=1)) == ({"ahead", "now"} if is_future else {"ahead"})
 
 
 def test_ours_whose_time_cannot_be_read_stays() -> None:
-    lost, good = ours(None, id_="lost"), ours("2026-11-22", id_="good")
+    lost, good = snapshot("lost", made=None), snapshot("good", made="2026-11-22")
     verdicts = judge([lost, good], Keep(last=1), now=NOW)
     assert [(v.snapshot.id, v.keep) for v in verdicts] == [("good", True), ("lost", True)]
     assert verdicts[1].reasons == ("left alone: its time cannot be read",)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WHOSE if kind != "ours"])
+@pytest.mark.parametrize(
+    "whose",
+    [
+        {"policy": None},
+        {"metadata": {"evs_snap_policy": "default"}},
+        {"name": "autobk_snapshot_1"},
+        {"name": "manualbk_snapshot_1"},
+        {"metadata": {"evs_snap_key": "k", "__system__enableActive": "true"}},
+    ],
+)
 @pytest.mark.parametrize("status", ["available", "error"])
-def test_others_and_the_backup_services_get_no_verdict(kind: str, status: str) -> None:
-    name, metadata = WHOSE[kind]
-    made = NOW - 400 * DAY
-    row = Snapshot(id="x", name=name, status=status, metadata=metadata, created_at=made)
+def test_others_and_the_backup_services_get_no_verdict(whose: dict[str, Any], status: str) -> None:
+    row = snapshot(made=400 * DAY, status=status, **whose)
     assert judge([row], Keep(last=1), now=NOW) == []
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from itertools import count, product
+from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.factories import volume
 
-from evs_snap.api.models import Volume
 from evs_snap.errors import AmbiguousError, SelectionError
 from evs_snap.plan.selection import Selection, find, is_id, select
+
+if TYPE_CHECKING:
+    from evs_snap.api.models import Volume
 
 NAMES = (None, "", "data-01", "data-02", "db", "Db", "shared", "shared", "[odd]")
 SERVERS: tuple[tuple[str, ...], ...] = ((), ("s1",), ("s2",), ("s1", "s2"))
@@ -23,17 +27,13 @@ PAIRS = (("env", None), ("env", "prod"), ("env", "dev"), ("tier", ""), ("owner",
 def disk(
     id_: str, name: str | None = None, *, servers: tuple[str, ...] = (), **metadata: str
 ) -> Volume:
-    attachments = [{"server_id": server} for server in servers]
-    return Volume.model_validate(
-        {"id": id_, "name": name, "attachments": attachments, "metadata": metadata}
-    )
+    return volume(id_, name=name, servers=servers, metadata=metadata)
 
 
 def _volumes(
     rows: list[tuple[str | None, tuple[str, ...], dict[str, str]]],
 ) -> list[Volume]:
-    numbers = count()
-    return [disk(f"v{next(numbers)}", name, servers=s, **meta) for name, s, meta in rows]
+    return [disk(f"v{n}", name, servers=s, **meta) for n, (name, s, meta) in enumerate(rows)]
 
 
 DISKS = st.lists(st.sampled_from(list(product(NAMES, SERVERS, METADATA))), max_size=8).map(_volumes)

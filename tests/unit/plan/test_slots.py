@@ -1,37 +1,26 @@
-"""Whether a disk has a slot left, who holds them, and what may go to make room."""
+"""Which snapshots hold a disk's slots, and which may be deleted to free one."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.factories import DAY, NOW, snapshot
 
-from evs_snap.api.models import Snapshot
 from evs_snap.plan.retention import Keep, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
-NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
-DAY = timedelta(days=1)
+if TYPE_CHECKING:
+    from evs_snap.api.models import Snapshot
+
+foreign = partial(snapshot, policy=None)
+NEW, MID, OLD = (snapshot(n, made=d * DAY) for n, d in (("new", 1), ("mid", 2), ("old", 3)))
+BAD = snapshot("bad", made=0 * DAY, status="error")
 
 
-def ours(id_: str, days: int | None, *, status: str = "available", name: str = "x") -> Snapshot:
-    return Snapshot(
-        id=id_,
-        name=name,
-        volume_id="v",
-        status=status,
-        metadata={"evs_snap_key": "k"},
-        created_at=None if days is None else NOW - days * DAY,
-    )
-
-
-def foreign(id_: str, days: int, *, status: str = "available") -> Snapshot:
-    made = NOW - days * DAY
-    return Snapshot(id=id_, volume_id="v", status=status, created_at=made)
-
-
-def giving_way(*snapshots: Snapshot, wanted: str = "") -> str | None:
-    row = replaceable(snapshots, policy="default", wanted=frozenset(wanted.split()))
+def replaced(*snapshots: Snapshot, besides: str = "") -> str | None:
+    row = replaceable(snapshots, policy="default", besides=frozenset(besides.split()))
     return row.id if row else None
 
 
@@ -39,89 +28,93 @@ def giving_way(*snapshots: Snapshot, wanted: str = "") -> str | None:
     "status", ["available", "creating", "deleting", "error", "error_deleting", "unknown"]
 )
 def test_a_snapshot_in_any_status_holds_a_slot(status: str) -> None:
-    rows = [ours("o", 1, status=status), foreign("f", 1, status=status)]
+    rows = [snapshot("o", made=DAY, status=status), foreign("f", made=DAY, status=status)]
     assert holders(rows) == rows
 
 
 def test_the_backup_services_snapshots_hold_none() -> None:
     rows = [
-        ours("a", 1, name="autobk_snapshot_1"),
-        ours("m", 1, name="manualbk_snapshot_1"),
-        Snapshot(id="s", metadata={"__system__enableActive": "true"}),
+        snapshot("a", made=DAY, name="autobk_snapshot_1"),
+        snapshot("m", made=DAY, name="manualbk_snapshot_1"),
+        snapshot(metadata={"__system__enableActive": "true"}),
     ]
     assert holders(rows) == []
 
 
 def test_what_is_given_up_is_told_in_the_order_in_which_it_goes() -> None:
     rows = [
-        ours("two", 2),
-        ours("bad", 1, status="error"),
-        ours("three", 3),
-        ours("zero", 0),
-        ours("undated", None, status="error"),
-        ours("busy", 9, status="creating"),
+        snapshot("two", made=2 * DAY),
+        snapshot("bad", made=DAY, status="error"),
+        snapshot("three", made=3 * DAY),
+        snapshot("zero", made=0 * DAY),
+        snapshot("undated", made=None, status="error"),
+        snapshot("busy", made=9 * DAY, status="creating"),
     ]
     verdicts = given_up(judge(rows, Keep(last=1), now=NOW))
     assert [v.snapshot.id for v in verdicts] == ["undated", "bad", "three", "two"]
 
 
-def test_the_oldest_gives_way_and_the_newest_never() -> None:
-    assert giving_way(ours("new", 1), ours("old", 3), ours("mid", 2)) == "old"
-    assert giving_way(ours("only", 1)) is None
-    assert giving_way() is None
+def test_the_oldest_is_replaced_and_the_newest_never() -> None:
+    assert replaced(NEW, OLD, MID) == "old"
+    assert replaced(NEW) is None
+    assert replaced() is None
 
 
-def test_what_the_rules_want_does_not_give_way() -> None:
-    rows = (ours("new", 1), ours("old", 3), ours("mid", 2))
-    assert giving_way(*rows, wanted="old") == "mid"
-    assert giving_way(*rows, wanted="old mid") is None
-    assert giving_way(*rows, wanted="old mid new") is None
+def test_what_the_rules_keep_is_not_replaced() -> None:
+    assert replaced(NEW, OLD, MID, besides="old") == "mid"
+    assert replaced(NEW, OLD, MID, besides="old mid") is None
+    assert replaced(NEW, OLD, MID, besides="old mid new") is None
 
 
-def test_of_two_made_in_the_same_second_one_gives_way() -> None:
-    assert giving_way(ours("b", 1), ours("a", 1)) == "a"
+def test_of_two_made_in_the_same_second_one_is_replaced() -> None:
+    assert replaced(snapshot("b", made=DAY), snapshot("a", made=DAY)) == "a"
 
 
 @pytest.mark.parametrize(
-    ("other", "gives_way"),
+    ("other", "is_replaced"),
     [
-        (foreign("f", 0), True),
-        (foreign("f", 9), False),
-        (foreign("f", 0, status="error"), False),
-        (foreign("f", 0, status="creating"), False),
-        (ours("backup", 0, name="autobk_snapshot_x"), False),
-        (ours("undated", None), False),
+        (foreign("f", made=0 * DAY), True),
+        (foreign("f", made=9 * DAY), False),
+        (foreign("f", made=0 * DAY, status="error"), False),
+        (foreign("f", made=0 * DAY, status="creating"), False),
+        (snapshot("backup", made=0 * DAY, name="autobk_snapshot_x"), False),
+        (snapshot("undated", made=None), False),
     ],
 )
-def test_a_newer_usable_one_must_stay(other: Snapshot, *, gives_way: bool) -> None:
-    assert giving_way(ours("own", 1), other) == ("own" if gives_way else None)
+def test_a_newer_usable_one_must_stay(other: Snapshot, *, is_replaced: bool) -> None:
+    assert replaced(snapshot("own", made=DAY), other) == ("own" if is_replaced else None)
 
 
-def test_one_in_error_gives_way_first_even_as_the_only_one() -> None:
-    assert giving_way(ours("new", 1), ours("old", 3), ours("bad", 0, status="error")) == "bad"
-    assert giving_way(ours("bad", 0, status="error")) == "bad"
+def test_one_in_error_is_replaced_first_even_as_the_only_one() -> None:
+    assert replaced(NEW, OLD, BAD) == "bad"
+    assert replaced(BAD) == "bad"
 
 
 @pytest.mark.parametrize("status", ["creating", "deleting", "error_deleting", "odd"])
-def test_what_evs_does_not_delete_does_not_give_way(status: str) -> None:
-    assert giving_way(ours("new", 1), ours("old", 3, status=status)) is None
+def test_what_evs_does_not_delete_is_not_replaced(status: str) -> None:
+    assert replaced(NEW, snapshot("old", made=3 * DAY, status=status)) is None
 
 
-def test_others_never_give_way() -> None:
-    hourly = {"evs_snap_key": "k", "evs_snap_policy": "hourly"}
+def test_others_are_never_replaced() -> None:
     rows = (
-        ours("new", 1),
-        foreign("f", 9),
-        foreign("bad", 9, status="error"),
-        ours("p", 9).model_copy(update={"metadata": hourly}),
-        ours("backup", 9, name="manualbk_snapshot_x"),
+        NEW,
+        foreign("f", made=9 * DAY),
+        foreign("bad", made=9 * DAY, status="error"),
+        snapshot("p", made=9 * DAY, policy="hourly"),
+        snapshot("backup", made=9 * DAY, name="manualbk_snapshot_x"),
     )
-    assert giving_way(*rows) is None
+    assert replaced(*rows) is None
 
 
 def test_the_refusal_names_who_holds_the_slots_oldest_first() -> None:
     error = limit_error(
-        [ours("o1", 1), foreign("f", 3), ours("o2", 2, status="error"), ours("o3", None)], limit=3
+        [
+            snapshot("o1", made=DAY),
+            foreign("f", made=3 * DAY),
+            snapshot("o2", made=2 * DAY, status="error"),
+            snapshot("o3", made=None),
+        ],
+        limit=3,
     )
     assert error.message == "the disk holds 4 of 3 snapshots; nothing was sent"
     assert error.details[0] == (
@@ -133,7 +126,7 @@ def test_the_refusal_names_who_holds_the_slots_oldest_first() -> None:
 
 
 def test_the_refusal_leaves_out_shares_of_nothing() -> None:
-    assert limit_error([foreign("f", 1)], limit=1).details[0] == "1 by others:"
-    assert limit_error([ours("o", 1)], limit=1).details[0] == (
+    assert limit_error([foreign("f", made=DAY)], limit=1).details[0] == "1 by others:"
+    assert limit_error([snapshot("o", made=DAY)], limit=1).details[0] == (
         "1 made by evs-snap (policy default):"
     )
