@@ -1,10 +1,11 @@
-"""How bytes travel: timeouts, repetition, size limits, and a trace of each request."""
+"""How requests are sent: time-outs, repetition, size limits, and a trace of each."""
 
 from __future__ import annotations
 
 import re
 import ssl
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     ConfigurationError,
-    EvsSnapError,
     NotSentError,
+    UnreachableError,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 ATTEMPTS = 4
 THROTTLED_ATTEMPTS = 7
-"""Tries after 429: the clouds measure by the minute (evs-api.md, section 7)."""
+"""Tries after 429: the clouds count by the minute ("over ratelimit,limit:100,time:1 minute")."""
 
 LONGEST_PAUSE = 60.0
 LARGEST_ANSWER = 64 * 2**20
@@ -52,13 +53,13 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     trace: Trace | None = None,
     app: WSGIApplication | None = None,
     timeout: httpx.Timeout = TIMEOUT,
-    announce: Callable[[str], None] = lambda _text: None,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
     ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
     the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
-    answers in place of the network. ``announce`` is told before each repetition.
+    answers in place of the network. ``note`` is told before each repetition.
     """
     if app is not None:
         wire, send = None, partial(_whole, httpx.WSGITransport(app=app).handle_request)
@@ -67,7 +68,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
         send = partial(_whole, partial(wire.send, stream=True))
     if trace is not None:
         send = partial(trace.send, send)
-    transport = RetryTransport(send, clock=clock, wire=wire, announce=announce)
+    transport = RetryTransport(send, clock=clock, wire=wire, note=note)
     return httpx.Client(transport=transport, timeout=timeout)
 
 
@@ -123,10 +124,10 @@ class RetryTransport(httpx.BaseTransport):
         *,
         clock: Clock,
         wire: httpx.Client | None = None,
-        announce: Callable[[str], None] = lambda _text: None,
+        note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._send = send
-        self._announce = announce
+        self._note = note
         self._clock = clock
         self._wire = wire
 
@@ -137,33 +138,36 @@ class RetryTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, read. Raises NotSentError, AnswerLostError, BadAnswerError."""
-        attempt = 0
-        while True:
-            attempt += 1
-            response, failure = None, None
-            try:
-                response = self._send(request)
-            except (httpx.TransportError, UnicodeError) as error:
-                failure = _worded(error, request)
+        for attempt in count(1):
+            outcome = self._outcome(request)
+            answer = outcome if isinstance(outcome, httpx.Response) else None
             pause = pause_before_retry(
                 attempt=attempt,
                 method=request.method,
                 repeatable=bool(request.extensions.get(REPEATABLE)),
-                status=response.status_code if response else None,
-                retry_after=response.headers.get("Retry-After") if response else None,
-                was_sent=not isinstance(failure, NotSentError),
+                status=answer.status_code if answer else None,
+                retry_after=answer.headers.get("Retry-After") if answer else None,
+                was_sent=not isinstance(outcome, NotSentError),
                 jitter=self._clock.jitter(),
             )
-            if pause is not None and not isinstance(failure, _HopelessError):
-                why = failure.message if failure else f"{request.url.host} is busy"
-                self._announce(f"{why}; trying again in {pause:.0f} s")
+            if pause is not None and not isinstance(outcome, _HopelessError):
+                why = f"{request.url.host} is busy" if answer else str(outcome)
+                self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
-                if prepare := request.extensions.get(BEFORE_REPEAT):
-                    prepare()
-            elif response is not None:
-                return response
-            elif failure is not None:
-                raise failure
+                if not self._clock.stop.asked:
+                    if prepare := request.extensions.get(BEFORE_REPEAT):
+                        prepare()
+                    continue
+            if isinstance(outcome, httpx.Response):
+                return outcome
+            raise outcome
+        raise AssertionError("unreachable")
+
+    def _outcome(self, request: httpx.Request) -> httpx.Response | UnreachableError:
+        try:
+            return self._send(request)
+        except (httpx.TransportError, UnicodeError) as error:
+            return _worded(error, request)
 
 
 class _HopelessError(NotSentError):
@@ -194,7 +198,7 @@ def _whole(send: Send, request: httpx.Request) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, content=b"".join(parts))
 
 
-def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> EvsSnapError:
+def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> UnreachableError:
     where = f"{request.method} {request.url.scheme}://{request.url.netloc.decode()}"
     why = str(error) or type(error).__name__
     if isinstance(error, UnicodeError | httpx.UnsupportedProtocol | httpx.LocalProtocolError):

@@ -78,7 +78,7 @@ def open_session(context: Context, *, workers: int = 1, cached: bool = True) -> 
         connections=workers + 2,
         trace=trace,
         app=app,
-        announce=lambda text: tell(" ", text) if is_watched(context) else None,
+        note=lambda text: tell(" ", text) if is_watched(context) else None,
     ) as http:
         yield Session(EvsClient(http, auth=auth), settings, http, auth)
 

@@ -53,6 +53,6 @@ def snapshots(
             or (s.created_at is not None and now - s.created_at > timedelta(seconds=older_than))
         )
     ]
-    rows.sort(key=lambda s: (str(s.created_at), s.id), reverse=True)
+    rows.sort(key=lambda s: s.age_key, reverse=True)
     names = {v.id: v.name or v.id for v in gathered.volumes}
     show_rows(context, rows, snapshot_columns(names, now=now), document=resource)
