@@ -83,12 +83,11 @@ def refusal(
     status: int,
     body: object,
     *,
-    headers: Mapping[str, str | bytes] | None = None,
+    headers: Mapping[str, str] | Mapping[bytes, bytes] | None = None,
     secrets: tuple[str, ...] = (),
 ) -> ServiceError:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    told = httpx.Headers([(k.encode(), v) for k, v in (headers or {}).items()])
-    response = httpx.Response(status, headers=told, content=raw)
+    response = httpx.Response(status, headers=headers, content=raw)
     return refused(response, doing="listing the disks", secrets=secrets)
 
 
