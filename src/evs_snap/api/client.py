@@ -1,7 +1,7 @@
 """EvsClient: one method for each API operation, typed rows out, refusals as errors.
 
-Sources: Cinder v3 and EVS API references, "querying details about all disks",
-"creating an EVS snapshot" and their neighbours; evs-api.md for what they leave out.
+Sources: https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "EVS disk" and
+"EVS snapshot" of https://docs.otc.t-systems.com/elastic-volume-service/api-ref/.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from evs_snap.api.models import DEFAULT_LIMIT, QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
-from evs_snap.api.refusals import read_fault, to_error
+from evs_snap.api.refusals import refused
 from evs_snap.errors import BadAnswerError, NotFoundError
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ class EvsClient:
         return [row for row in rows if name is None or row.name == name]
 
     def volume_summaries(self, *, name: str | None = None) -> list[VolumeSummary]:
-        """Return ID and name of all disks, or of those named exactly ``name``."""
+        """Return ID and name of all disks, or of those named exactly ``name``.
+
+        A page of this list is a tenth of the size of a page of ``volumes``. The program
+        itself needs the status of each disk, which only ``volumes`` tells.
+        """
         rows = self._rows("volumes", "volumes", VolumeSummary, {"name": name})
         return [row for row in rows if name is None or row.name == name]
 
@@ -82,30 +86,25 @@ class EvsClient:
         self,
         volume_id: str,
         *,
-        name: str,
-        description: str | None,
-        metadata: Mapping[str, str],
-        force: bool,
+        name: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        force: bool = False,
     ) -> Snapshot:
         """Ask for a snapshot; the service makes it after it has answered.
 
         ``force`` is needed for attached disks. After AnswerLostError, BadAnswerError or
         ServerError the snapshot may or may not have been made.
         """
-        wanted: dict[str, object] = {
-            "volume_id": volume_id,
+        given = {
             "name": name,
-            "metadata": dict(metadata),
+            "description": description,
+            "metadata": metadata if metadata is None else dict(metadata),
+            "force": force or None,
         }
-        if description is not None:
-            wanted["description"] = description
-        if force:
-            wanted["force"] = True
+        wanted = {"volume_id": volume_id, **{k: v for k, v in given.items() if v is not None}}
         answer = self.send(
-            "POST",
-            "snapshots",
-            body={"snapshot": wanted},
-            doing="creating the snapshot",
+            "POST", "snapshots", body={"snapshot": wanted}, doing="creating the snapshot"
         )
         return self._one(answer, "snapshot", Snapshot)
 
@@ -116,7 +115,7 @@ class EvsClient:
 
     def quota(self) -> QuotaSet:
         """Return the project's quotas and how much of them is used."""
-        # The literal "True": Cinder compares text.
+        # Cinder compares the text: it must be "True", with a capital T.
         path = f"os-quota-sets/{self.project_id}?usage=True"
         return self._one(self.send("GET", path, doing="reading the quotas"), "quota_set", QuotaSet)
 
@@ -176,13 +175,7 @@ class EvsClient:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise BadAnswerError(f"{doing}: {str(error) or type(error).__name__}") from error
         if not response.is_success:
-            fault = read_fault(
-                status=response.status_code,
-                headers=response.headers,
-                body=response.content,
-                secrets=self._auth.secrets,
-            )
-            raise to_error(fault, doing=doing)
+            raise refused(response, doing=doing, secrets=self._auth.secrets)
         return response
 
     @property

@@ -1,8 +1,10 @@
 """What the service says: typed, in UTC, and lenient about everything but IDs.
 
 One odd disk must not spoil a listing: a field of an unexpected type becomes its
-empty value, unknown fields and statuses pass. Sources: evs-api "querying details
-about all disks" and "querying details about all snapshots".
+empty value, unknown fields and statuses pass. Sources of the fields:
+https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_3033.html (disks),
+https://support.huaweicloud.com/intl/en-us/api-evs/CinderListSnapshotsDetailsV3.html (snapshots),
+https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2073.html (quotas).
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ STAMP_KEY = "evs_snap_key"
 STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 DEFAULT_POLICY = "default"
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def parse_time(value: object) -> datetime | None:
@@ -99,7 +103,7 @@ Identifier = Annotated[str, Field(min_length=1)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Attachment(_Wire):
@@ -170,6 +174,19 @@ class Snapshot(_Wire):
         """Whether a disk could be restored from it now."""
         return self.status == "available"
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the service failed to make it, or to delete it (``error_deleting``)."""
+        return self.status.startswith("error")
+
+    @property
+    def age_key(self) -> tuple[datetime, str]:
+        """What sorts the oldest first, those of one second by ID.
+
+        One without a date counts as the oldest, so that it is never taken for the newest.
+        """
+        return self.created_at or _LONG_AGO, self.id
+
 
 class QuotaUsage(_Wire):
     """One quota: ``limit`` -1 means none; None means the service did not say."""
@@ -194,7 +211,6 @@ Quota = Annotated[QuotaUsage, BeforeValidator(_quota)]
 
 
 class QuotaSet(_Wire):
-    """The project's quotas that a snapshot counts against; gigabytes are GiB."""
+    """The project's quota of snapshots."""
 
     snapshots: Quota = QuotaUsage()
-    gigabytes: Quota = QuotaUsage()

@@ -1,8 +1,10 @@
-"""Lists of any length, page by page: by marker, whatever the server's next link says.
+"""Lists of any length, page by page, by marker.
 
-The link's address is an internal host's on these clouds, and the token must not go there:
-it is only a sign that there is more. Source: EVS API reference, "querying details about all
-disks", parameters ``marker`` and ``limit``; evs-api.md, section 0.
+The next link of a page is only a sign that there is more. It is never followed: on these
+clouds it names an internal host (the samples show volume.localdomain.com:8776 and a
+172.28.x.x address), and the token must not go there. Source:
+https://docs.otc.t-systems.com/elastic-volume-service/api-ref/, "querying details about all
+disks", parameters ``marker`` and ``limit``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must not be seen, taken out of headers, bodies and text."""
+"""Takes secrets out of headers, bodies and texts before people see them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""What each refusal means: its error class, hence exit code, and what to do about it.
+"""What each refusal means: its error class, hence its exit code, and what to do about it.
 
-Source: evs-api.md, section 4, "Codes worth a branch", and the vendors' tables it cites.
+Sources of the codes:
+https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_0038.html (EVS),
+https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-errorcode.html (gateway),
+https://docs.otc.t-systems.com/identity-access-management/api-ref/appendix/error_codes.html (IAM).
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from evs_snap.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import httpx
+
 _SIGN_IN = "Check the user name, password, domain and project, or the token."
 _RIGHTS = (
     "Ask for evs:volumes:list/get and evs:snapshots:list/get/create/delete in this "
@@ -41,6 +46,20 @@ _QUOTA = (
 )
 _BILLING = "Look at the account in the console: it is frozen, in arrears or unverified."
 _LATER = "The service is at fault; try again later, and quote the request ID to it."
+
+MESSAGE_LENGTH = 400
+_KEYS = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
+_CODE = re.compile(r"[A-Za-z][\w-]{0,60}(?:\.[A-Za-z][\w-]{0,60})*\.\d{1,10}", re.ASCII)
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "x-openstack-request-id",
+    "x-compute-request-id",
+    "x-iam-trace-id",
+)
+
+RENEWABLE_CODES = frozenset({"Common.0013", "EVS.0002", "EVS.5401", "IAM.1108"})
+"""Refusals that a fresh token may cure, whatever their HTTP status."""
 
 # Codes that say more than their HTTP status.
 _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
@@ -122,24 +141,38 @@ _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
 }
 
 
-def to_error(fault: Fault, *, doing: str) -> ServiceError:
-    """Turn a fault into the error that carries its exit code and what to do.
+def refused(
+    response: httpx.Response,
+    *,
+    doing: str,
+    secrets: Iterable[str],
+    wrong_address: str | None = None,
+) -> ServiceError:
+    """Return the error for an answer that is no success. Never raises.
 
-    ``doing`` names the attempt in the user's words: "listing the disks".
+    ``doing`` names the attempt in the user's words: "listing the disks". A service that
+    repeats one of ``secrets`` in its message is not quoted with it. ``wrong_address`` is a
+    better hint than ours for an address that does not serve the API.
     """
+    fault = _read(response, secrets=secrets)
     kind, hint = _kind(fault)
     what = fault.message or "no explanation given"
     where = f"HTTP {fault.status}" + (f", {fault.code}" if fault.code else "")
     return kind(
         f"{doing}: the service refused ({where}): {what}",
-        hint=hint,
+        hint=(wrong_address if kind is WrongEndpointError else None) or hint,
         status=fault.status,
         code=fault.code,
         request_id=fault.request_id,
     )
 
 
-def _kind(fault: Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911 - a table
+def is_stale_token(error: ServiceError) -> bool:
+    """Return whether signing in anew is worth one try."""
+    return error.status == 401 or error.code in RENEWABLE_CODES  # noqa: PLR2004
+
+
+def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911 - a table
     known = _BY_CODE.get(fault.code or "")
     if known:
         return known
@@ -149,6 +182,8 @@ def _kind(fault: Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901,
             return SignInError, _SIGN_IN
         case 404 if fault.name == "itemNotFound":
             return NotFoundError, "It may have been deleted meanwhile."
+        case 404 if fault.name == "error" and "token" in text:
+            return SignInError, _SIGN_IN  # Keystone cannot read the token that signs in
         case 404 | 405 | 410:
             return WrongEndpointError, _ENDPOINT
         case 400 if "malformed request url" in text:
@@ -179,23 +214,8 @@ def _speaks_of_quota(text: str) -> bool:
     )
 
 
-MESSAGE_LENGTH = 400
-_KEYS = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
-_CODE = re.compile(r"[A-Za-z][\w-]{0,60}(?:\.[A-Za-z][\w-]{0,60})*\.\d{1,10}", re.ASCII)
-_REQUEST_ID = re.compile(r"[!-~]{1,128}")
-_REQUEST_ID_HEADERS = (
-    "x-request-id",
-    "x-openstack-request-id",
-    "x-compute-request-id",
-    "x-iam-trace-id",
-)
-
-RENEWABLE_CODES = frozenset({"Common.0013", "EVS.0002", "EVS.5401", "IAM.1108"})
-"""Refusals that a fresh token may cure, whatever their HTTP status."""
-
-
 @dataclass(frozen=True, slots=True)
-class Fault:
+class _Fault:
     """A refusal as the service worded it. ``name`` is Cinder's, as ``itemNotFound``."""
 
     status: int
@@ -204,20 +224,10 @@ class Fault:
     message: str
     request_id: str | None
 
-    @property
-    def may_be_stale_token(self) -> bool:
-        """Whether signing in anew is worth one try."""
-        return self.status == 401 or self.code in RENEWABLE_CODES  # noqa: PLR2004
 
-
-def read_fault(
-    *, status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str] = ()
-) -> Fault:
-    """Find code and message in any body, however malformed. Never raises.
-
-    A service that repeats one of ``secrets`` in its message is not quoted on it.
-    """
-    text = body.decode("utf-8-sig", errors="replace")
+def _read(response: httpx.Response, *, secrets: Iterable[str]) -> _Fault:
+    """Find code and message in any body, however malformed. Never raises."""
+    text = response.content.decode("utf-8-sig", errors="replace")
     name, code, message, request_id = None, None, text, None
     try:
         document = json.loads(text)
@@ -227,11 +237,10 @@ def read_fault(
         name, code, message = _told(document, otherwise=text)
     if isinstance(document, dict):
         request_id = _request_id(document.get("request_id"))
-    lowered = {key.lower(): value for key, value in headers.items()}
     for header in _REQUEST_ID_HEADERS:
-        request_id = request_id or _request_id(lowered.get(header))
-    return Fault(
-        status=status,
+        request_id = request_id or _request_id(response.headers.get(header))
+    return _Fault(
+        status=response.status_code,
         name=name,
         code=code,
         message=_one_line(message, secrets=tuple(secrets)),

@@ -1,4 +1,4 @@
-"""Each request told as it goes out and comes back, without secrets."""
+"""Tells people about each request and its answer (-v, -vv), without secrets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Trace:
-    """Tells each request in one line; with ``bodies``, headers and bodies too.
+    """Writes one line for each request; with ``bodies``, its headers and bodies too.
 
-    ``secrets`` are the values known to be secret at that moment.
+    ``secrets`` returns the values known to be secret at that moment.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
-"""How bytes travel: timeouts, repetition, size limits, and a trace of each request."""
+"""How requests are sent: time-outs, repetition, size limits, and a trace of each."""
 
 from __future__ import annotations
 
 import re
 import ssl
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     ConfigurationError,
-    EvsSnapError,
     NotSentError,
+    UnreachableError,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 ATTEMPTS = 4
 THROTTLED_ATTEMPTS = 7
-"""Tries after 429: the clouds measure by the minute (evs-api.md, section 7)."""
+"""Tries after 429: the clouds count by the minute ("over ratelimit,limit:100,time:1 minute")."""
 
 LONGEST_PAUSE = 60.0
 LARGEST_ANSWER = 64 * 2**20
@@ -137,33 +138,36 @@ class RetryTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, read. Raises NotSentError, AnswerLostError, BadAnswerError."""
-        attempt = 0
-        while True:
-            attempt += 1
-            response, failure = None, None
-            try:
-                response = self._send(request)
-            except (httpx.TransportError, UnicodeError) as error:
-                failure = _worded(error, request)
+        for attempt in count(1):
+            outcome = self._outcome(request)
+            answer = outcome if isinstance(outcome, httpx.Response) else None
             pause = pause_before_retry(
                 attempt=attempt,
                 method=request.method,
                 repeatable=bool(request.extensions.get(REPEATABLE)),
-                status=response.status_code if response else None,
-                retry_after=response.headers.get("Retry-After") if response else None,
-                was_sent=not isinstance(failure, NotSentError),
+                status=answer.status_code if answer else None,
+                retry_after=answer.headers.get("Retry-After") if answer else None,
+                was_sent=not isinstance(outcome, NotSentError),
                 jitter=self._clock.jitter(),
             )
-            if pause is not None and not isinstance(failure, _HopelessError):
-                why = failure.message if failure else f"{request.url.host} is busy"
+            if pause is not None and not isinstance(outcome, _HopelessError):
+                why = f"{request.url.host} is busy" if answer else str(outcome)
                 self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
-                if prepare := request.extensions.get(BEFORE_REPEAT):
-                    prepare()
-            elif response is not None:
-                return response
-            elif failure is not None:
-                raise failure
+                if not self._clock.stop.asked:
+                    if prepare := request.extensions.get(BEFORE_REPEAT):
+                        prepare()
+                    continue
+            if isinstance(outcome, httpx.Response):
+                return outcome
+            raise outcome
+        raise AssertionError("unreachable")
+
+    def _outcome(self, request: httpx.Request) -> httpx.Response | UnreachableError:
+        try:
+            return self._send(request)
+        except (httpx.TransportError, UnicodeError) as error:
+            return _worded(error, request)
 
 
 class _HopelessError(NotSentError):
@@ -194,7 +198,7 @@ def _whole(send: Send, request: httpx.Request) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, content=b"".join(parts))
 
 
-def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> EvsSnapError:
+def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> UnreachableError:
     where = f"{request.method} {request.url.scheme}://{request.url.netloc.decode()}"
     why = str(error) or type(error).__name__
     if isinstance(error, UnicodeError | httpx.UnsupportedProtocol | httpx.LocalProtocolError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from evs_snap.api.models import parse_time
-from evs_snap.api.refusals import read_fault
+from evs_snap.api.refusals import refused
 from evs_snap.errors import SignInError
 from evs_snap.settings.credentials import Keys
 
@@ -147,15 +147,12 @@ def _text(value: object) -> str:
 
 
 def _no_agency(answer: httpx.Response, *, secrets: Iterable[str] = ()) -> SignInError:
-    fault = read_fault(
-        status=answer.status_code, headers=answer.headers, body=answer.content, secrets=secrets
-    )
+    refusal = refused(answer, doing="this machine has no keys of an agency", secrets=secrets)
     return SignInError(
-        f"this machine has no keys of an agency (HTTP {fault.status}): "
-        f"{fault.message or 'no explanation given'}",
+        refusal.message,
         hint="Give the ECS an agency with rights to EVS in the console, "
         "or use a password or AK/SK.",
-        status=fault.status,
-        code=fault.code,
-        request_id=fault.request_id,
+        status=refusal.status,
+        code=refusal.code,
+        request_id=refusal.request_id,
     )

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from evs_snap.api.identity import BEFORE_REPEAT, Identity
-from evs_snap.api.refusals import read_fault, to_error
+from evs_snap.api.refusals import refused
 from evs_snap.auth.catalog import endpoint_base
 from evs_snap.auth.signer import sign
 from evs_snap.errors import (
@@ -22,7 +22,6 @@ from evs_snap.errors import (
     ServiceError,
     SignInError,
     ThrottledError,
-    WrongEndpointError,
 )
 from evs_snap.settings.addresses import evs_url, require_safe
 
@@ -152,13 +151,7 @@ class SignatureAuth(Identity):
     def _refusal_in(self, response: httpx.Response) -> ServiceError | None:
         if response.is_success:
             return None
-        fault = read_fault(
-            status=response.status_code,
-            headers=response.headers,
-            body=response.content,
-            secrets=self.secrets,
-        )
-        return to_error(fault, doing="signing in with AK/SK")
+        return refused(response, doing="signing in with AK/SK", secrets=self.secrets)
 
     def _prepare(self, request: httpx.Request, keys: Keys) -> None:
         if self._project_id is not None:
@@ -181,16 +174,12 @@ class SignatureAuth(Identity):
                 response = send(request)
                 request = flow.send(response)
         if not response.is_success:
-            fault = read_fault(
-                status=response.status_code,
-                headers=response.headers,
-                body=response.content,
+            raise refused(
+                response,
+                doing=f"looking up the project {name!r}",
                 secrets=self.secrets,
+                wrong_address="Check OS_AUTH_URL: it must be the address of IAM.",
             )
-            error = to_error(fault, doing=f"looking up the project {name!r}")
-            if isinstance(error, WrongEndpointError):
-                error.hint = "Check OS_AUTH_URL: it must be the address of IAM."
-            raise error
         return _only_project(response.content, name=name)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SERVICE_TYPES = ("volumev3", "evs", "block-storage", "volumev2", "volume")
-"""Catalog types that mean EVS, best first (evs-api.md, section 5.4)."""
+"""Catalog types that mean EVS, best first: Cinder's own names and the one of these clouds."""
 
 
 def find_endpoint(catalog: object, *, region: str | None, interface: str) -> str:

@@ -1,7 +1,8 @@
 """Signing in at Keystone (IAM): a scoped token, the catalog, and renewal when refused.
 
-Source: Keystone v3 "password authentication with scoped authorization"; IAM API
-reference "obtaining a user token"; evs-api.md, sections 5.1 and 5.4.
+Sources: https://docs.openstack.org/api-ref/identity/v3/ ("password authentication with scoped
+authorization") and https://docs.otc.t-systems.com/identity-access-management/api-ref/
+("obtaining a user token").
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
 
 from evs_snap.api.identity import REPEATABLE, Identity
 from evs_snap.api.models import parse_time
-from evs_snap.api.refusals import Fault, read_fault, to_error
+from evs_snap.api.refusals import is_stale_token, refused
 from evs_snap.auth.cache import Session, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
 from evs_snap.errors import (
@@ -25,7 +25,6 @@ from evs_snap.errors import (
     EvsSnapError,
     ServerError,
     ServiceError,
-    WrongEndpointError,
 )
 from evs_snap.settings.addresses import require_safe
 from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 
     from evs_snap.clock import Clock
     from evs_snap.settings import Settings
-
-
-_UNAUTHORIZED = 401
-_NOT_FOUND = 404
 
 
 class KeystoneAuth(Identity):
@@ -87,18 +82,18 @@ class KeystoneAuth(Identity):
         session = yield from self._current(refused=None)
         self._put_token(request, session)
         response = yield request
-        if response.is_success or not self._fault(response).may_be_stale_token:
+        if response.is_success or not is_stale_token(self._refused(response)):
             return
         renewed = yield from self._current(refused=session)
         self._put_token(request, renewed)
         response = yield request
         if response.is_success:
             return
-        fault = self._fault(response)
-        if fault.may_be_stale_token:
+        refusal = self._refused(response, doing="using the new token")
+        if is_stale_token(refusal):
             # A token just fetched will not do either: no thread need try another.
             with self._lock:
-                self._refusal = to_error(fault, doing="using the new token")
+                self._refusal = refusal
 
     def _put_token(self, request: httpx.Request, session: Session) -> None:
         place = httpx.URL(session.endpoint)
@@ -133,7 +128,7 @@ class KeystoneAuth(Identity):
     def _sign_in(self) -> Generator[httpx.Request, httpx.Response, Session]:
         response = yield token_request(self._settings)
         if not response.is_success:
-            raise self._refused(self._fault(response))
+            raise self._refused(response, doing=f"signing in at {self._settings.auth_url}")
         token = response.headers.get("X-Subject-Token")
         try:
             document = json.loads(response.content)["token"]
@@ -156,15 +151,13 @@ class KeystoneAuth(Identity):
             roles=_role_names(document.get("roles")),
         )
 
-    def _refused(self, fault: Fault) -> ServiceError:
-        doing = f"signing in at {self._settings.auth_url}"
-        if fault.status == _NOT_FOUND and "token" in fault.message.lower():
-            # So Keystone answers a token that it cannot read.
-            fault = replace(fault, status=_UNAUTHORIZED)
-        error = to_error(fault, doing=doing)
-        if isinstance(error, WrongEndpointError):
-            error.hint = "Check OS_AUTH_URL: it must be the address of Keystone v3 (IAM)."
-        return error
+    def _refused(self, response: httpx.Response, *, doing: str = "") -> ServiceError:
+        return refused(
+            response,
+            doing=doing,
+            secrets=self.secrets,
+            wrong_address="Check OS_AUTH_URL: it must be the address of Keystone v3 (IAM).",
+        )
 
     def _endpoint(self, catalog: object) -> str:
         settings = self._settings
@@ -173,14 +166,6 @@ class KeystoneAuth(Identity):
         )
         require_safe(url, allow_http=settings.allow_http, what="the volume endpoint")
         return endpoint_base(url)
-
-    def _fault(self, response: httpx.Response) -> Fault:
-        return read_fault(
-            status=response.status_code,
-            headers=response.headers,
-            body=response.content,
-            secrets=self.secrets,
-        )
 
     @property
     def _secret(self) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evs_snap.runs.gather import Gathered
 
 SKEW_ALLOWED = 15 * 60
-"""Seconds that a signed request's date may be off (evs-api.md, section 5.2)."""
+"""Seconds that a signed request's date may be off: the gateway refuses with APIGW.0301 beyond."""
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})

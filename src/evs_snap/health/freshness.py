@@ -92,7 +92,7 @@ def _judge(
         return Level.CRITICAL, f"newest is {_told(age)} old"
     if len(made) < min_count:
         return Level.CRITICAL, f"has {len(made)} of {min_count} usable snapshots"
-    broken = sum(s.policy is not None and s.status.startswith("error") for s in of_disk)
+    broken = sum(s.policy is not None and s.is_broken for s in of_disk)
     if broken:
         return Level.WARNING, f"has {broken} in error"
     return Level.OK, ""

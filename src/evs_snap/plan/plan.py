@@ -118,7 +118,7 @@ def _reused(
     ]
     if not made:
         return None
-    best = min(made, key=lambda s: (not s.is_usable, str(s.created_at), s.id))
+    best = min(made, key=lambda s: (not s.is_usable, s.age_key))
     return DiskPlan(volume, reuse=best, reasons=(f"already made for {bucket}",))
 
 

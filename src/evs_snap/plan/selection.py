@@ -116,7 +116,7 @@ def newest_first(
         and status in {None, s.status}
         and (before is None or (s.created_at is not None and s.created_at < before))
     ]
-    return sorted(found, key=lambda s: (str(s.created_at), s.id), reverse=True)
+    return sorted(found, key=lambda s: s.age_key, reverse=True)
 
 
 def is_id(text: str) -> bool:

@@ -67,9 +67,9 @@ def replaceable(
     broken = [s for s in own if not s.is_usable]
     if broken:
         return min(broken, key=lambda s: s.id)
-    oldest = min((s for s in own if s.created_at), key=_age, default=None)
+    oldest = min((s for s in own if s.created_at), key=lambda s: s.age_key, default=None)
     usable = [s for s in snapshots if s.is_usable and not s.is_system and s.created_at]
-    newer = any(_age(s) > _age(oldest) for s in usable) if oldest else False
+    newer = any(s.age_key > oldest.age_key for s in usable) if oldest else False
     return oldest if newer else None
 
 
@@ -77,24 +77,19 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
     """Return an error that says who holds the slots, and three ways to go on."""
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
-    broken = sum(s.status.startswith("error") for s in held)
+    broken = sum(s.is_broken for s in held)
     shares = [
         f"{len(ours)} made by evs-snap (policy {', '.join(policies)})" if ours else "",
         f"{len(held) - len(ours)} by others" if len(ours) < len(held) else "",
         f"{broken} of them in error" if broken else "",
     ]
-    oldest_first = sorted(held, key=_age)
+    oldest_first = sorted(held, key=lambda s: s.age_key)
     return LimitError(
         f"the disk holds {len(held)} of {limit} snapshots; nothing was sent",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
         hint="Three ways out: delete one (evs-snap delete ID); let evs-snap replace its own "
         "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N).",
     )
-
-
-def _age(snapshot: Snapshot) -> tuple[str, str]:
-    """Return a key that sorts the oldest first; the ID decides within one second."""
-    return str(snapshot.created_at), snapshot.id
 
 
 def _holder(snapshot: Snapshot) -> str:

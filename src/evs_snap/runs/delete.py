@@ -176,4 +176,4 @@ def _newest(rows: Iterable[Snapshot], removals: Sequence[Removal]) -> Snapshot |
     """Return the newest usable one that is not to be removed."""
     going = {removal.snapshot.id for removal in removals}
     staying = [s for s in rows if s.is_usable and not s.is_system and s.id not in going]
-    return max(staying, key=lambda s: (str(s.created_at), s.id), default=None)
+    return max(staying, key=lambda s: s.age_key, default=None)

@@ -122,7 +122,7 @@ def choose(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Cho
         and row.metadata.get(STAMP_BUCKET) == bucket
     ]
     running = [s for s in (*ours.values(), *others) if s.status in {"available", "creating"}]
-    first = min(running, key=lambda s: (str(s.created_at), s.id))
+    first = min(running, key=lambda s: s.age_key)
     undecided = [s for s in running if not s.is_usable and (s.id in ours or s.id == first.id)]
     if undecided:
         return Choice(made, undecided=tuple(undecided))

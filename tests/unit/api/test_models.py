@@ -155,6 +155,24 @@ def test_our_stamp_makes_a_snapshot_ours() -> None:
     assert Snapshot.model_validate({"id": "s", "metadata": unnamed}).policy == "default"
 
 
+def test_an_undated_snapshot_sorts_as_the_oldest_and_never_as_the_newest() -> None:
+    """found: text was compared, and "None" sorts after every date."""
+    later = MOMENT.replace(year=2027)
+    rows = [
+        Snapshot(id=id_, created_at=made)
+        for id_, made in (("late", later), ("b", MOMENT), ("undated", None), ("a", MOMENT))
+    ]
+    assert [s.id for s in sorted(rows, key=lambda s: s.age_key)] == ["undated", "a", "b", "late"]
+
+
+@pytest.mark.parametrize(
+    ("status", "broken"),
+    [("error", True), ("error_deleting", True), ("available", False), ("creating", False)],
+)
+def test_a_status_of_error_means_broken(status: str, *, broken: bool) -> None:
+    assert Snapshot(id="s", status=status).is_broken is broken
+
+
 @pytest.mark.parametrize(
     ("quota", "free"),
     [

@@ -52,9 +52,9 @@ def test_a_failure_is_told_and_passed_on(error: Exception) -> None:
 
 
 def test_headers_and_bodies_are_told_on_demand() -> None:
-    request = httpx.Request("POST", URL, json={"snapshot": {"name": "n"}})
+    request = httpx.Request("POST", URL, json={"user": {"name": "n", "password": "p4ss"}})
     lines = told(httpx.Response(202, json={"id": "s"}), request=request)
-    assert '> {"snapshot": {"name": "n"}}' in lines
+    assert '> {"user": {"name": "n", "password": "***"}}' in lines
     assert '< {"id": "s"}' in lines
     assert "> host: evs.example.com" in lines
 

@@ -120,9 +120,9 @@ def test_the_refusal_names_who_holds_the_slots_oldest_first() -> None:
     assert error.details[0] == (
         "3 made by evs-snap (policy default), 1 by others, 1 of them in error:"
     )
-    assert [line.split()[0] for line in error.details[1:]] == ["f", "o2", "o1", "o3"]
-    assert error.details[1].split()[:4] == ["f", "2026-11-20", "available", "others'"]
-    assert error.details[4].split()[:4] == ["o3", "unknown", "available", "ours"]
+    assert [line.split()[0] for line in error.details[1:]] == ["o3", "f", "o2", "o1"]
+    assert error.details[2].split()[:4] == ["f", "2026-11-20", "available", "others'"]
+    assert error.details[1].split()[:4] == ["o3", "unknown", "available", "ours"]
 
 
 def test_the_refusal_leaves_out_shares_of_nothing() -> None:
