@@ -83,7 +83,7 @@ def test_a_dry_run_needs_no_yes_changes_nothing_and_says_what_the_run_does(
     real = run(f"{command} -y").json
     assert by_action(dry.json, "planned") == by_action(real, "deleted") == old[:2]
     assert by_action(dry.json, "kept") == by_action(real, "kept")
-    assert dry.json["items"][0]["reasons"] == ["would delete", "kept by no choose"]
+    assert dry.json["items"][0]["reasons"] == ["would delete", "kept by no rule"]
 
 
 def test_where_nobody_can_be_asked_it_needs_a_yes(

@@ -64,7 +64,7 @@ def test_a_rotation_makes_one_and_deletes_what_no_rule_keeps(
     reasons = {i["snapshot"]["id"]: i["reasons"] for i in record["items"]}
     assert reasons[made] == ["slot 4 of 7", "last 1"]
     assert reasons[old[2]] == ["last 2"]
-    assert reasons[old[0]] == ["kept by no choose"]
+    assert reasons[old[0]] == ["kept by no rule"]
 
 
 def test_nothing_is_deleted_before_the_new_one_is_seen_available(
@@ -196,7 +196,7 @@ def test_a_snapshot_that_ends_in_error_deletes_nothing(
     failed = run(command, exit_code=1)
     assert failed.json["summary"] == {"failed": 1, "kept": 3}
     assert not [line for line in requests(failed.stderr) if line.startswith("DELETE")]
-    spared = [i for i in failed.json["items"] if "kept by no choose" in i["reasons"]]
+    spared = [i for i in failed.json["items"] if "kept by no rule" in i["reasons"]]
     assert [i["snapshot"]["id"] for i in spared] == old
     assert all("nothing is deleted after a failure" in i["reasons"][-1] for i in spared)
     assert set(old) < held(pretend, "will-fail")
@@ -257,7 +257,7 @@ def test_a_disk_full_of_ours_is_rotated_by_what_the_rules_gave_up(
     first = record["items"][0]
     assert (first["action"], first["reasons"]) == (
         "deleted",
-        ["to make room", "given up by the rules"],
+        ["to free a slot", "given up by the rules"],
     )
     assert len(held(pretend)) == 3
 
@@ -281,7 +281,7 @@ def test_with_on_limit_replace_the_oldest_unwanted_one_gives_way(
     (made,) = by_action(record, "created")
     assert gone == "4d415380-669c-4a13-a621-fe399009184a"
     assert held(pretend, "full-01") == before - {gone} | {made}
-    assert record["items"][0]["reasons"] == ["to make room", "oldest of policy default"]
+    assert record["items"][0]["reasons"] == ["to free a slot", "oldest of policy default"]
 
 
 def test_a_limit_lowered_below_what_is_held_is_reached_at_once(
