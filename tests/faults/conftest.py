@@ -15,6 +15,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -140,6 +141,11 @@ class Service:
         """The service's own time."""
         return (self._due or self.fake.moment) + self.skew
 
+    @property
+    def date(self) -> str:
+        """The service's own time, as its Date header."""
+        return format_datetime(self.now, usegmt=True)
+
     # -- what a test says --------------------------------------------------------------
 
     def mishap(  # noqa: PLR0913 - the fields of a Mishap
@@ -249,7 +255,8 @@ class Service:
             if broken.how == "stall":
                 self.fake.advance(_STALLED)
             raise broken.as_httpx() from broken
-        start_response(f"{response.status_code} made up", list(response.headers.items()))
+        headers = {"Date": self.date, **response.headers}
+        start_response(f"{response.status_code} made up", list(headers.items()))
         return [response.content]
 
     def _is_expired(self, request: httpx.Request) -> bool:
@@ -420,6 +427,7 @@ class _Handler(BaseHTTPRequestHandler):
         head = [f"HTTP/1.1 {response.status_code} made up"]
         named = {k.lower(): v for k, v in response.headers.items()}
         named["content-length"] = str(len(response.content))
+        named["date"] = self.server.service.date
         head += [f"{name}: {value}" for name, value in named.items()]
         body = response.content[: int(len(response.content) * part)]
         self.wfile.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)

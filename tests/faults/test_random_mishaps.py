@@ -244,6 +244,8 @@ def _check_rotated(
     gone = scene.gone(disk)
     seen["snapshots rotated out"] += len(gone)
     fresh = [s.model_copy(update={"metadata": {"evs_snap_key": "k"}}) for s in scene.new(disk)][:1]
+    if scene.service.drops_metadata:
+        fresh = []  # without our stamp it is nobody's, and no rule counts it
     own = [s.model_copy(update={"status": s.status}) for s in scene.own(disk)]
     dropped = {
         v.snapshot.id for v in judge([*own, *fresh], keep, now=scene.service.now) if not v.keep
@@ -253,7 +255,13 @@ def _check_rotated(
     left = [s for s in scene.service.left(disk) if s.is_usable]
     assert left or not any(s.is_usable for s in own), "the last good one is gone"
     if record.exit_code == 0:
-        assert gone == dropped - {s.id for s in fresh}, "exit 0, and not all is deleted"
+        later = {
+            item.snapshot.id
+            for item in record.items
+            if item.snapshot and "left to the next run" in item.reasons
+        }
+        missed = dropped - {s.id for s in fresh} - gone
+        assert missed <= later, "exit 0, and not all is deleted"
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -7,6 +7,8 @@ Sources: https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_AS_GOOD = timedelta(seconds=5)
+
+
 class EvsClient:
     """The project's disks and snapshots. Safe to share between threads.
 
@@ -43,6 +48,7 @@ class EvsClient:
         self._auth = auth
         self.clock = clock
         """Time and chance, for all that is done with this client."""
+        self._ahead = timedelta()
         self.limit = limit
         """How many snapshots a disk may hold in this cloud."""
         self._base: str | None = None
@@ -174,9 +180,24 @@ class EvsClient:
             response = self._http.send(request, auth=self._auth)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise BadAnswerError(f"{doing}: {str(error) or type(error).__name__}") from error
+        self._read_date(response.headers.get("Date"))
         if not response.is_success:
             raise refused(response, doing=doing, secrets=self._auth.secrets)
         return response
+
+    @property
+    def service_now(self) -> datetime:
+        """The time (UTC) by the Date header of the service's last answer; else this machine's."""
+        return self.clock.now() + self._ahead
+
+    def _read_date(self, date: str | None) -> None:
+        try:
+            told = parsedate_to_datetime(date or "").astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
+            return
+        ahead = told - self.clock.now()
+        # The header counts whole seconds, and was on its way: so near, our clock is as good.
+        self._ahead = ahead if abs(ahead) > _AS_GOOD else timedelta()
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
     )
     work = Work(
         client=evs,
-        locks=_locks(evs, wait=lock_wait),
+        locks=_locks(evs, wait=lock_wait, progress=progress),
         progress=progress,
         parallel=parallel,
         timeout=timeout if wait else None,
@@ -92,11 +92,11 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
             gathered.volumes,
             gathered.by_volume,
             request,
-            now=work.clock.now(),
+            now=evs.service_now,
             new_id=work.clock.new_id,
         )
         command = "rotate" if keep else "create"
-        return _applied(work, plans, held, command=command)
+        return _applied(work, plans, held, command=command, keep=keep, policy=policy)
 
 
 def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
@@ -118,7 +118,7 @@ def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
     check_policy(policy)
     work = Work(
         client=evs,
-        locks=_locks(evs, wait=lock_wait),
+        locks=_locks(evs, wait=lock_wait, progress=progress),
         progress=progress,
         confirm=confirm,
         timeout=DELETE_TIMEOUT,
@@ -126,12 +126,12 @@ def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
     )
     with _gathered(work, selection or Selection(volumes=volumes)) as (gathered, held):
         plans = plan_prune(
-            gathered.volumes, gathered.by_volume, keep, policy=policy, now=work.clock.now()
+            gathered.volumes, gathered.by_volume, keep, policy=policy, now=evs.service_now
         )
         going = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
         if going and not work.dry_run and not work.confirm(going):
             return RunRecord("prune", tuple(_declined(item) for item in going))
-        return _applied(work, plans, held, command="prune")
+        return _applied(work, plans, held, command="prune", keep=keep, policy=policy)
 
 
 def delete_snapshots(
@@ -150,7 +150,7 @@ def delete_snapshots(
     """
     work = Work(
         client=evs,
-        locks=_locks(evs, wait=lock_wait),
+        locks=_locks(evs, wait=lock_wait, progress=progress),
         progress=progress,
         confirm=confirm,
         dry_run=dry_run,
@@ -171,9 +171,13 @@ def delete_snapshots(
         )
 
 
-def _locks(evs: EvsClient, *, wait: float) -> DiskLocks:
+def _locks(evs: EvsClient, *, wait: float, progress: Progress) -> DiskLocks:
     return DiskLocks(
-        state_folder(os.environ) / "locks", project_id=evs.project_id, wait=wait, clock=evs.clock
+        state_folder(os.environ) / "locks",
+        project_id=evs.project_id,
+        wait=wait,
+        clock=evs.clock,
+        progress=progress,
     )
 
 
@@ -225,7 +229,15 @@ def _gathered(work: Work, selection: Selection) -> Iterator[tuple[Gathered, Held
         yield gathered, held
 
 
-def _applied(work: Work, plans: Sequence[DiskPlan], held: Held, *, command: str) -> RunRecord:
+def _applied(
+    work: Work,
+    plans: Sequence[DiskPlan],
+    held: Held,
+    *,
+    command: str,
+    keep: Keep | None,
+    policy: str,
+) -> RunRecord:
     if work.dry_run:
         items = [item for plan in plans for item in planned(plan)]
         return RunRecord(command, tuple(items), dry_run=True)
@@ -235,5 +247,5 @@ def _applied(work: Work, plans: Sequence[DiskPlan], held: Held, *, command: str)
         else plan
         for plan in plans
     ]
-    items = carry_out(work, plans)
+    items = carry_out(work, plans, keep=keep, policy=policy)
     return RunRecord(command, tuple(items), signal_code=work.stop.code)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY
 from evs_snap.errors import (
     EvsSnapError,
     InterruptedRunError,
+    QuotaError,
     SnapshotFailedError,
     WaitTimeoutError,
 )
+from evs_snap.plan.plan import judged_again
 from evs_snap.runs.delete import delete_all
 from evs_snap.runs.duplicates import DUPLICATE_TIMEOUT, keep_one
 from evs_snap.runs.report import Action, Item, failed, kept, refused, spared
 from evs_snap.runs.submit import submit
-from evs_snap.runs.wait import await_available
+from evs_snap.runs.wait import PASSING, await_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from evs_snap.api.models import Snapshot
-    from evs_snap.plan.plan import DiskPlan
+    from evs_snap.plan.plan import DiskPlan, Removal
+    from evs_snap.plan.request import NewSnapshot
+    from evs_snap.plan.retention import Keep
     from evs_snap.runs.work import Work
 
 T = TypeVar("T")
@@ -52,32 +57,56 @@ class DiskRun:
         return (*self.before, *((self.made,) if self.made else ()), *self.after)
 
 
-def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
-    """Carry plans out; return what became of each step. No disk's failure stops another."""
+def carry_out(
+    work: Work, plans: Sequence[DiskPlan], *, keep: Keep | None, policy: str
+) -> list[Item]:
+    """Carry plans out; return what became of each step. No disk's failure stops another.
+
+    ``keep`` and ``policy`` are what the plans were made with: before each deletion the
+    rules judge again what is there.
+    """
     work.stop.begin()
     work.progress(f"working on {len(plans)} disks")
-    runs = _each(work, plans, _begin, not_begun=_not_begun)
+    runs = _each(work, plans, partial(_begin, work), not_begun=_not_begun)
     if work.timeout is not None:
-        runs = _seen_through(work, runs, timeout=work.timeout)
-    else:
-        # What took more than one POST may be two, and is seen through all the same.
-        runs = [
-            _seen_through(work, [run], timeout=DUPLICATE_TIMEOUT)[0] if run.posts > 1 else run
-            for run in runs
-        ]
+        return _items(_seen_through(work, runs, timeout=work.timeout, keep=keep, policy=policy))
+    alone = partial(_seen_through, work, timeout=DUPLICATE_TIMEOUT, keep=keep, policy=policy)
+    return _items([run for r in runs for run in (alone([r]) if _has_duplicate(work, r) else [r])])
+
+
+def _items(runs: Sequence[DiskRun]) -> list[Item]:
     return [item for run in runs for item in run.items]
 
 
-def _seen_through(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
+def _has_duplicate(work: Work, run: DiskRun) -> bool:
+    """Whether two may be there where nobody asked to wait: that is seen through all the same."""
+    new, made = run.plan.new, run.made
+    if new is None or made is None or made.snapshot is None or made.error is not None:
+        return False
+    if run.posts > 1:
+        return True
+    if made.action is not Action.CREATED or STAMP_BUCKET not in new.metadata:
+        return False
+    try:
+        rows = work.snapshots_of(new.volume.id).values()
+    except EvsSnapError:
+        return True
+    return any(row.id != made.snapshot.id and new.is_for_same_period(row) for row in rows)
+
+
+def _seen_through(
+    work: Work, runs: Sequence[DiskRun], *, timeout: float, keep: Keep | None, policy: str
+) -> list[DiskRun]:
     runs = _await(work, runs, timeout=timeout)
-    return _each(work, runs, _finish, not_begun=_unfinished)
+    finish = partial(_finish, work, keep=keep, policy=policy)
+    return _each(work, runs, finish, not_begun=_unfinished)
 
 
 def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     """Free a slot and ask for the snapshot, or take the one that is there already."""
     if plan.refusal is not None:
         return DiskRun(plan, made=refused(plan))
-    run = DiskRun(plan, before=delete_all(work, plan, plan.free_slots))
+    run = DiskRun(plan, before=delete_all(work, plan.volume, plan.free_slots))
     if plan.reuse is not None:
         return replace(run, made=Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is None or not run.is_well:
@@ -88,15 +117,28 @@ def _begin(work: Work, plan: DiskPlan) -> DiskRun:
     try:
         done = submit(work, plan.new)
     except EvsSnapError as error:
-        return replace(run, made=failed(item, error))
+        other = _of_another_run(work, plan.new) if isinstance(error, QuotaError) else None
+        return replace(run, made=other or failed(item, error))
     if done.snapshot.metadata.get(STAMP_KEY) != plan.new.key:
-        note = "the service dropped our stamp: no choose will ever delete it"
-        item = replace(item, reasons=(*item.reasons, note))
+        reason = "the service dropped our stamp: no rule will ever delete it"
+        item = replace(item, reasons=(*item.reasons, reason))
     item = replace(item, snapshot=done.snapshot)
-    if done.snapshot.status.startswith("error"):  # found so, after a lost answer
+    if done.snapshot.is_broken:  # found so, after a lost answer
         ended = f"snapshot {done.snapshot.id} ended in status {done.snapshot.status!r}"
         item = failed(item, SnapshotFailedError(ended, hint="Delete it, and try again."))
     return replace(run, made=item, posts=done.posts)
+
+
+def _of_another_run(work: Work, new: NewSnapshot) -> Item | None:
+    """Return the same period's snapshot, where another machine took the last slot for it."""
+    try:
+        rows = work.snapshots_of(new.volume.id).values()
+    except EvsSnapError:
+        return None
+    found = min(filter(new.is_for_same_period, rows), key=lambda s: s.age_key, default=None)
+    if found is None:
+        return None
+    return Item(Action.REUSED, new.volume, found, ("another run made it at the same time",))
 
 
 def _await(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskRun]:
@@ -122,7 +164,7 @@ def _settled(run: DiskRun, results: Mapping[str, Snapshot | EvsSnapError]) -> Di
     return replace(run, made=made)
 
 
-def _finish(work: Work, run: DiskRun) -> DiskRun:
+def _finish(work: Work, run: DiskRun, *, keep: Keep | None, policy: str) -> DiskRun:
     """With a usable snapshot there: see that it is the only one, then prune."""
     if not run.is_well:
         return _unfinished(run, why="nothing is deleted after a failure")
@@ -132,21 +174,73 @@ def _finish(work: Work, run: DiskRun) -> DiskRun:
             made = keep_one(work, made, new, made.snapshot, posts=run.posts)
         except EvsSnapError as error:
             return replace(run, made=failed(made, error))
-    pruned = delete_all(work, run.plan, run.plan.prune, made=made)
-    return replace(run, made=made, after=(*pruned, *kept(run.plan)))
+    if keep is None:
+        return replace(run, made=made)
+    return _pruned(work, replace(run, made=made), keep, policy=policy)
+
+
+def _pruned(work: Work, run: DiskRun, keep: Keep, *, policy: str) -> DiskRun:
+    """Delete what both the plan and the rules give up, judging what is there before each."""
+    new = run.made.snapshot if run.made else None
+    plan = run.plan
+
+    def stays(rows: dict[str, Snapshot], removal: Removal) -> str | None:
+        nonlocal plan
+        if new is not None and new.id not in rows:
+            seen = work.snapshot(new.id)  # a list may lag behind
+            if seen is None:
+                return "the new snapshot is gone"
+            rows[seen.id] = seen
+        plan = judged_again(
+            run.plan,
+            list(rows.values()),
+            keep,
+            policy=policy,
+            now=work.client.service_now,
+            new_id=new.id if new else None,
+        )
+        given_up = {r.snapshot.id for r in plan.prune}
+        if removal.snapshot.id in rows and removal.snapshot.id not in given_up:
+            return "the rules keep it now"
+        return None
+
+    removed = delete_all(work, plan.volume, plan.prune, stays=stays)
+    told = {item.snapshot.id for item in removed if item.snapshot}
+    kept_now = [item for item in kept(plan) if item.snapshot and item.snapshot.id not in told]
+    run = replace(run, after=(*removed, *kept_now))
+    if new is None or not any(item.action is Action.DELETED for item in removed):
+        return run
+    return _still_there(work, run, new)
+
+
+def _still_there(work: Work, run: DiskRun, new: Snapshot) -> DiskRun:
+    """See that the new snapshot outlived the deletions."""
+    assert run.made is not None  # noqa: S101 - for the type checker
+    try:
+        found = work.snapshot(new.id)
+    except PASSING:
+        return run  # it was seen usable, and nothing says otherwise
+    if found is not None and found.is_usable:
+        return run
+    state = f"is {found.status!r}" if found else "is gone"
+    error = SnapshotFailedError(
+        f"snapshot {new.id} was usable and {state}: somebody else deletes this disk's snapshots",
+        hint="Find out who does; then run again.",
+    )
+    return replace(run, made=failed(run.made, error))
 
 
 def _each(
     work: Work,
     things: Sequence[T],
-    step: Callable[[Work, T], R],
+    step: Callable[[T], R],
     *,
     not_begun: Callable[[T], R],
 ) -> list[R]:
     """Take the step for each, side by side; order as given. After a stop, none is begun."""
 
     def one(thing: T) -> R:
-        return not_begun(thing) if work.stop.asked else step(work, thing)
+        return not_begun(thing) if work.stop.asked else step(thing)
 
     with ThreadPoolExecutor(max_workers=work.parallel) as pool:
         futures: list[Future[R]] = [pool.submit(one, thing) for thing in things]

@@ -15,16 +15,16 @@ from evs_snap.errors import (
     SnapshotFailedError,
     WaitTimeoutError,
 )
-from evs_snap.plan.retention import DELETABLE
+from evs_snap.plan.retention import DELETABLE, newer_usable
 from evs_snap.runs.report import Action, Item, failed, spared
 from evs_snap.runs.wait import PASSING, pauses
 from evs_snap.runs.work import DELETE_TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from evs_snap.api.models import Snapshot
-    from evs_snap.plan.plan import DiskPlan, Removal
+    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.plan.plan import Removal
     from evs_snap.runs.work import Work
 
 
@@ -63,7 +63,8 @@ def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
 
 def _require_unchanged(before: Snapshot, found: Snapshot, *, foreign: bool) -> None:
     require_ours(found, foreign=foreign)
-    if (found.volume_id, found.policy) != (before.volume_id, before.policy):
+    same = (found.volume_id, found.policy) == (before.volume_id, before.policy)
+    if not same or (found.is_usable and not before.is_usable):
         raise NotOursError(f"snapshot {before.id} is no longer what it was a moment ago")
     if found.status == "error_deleting":
         raise SnapshotFailedError(
@@ -122,21 +123,33 @@ def _see_gone(work: Work, snapshot_id: str) -> None:
 
 
 def delete_all(
-    work: Work, plan: DiskPlan, removals: Sequence[Removal], *, made: Item | None = None
+    work: Work,
+    volume: Volume,
+    removals: Sequence[Removal],
+    *,
+    stays: Callable[[dict[str, Snapshot], Removal], str | None] = lambda _rows, _removal: None,
 ) -> tuple[Item, ...]:
-    """Delete one after the other, each seen gone; after a failure or a stop, no more."""
+    """Delete one after the other, each seen gone; after a failure or a stop, no more.
+
+    Before each, the disk's snapshots are read again. ``stays`` is given them by ID, and says
+    why a snapshot must not be deleted now, or None. A usable one is deleted only if a newer
+    usable one is among them that is not to be deleted itself.
+    """
     items: list[Item] = []
-    good = made.snapshot if made else None
-    first_usable = next((r for r in removals if r.snapshot.is_usable), None)
+    going = {removal.snapshot.id for removal in removals}
     for removal in removals:
         if work.stop.asked or any(item.error for item in items):
-            items.append(spared(plan.volume, removal, why="not begun"))
+            items.append(spared(volume, removal, why="not begun"))
             continue
-        item = Item(Action.DELETED, plan.volume, removal.snapshot, removal.reasons)
+        item = Item(Action.DELETED, volume, removal.snapshot, removal.reasons)
         work.progress(f"deleting {removal.snapshot.name or removal.snapshot.id}")
         try:
-            if removal is first_usable:
-                _require_good_one(work, plan, removals, good=good)
+            rows = work.snapshots_of(volume.id)
+            why = stays(rows, removal)
+            if why is not None:
+                items.append(spared(volume, removal, why=why))
+                continue
+            _require_newer(work, rows, removal.snapshot, besides=going)
         except EvsSnapError as error:
             items.append(failed(item, error))
         else:
@@ -144,22 +157,22 @@ def delete_all(
     return tuple(items)
 
 
-def _require_good_one(
-    work: Work, plan: DiskPlan, removals: Sequence[Removal], *, good: Snapshot | None
+def _require_newer(
+    work: Work, rows: dict[str, Snapshot], snapshot: Snapshot, *, besides: Collection[str]
 ) -> None:
-    """See that the newest of those that stay can be used still: the plan may be long past."""
-    if good is None:
-        planned = [*(v.snapshot for v in plan.keep), *(r.snapshot for r in plan.prune)]
-        good = _newest(planned, removals) or _newest(
-            work.snapshots_of(plan.volume.id).values(), removals
-        )
-    found = work.snapshot(good.id) if good else None
-    if found is None or not found.is_usable:
-        seen = f"snapshot {good.id} is {found.status if found else 'gone'}" if good else "none is"
-        raise SnapshotFailedError(
-            f"nothing was deleted, as no usable snapshot was sure to stay: {seen}",
-            hint="Somebody else changes this disk's snapshots; try again.",
-        )
+    found = rows.get(snapshot.id, snapshot)
+    if not found.is_usable:
+        return
+    now = work.client.service_now
+    while newer := newer_usable(rows.values(), than=found, now=now, besides=besides):
+        seen = work.snapshot(newer.id)  # a list may show for a while what is gone
+        if seen is not None and seen.is_usable:
+            return
+        del rows[newer.id]
+    raise SnapshotFailedError(
+        f"snapshot {found.id} was not deleted, as no newer usable one was seen to stay",
+        hint="Somebody else changes this disk's snapshots; try again.",
+    )
 
 
 def delete_item(work: Work, item: Item, *, foreign: bool = False) -> Item:
@@ -170,10 +183,3 @@ def delete_item(work: Work, item: Item, *, foreign: bool = False) -> Item:
     except EvsSnapError as error:
         return failed(item, error)
     return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))
-
-
-def _newest(rows: Iterable[Snapshot], removals: Sequence[Removal]) -> Snapshot | None:
-    """Return the newest usable one that is not to be removed."""
-    going = {removal.snapshot.id for removal in removals}
-    staying = [s for s in rows if s.is_usable and not s.is_system and s.id not in going]
-    return max(staying, key=lambda s: s.age_key, default=None)

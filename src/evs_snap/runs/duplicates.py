@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, Snapshot
+from evs_snap.api.models import Snapshot
 from evs_snap.errors import SnapshotFailedError, WaitTimeoutError
 from evs_snap.runs.delete import delete
 from evs_snap.runs.report import Action, Item
@@ -56,7 +56,7 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts:
     if choice.kept.id == made.id:
         return item
     delete(work, made)
-    if choice.kept.metadata.get(STAMP_KEY) == new.key:
+    if new.is_made_as(choice.kept):
         return replace(item, snapshot=choice.kept)
     why = "another run made it at the same time"
     return replace(item, action=Action.REUSED, snapshot=choice.kept, reasons=(why,))
@@ -74,7 +74,7 @@ def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
         choice = choose(list(rows.values()), new, made=made)
     for duplicate in choice.undecided:
-        if duplicate.metadata.get(STAMP_KEY) == new.key:
+        if new.is_made_as(duplicate):
             raise WaitTimeoutError(
                 f"snapshot {made.id} is usable, but this run made another one, {duplicate.id}, "
                 f"and that was still {duplicate.status!r}",
@@ -108,21 +108,13 @@ def choose(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Cho
     made decides nothing yet, as it may fail; nor does one of our own, as EVS does not
     delete it before it is made.
     """
-    bucket = new.metadata.get(STAMP_BUCKET)
-    ours = {row.id: row for row in rows if row.metadata.get(STAMP_KEY) == new.key}
+    ours = {row.id: row for row in rows if new.is_made_as(row)}
     # Two machines must see the same order: dates are those of the list that both read.
     listed = next((row for row in rows if row.id == made.id), made)
     ours[made.id] = made.model_copy(update={"created_at": listed.created_at})
-    others = [
-        row
-        for row in rows
-        if bucket is not None
-        and row.id not in ours
-        and row.policy == made.policy
-        and row.metadata.get(STAMP_BUCKET) == bucket
-    ]
+    others = [row for row in rows if row.id not in ours and new.is_for_same_period(row)]
     running = [s for s in (*ours.values(), *others) if s.status in {"available", "creating"}]
-    first = min(running, key=lambda s: s.age_key)
+    first = min(running, key=lambda s: (s.created_at is None, s.age_key))
     undecided = [s for s in running if not s.is_usable and (s.id in ours or s.id == first.id)]
     if undecided:
         return Choice(made, undecided=tuple(undecided))

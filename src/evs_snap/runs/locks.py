@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from errno import ENOLCK
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -13,12 +15,13 @@ from filelock import FileLock, Timeout
 from evs_snap.errors import ConfigurationError, LockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from evs_snap.clock import Clock
 
 _SPARE_FILES = 256
+_POLL = 0.25
 
 
 @dataclass(slots=True)
@@ -41,11 +44,20 @@ class DiskLocks:
     the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, *, project_id: str, wait: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        project_id: str,
+        wait: float,
+        clock: Clock,
+        progress: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
         self._folder = folder
         self._project_id = project_id
         self._wait = wait
         self._clock = clock
+        self._progress = progress
         self._mark = 0
 
     def mark(self) -> None:
@@ -81,11 +93,13 @@ class DiskLocks:
         """Take one lock; return whether another run let go of it since the mark."""
         lock = FileLock(path, mode=0o600)
         waited = False
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        while not _acquired(lock):
+            left = deadline - self._clock.monotonic()
+            if left <= 0 or self._clock.stop.asked:
+                raise Timeout(str(path))
             waited = True
-            lock.acquire(timeout=max(0.0, deadline - self._clock.monotonic()))
+            self._progress(f"waiting for another run to be done with the disk, {left:.0f} s left")
+            self._clock.sleep(min(left, _POLL))
         stack.callback(_let_go, lock, path)
         # Beside the lock, whose own file is filelock's to write and to remove.
         note = path.with_suffix(".run")
@@ -110,6 +124,19 @@ class DiskLocks:
     def _path(self, volume_id: str) -> Path:
         digest = hashlib.sha256(f"{self._project_id} {volume_id}".encode()).hexdigest()
         return self._folder / f"{digest[:32]}.lock"
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        with warnings.catch_warnings():
+            # A lock that is only a file outlives a killed process: better none than that.
+            warnings.simplefilter("error")
+            lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except (NotImplementedError, UserWarning) as error:
+        raise OSError(ENOLCK, "its file system has no locks") from error
+    return True
 
 
 def _let_go(lock: FileLock, path: Path) -> None:

@@ -7,15 +7,11 @@ request, never by sending again blindly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import STAMP_KEY
 from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, ServiceError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from evs_snap.api.models import Snapshot
     from evs_snap.plan.request import NewSnapshot
     from evs_snap.runs.work import Work
@@ -24,7 +20,6 @@ LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""
 
 POSTS = 3
-_SKEW = timedelta(minutes=15)
 _SERVER_FAULT = 500
 
 
@@ -42,7 +37,6 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
     Raises what kept it from being created; where it could not even be found out whether
     it was, an AnswerLostError that says so.
     """
-    began = work.clock.now()
     posts = 0
     while True:
         posts += 1
@@ -60,7 +54,7 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
                 raise
             # A later POST may be refused just because an earlier one was carried out after
             # all: it took the last slot, or is still at work on the disk.
-            found = _look(work, new, began=began, lost=error)
+            found = _look(work, new, lost=error)
             if found is not None:
                 return Submitted(found, posts)
             if work.stop.asked:
@@ -78,7 +72,7 @@ def _is_unknown(error: EvsSnapError) -> bool:
     return isinstance(error, AnswerLostError | BadAnswerError)
 
 
-def _look(work: Work, new: NewSnapshot, *, began: datetime, lost: EvsSnapError) -> Snapshot | None:
+def _look(work: Work, new: NewSnapshot, *, lost: EvsSnapError) -> Snapshot | None:
     """Return the snapshot of this attempt, or None where it does not exist after all.
 
     Only the last look must succeed: that one decides whether to send again.
@@ -91,9 +85,9 @@ def _look(work: Work, new: NewSnapshot, *, began: datetime, lost: EvsSnapError) 
             if number == len(LOOKS):
                 raise _unsettled(lost, new, why=error.message) from error
             continue
-        for row in rows:
-            if _is_ours(row, new, began=began):
-                return row
+        found = next(filter(new.is_made_as, rows), None)
+        if found is not None:
+            return found
     return None
 
 
@@ -102,16 +96,4 @@ def _unsettled(lost: EvsSnapError, new: NewSnapshot, *, why: str) -> AnswerLostE
         f"{lost.message}; and whether the snapshot exists could not be found out: {why}",
         hint=f"Look for {new.name!r} with `evs-snap snapshots` before creating it again; "
         "with --once-per a new run looks by itself.",
-    )
-
-
-def _is_ours(row: Snapshot, new: NewSnapshot, *, began: datetime) -> bool:
-    if STAMP_KEY in row.metadata:
-        return row.metadata[STAMP_KEY] == new.key
-    # A cloud that drops metadata leaves the name, on this disk, since the POST.
-    return (
-        row.name == new.name
-        and row.id not in new.known
-        and row.created_at is not None
-        and row.created_at >= began - _SKEW
     )

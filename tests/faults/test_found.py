@@ -1,0 +1,166 @@
+"""What was found from outside, each mended once and held here: reverting the mend turns it red."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evs_snap import Keep, create_snapshots, prune_snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.conftest import Service
+
+    from evs_snap import EvsClient, Snapshot
+
+POST = "POST snapshots"
+LIST = "GET snapshots/detail"
+LOOK = "GET snapshots/ID"
+DELETE = "DELETE snapshots/ID"
+DAY = 86_400.0
+
+
+@pytest.fixture(name="evs")
+def _evs(service: Service, tmp_path: Path) -> Iterator[EvsClient]:
+    with service.calling(tmp_path) as evs:
+        yield evs
+
+
+def own(service: Service, disk: str) -> list[Snapshot]:
+    """Return what is left of ours on the disk, oldest first."""
+    return [s for s in service.left(disk) if s.policy is not None]
+
+
+def nightly(service: Service, disk: str, nights: int) -> list[str]:
+    """Make a snapshot of ours at 02:17 on each of the last nights; return their IDs."""
+    made = []
+    for number in range(nights):
+        made.append(service.snapshot(disk, f"n{number}", policy="default"))
+        service.fake.advance(DAY - 10)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("keep", "hour", "step"), [(Keep(daily=4), 0, DAY), (Keep(hourly=4), 7, 3600.0)]
+)
+def test_a_rotation_over_the_end_of_a_period_keeps_the_one_before(
+    keep: Keep, hour: int, step: float, service: Service, evs: EvsClient
+) -> None:
+    """found: what the rules give up was judged by the time of the plan, not by the real dates."""
+    disk = service.disk("d1")
+    end = service.fake.moment.replace(hour=hour, minute=0) + timedelta(days=6)
+    for number in (4, 3, 2):
+        service.fake.moment = end - timedelta(seconds=number * step - 600)
+        service.snapshot(disk, f"n{number}", policy="default")
+    service.fake.moment = end - timedelta(seconds=60)
+    before = service.snapshot(disk, "before", policy="default")
+    service.fake.moment = end - timedelta(seconds=5)
+    service.once(POST, lambda: service.fake.advance(10))
+    record = create_snapshots(evs, "d1", keep=keep)
+    assert record.exit_code == 0
+    assert before in [s.id for s in own(service, disk)]
+    assert len(own(service, disk)) == 4
+
+
+def test_within_counts_from_the_services_dates(service: Service, evs: EvsClient) -> None:
+    """found: with this machine's clock days ahead, snapshots made hours ago were deleted."""
+    service.skew = timedelta(days=-5)
+    disk = service.disk("d1")
+    before = set()
+    for number in range(3):
+        before.add(service.snapshot(disk, f"h{number}", policy="default"))
+        service.fake.advance(3600)
+    record = create_snapshots(evs, "d1", keep=Keep(within=timedelta(days=2)))
+    assert record.exit_code == 0
+    assert before <= {s.id for s in own(service, disk)}
+
+
+def delete_all_but(service: Service, disk: str, spared: set[str]) -> Callable[[], None]:
+    """Return somebody else, who deletes the disk's snapshots but for some."""
+
+    def delete() -> None:
+        for row in service.left(disk):
+            if row.id not in spared and row.status == "available":
+                service.client.delete_snapshot(row.id)
+
+    return delete
+
+
+def test_prune_stops_when_the_one_to_stay_is_deleted_meanwhile(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: the state was looked at before the first deletion only; at last nothing was left."""
+    disk = service.disk("d1")
+    made = nightly(service, disk, 5)
+    service.once(DELETE, delete_all_but(service, disk, {*made[:4]}))
+    record = prune_snapshots(evs, "d1", keep=Keep(last=1))
+    service.calm()
+    assert record.exit_code != 0
+    assert [s for s in own(service, disk) if s.is_usable], "the last good one is gone"
+
+
+def test_rotate_ends_well_only_if_its_snapshot_is_still_there(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: somebody deleted the new snapshot while rotate waited for a deletion; exit 0."""
+    disk = service.disk("d1")
+    made = nightly(service, disk, 3)
+    service.once(DELETE, delete_all_but(service, disk, {*made}))
+    record = create_snapshots(evs, "d1", keep=Keep(last=2))
+    service.calm()
+    assert record.exit_code != 0
+    assert [s for s in own(service, disk) if s.is_usable]
+
+
+@pytest.mark.parametrize("skew", [timedelta(minutes=-20), timedelta(minutes=20)])
+def test_where_metadata_is_dropped_a_lost_answer_makes_no_duplicate(
+    skew: timedelta, service: Service, evs: EvsClient
+) -> None:
+    """found: the snapshot was recognised by clocks that differ by 20 minutes."""
+    service.drops_metadata, service.skew = True, skew
+    disk = service.disk("d1")
+    service.mishap(POST, "drop", acts=True)
+    record = create_snapshots(evs, "d1")
+    service.calm()
+    assert record.exit_code == 0
+    assert len(service.left(disk)) == 1
+
+
+def test_two_machines_that_do_not_wait_leave_one(service: Service, tmp_path: Path) -> None:
+    """found: --once-per with --no-wait from two machines left two."""
+    disk = service.disk("d1")
+
+    def other() -> None:
+        with service.calling(tmp_path / "b") as evs:
+            create_snapshots(evs, "d1", once_per="day", wait=False)
+
+    service.once(POST, other)
+    with service.calling(tmp_path / "a") as evs:
+        record = create_snapshots(evs, "d1", once_per="day", wait=False)
+    service.calm()
+    assert len(own(service, disk)) == 1
+    assert record.exit_code == 0
+    assert record.items[0].snapshot is not None
+    assert record.items[0].snapshot.id == own(service, disk)[0].id
+
+
+def test_the_last_slot_taken_for_the_same_period_is_reused(
+    service: Service, tmp_path: Path
+) -> None:
+    """found: refused with 413 as another machine took the last slot for the same day: exit 6."""
+    disk = service.disk("d1", full=6)
+
+    def other() -> None:
+        with service.calling(tmp_path / "b") as evs:
+            create_snapshots(evs, "d1", once_per="day")
+
+    service.once(POST, other)
+    with service.calling(tmp_path / "a") as evs:
+        record = create_snapshots(evs, "d1", once_per="day")
+    assert record.exit_code == 0
+    assert [item.action for item in record.items] == ["reused"]
+    assert len(own(service, disk)) == 1
