@@ -42,6 +42,16 @@ def bad_request(message: str) -> FaultError:
     return cinder(HTTPStatus.BAD_REQUEST, message=message)
 
 
+def evs(code: str, *, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> FaultError:
+    """Refuse as EVS does where Cinder knows no such rule: API reference, error codes."""
+    return FaultError(Response(status, {"error": {"code": code, "message": message}}))
+
+
+def snapshot_not_available(status: str) -> FaultError:
+    """Say that a snapshot in this status cannot be used."""
+    return evs("EVS.2043", message=f"The snapshot must be available, but its status is {status}.")
+
+
 def not_found(kind: str, *, item: object) -> FaultError:
     """Say that there is no such disk or snapshot."""
     return cinder(HTTPStatus.NOT_FOUND, message=f"{kind} {item} could not be found.")

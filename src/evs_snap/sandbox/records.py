@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GONE = "gone"
 """A next status that is never shown: the record is there no more."""
 
+_JSON = ("metadata", "tags")
 _BACKUP_NAMES = ("autobk_snapshot_", "manualbk_snapshot_")
 _BACKUP_KEY = "__system__enableActive"
 
@@ -55,6 +56,10 @@ class Volume(_Record):
     availability_zone: str
     bootable: str = "false"
     server_id: str | None = None
+    snapshot_id: str | None = None
+    """The snapshot from which it was made."""
+
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +129,7 @@ def begin(call: Call, record: R, *, status: str, then: str, seconds: float) -> R
 def save(db: sqlite3.Connection, record: Volume | Snapshot) -> None:
     """Write a record into its table, in place of an older one."""
     row = {f.name: getattr(record, f.name) for f in fields(record)}
-    row["metadata"] = json.dumps(record.metadata)
+    row |= {name: json.dumps(row[name]) for name in _JSON if name in row}
     columns = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
     statement = f"INSERT OR REPLACE INTO {record.table} ({columns}) VALUES ({values})"  # noqa: S608 - ours
@@ -161,7 +166,7 @@ def _read(kind: type[R], row: sqlite3.Row) -> R:
     """Read a row; one that somebody else wrote may hold anything."""
     try:
         given = {f.name: row[f.name] for f in fields(kind)}
-        given["metadata"] = json.loads(given["metadata"])
+        given |= {name: json.loads(given[name]) for name in _JSON if name in given}
         for name, value in given.items():
             _check(name, value)
     except (ValueError, TypeError, IndexError, RecursionError) as error:
@@ -170,7 +175,7 @@ def _read(kind: type[R], row: sqlite3.Row) -> R:
 
 
 def _check(name: str, value: object) -> None:
-    if name == "metadata":
+    if name in _JSON:
         fits = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
     elif name == "size":
         fits = isinstance(value, int)

@@ -11,7 +11,7 @@ class Rules:
     """How long things take and how many of them there may be."""
 
     settle: float = 2.0
-    """Seconds from creating to available."""
+    """Seconds from creating or rollbacking to available."""
 
     delete_settle: float = 1.0
     """Seconds from deleting to gone."""
@@ -25,7 +25,8 @@ class Rules:
     token_lifetime: timedelta = timedelta(hours=24)
 
     fail_word: str = "fail"
-    """Snapshots of a disk so named end in error; deleting a snapshot so named does too."""
+    """Snapshots of a disk so named end in error. What is done with a snapshot so named does
+    too: deleting it, rolling back to it, making a disk from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _DAY = 24
 _SERVER = "bac71b9b-8ac9-4e51-87dc-020ed0a84a55"
 _PROD = {"env": "prod"}
+_DAILY = {"backup": "daily"}
 _BACKUP = {"__system__enableActive": "true"}
 
 
@@ -47,6 +48,7 @@ class _Disk:
     bootable: str = "false"
     server_id: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     snapshots: tuple[_Snapshot, ...] = ()
 
 
@@ -59,6 +61,7 @@ _DISKS = (
         100,
         kind="SAS",
         metadata=_PROD,
+        tags=_DAILY,
         snapshots=(
             _Snapshot(
                 "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad",
@@ -83,6 +86,7 @@ _DISKS = (
         fate="in-use",
         server_id=_SERVER,
         metadata=_PROD,
+        tags={**_DAILY, "team": "db"},
         snapshots=(
             _Snapshot("168d5cca-cd43-4c46-a1a9-13a554a8bff7", "before-upgrade", 3.3 * _DAY),
         ),
@@ -189,6 +193,7 @@ def fill(db: sqlite3.Connection, *, now: datetime) -> None:
             bootable=disk.bootable,
             server_id=disk.server_id,
             metadata=disk.metadata,
+            tags=disk.tags,
             created_at=made_at,
             changed_at=made_at,
             status=disk.fate,

@@ -75,6 +75,43 @@ def delete(call: Call) -> Response:
     return Response(HTTPStatus.ACCEPTED)
 
 
+def roll_back(call: Call) -> Response:
+    """POST /cloudsnapshots/{item}/rollback: give a disk the content of its snapshot again.
+
+    https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2020.html
+    """
+    given = bodies.fields(call.request, key="rollback", allowed=("volume_id", "name"))
+    snapshot = _to_roll_back(call)
+    volume = records.one(call, Volume, item=snapshot.volume_id)
+    if bodies.text(given, name="volume_id") != volume.id:
+        message = f"The snapshot is not one of disk {given.get('volume_id')}."
+        raise faults.evs("EVS.2045", message=message)
+    if snapshot.status != "available":
+        raise faults.snapshot_not_available(snapshot.status)
+    if volume.status not in {"available", "error_rollbacking"}:
+        raise faults.evs(
+            "EVS.5400",
+            message=f"Invalid volume: Volume {volume.id} status must be available or "
+            f"error_rollbacking, but current status is: {volume.status}.",
+        )
+    fails = call.rules.fail_word in (snapshot.name or "")
+    then, seconds = "error_rollbacking" if fails else "available", call.rules.settle
+    records.begin(call, volume, status="rollbacking", then=then, seconds=seconds)
+    records.begin(call, snapshot, status="rollbacking", then="available", seconds=seconds)
+    return Response(HTTPStatus.ACCEPTED, {"rollback": {"volume_id": volume.id}})
+
+
+def _to_roll_back(call: Call) -> Snapshot:
+    try:
+        snapshot = records.one(call, Snapshot, item=call.item)
+    except faults.FaultError as fault:
+        message = f"Snapshot {call.item} could not be found."
+        raise faults.evs("EVS.5404", message=message, status=HTTPStatus.NOT_FOUND) from fault
+    if snapshot.is_backup:
+        raise faults.evs("EVS.2045", message="A backup service's snapshot cannot be used.")
+    return snapshot
+
+
 def _check_status(volume: Volume, *, force: bool) -> None:
     if volume.status == "error":
         raise faults.bad_request(

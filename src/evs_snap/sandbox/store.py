@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_VERSION = 2
+_VERSION = 3
 
 
 class UnusableFileError(OSError):

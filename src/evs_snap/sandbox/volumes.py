@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from evs_snap.sandbox import bodies, faults, listing, quotas, records
-from evs_snap.sandbox.records import GONE, Volume
+from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
 from evs_snap.sandbox.wire import Response
 
@@ -20,7 +20,11 @@ MAX_MICROVERSION = 50
 TYPES = ("SSD", "SAS", "ESSD")
 ZONES = ("sandbox-1a", "sandbox-1b")
 
-_FIELDS = ("name", "description", "size", "volume_type", "availability_zone", "metadata")
+_FIELDS = (
+    *("name", "description", "size", "volume_type", "availability_zone", "metadata"),
+    "snapshot_id",
+)
+_NOT_FROM_SNAPSHOT = ("__system__encrypted", "__system__cmkid", "hw:passthrough")
 _DELETABLE = ("available", "error")
 
 
@@ -53,14 +57,13 @@ def list_details(call: Call) -> Response:
 
 
 def list_native(call: Call) -> Response:
-    """GET /cloudvolumes/detail: the vendors' own list of the same disks, with a count.
+    """GET /cloudvolumes/detail: the vendors' own list of the same disks, with tags.
 
     https://docs.otc.t-systems.com/elastic-volume-service/api-ref/apis_recommended/
     """
     # The links name Cinder's path, with EVS too.
     page = listing.page(call, Volume, path="/volumes/detail")
-    native = {"service_type": "EVS", "tags": {}, "enterprise_project_id": "0"}
-    rows = [_detail(volume, call=call) | native for volume in page.records]
+    rows = [_detail(volume, call=call) | {"tags": volume.tags} for volume in page.records]
     return Response(HTTPStatus.OK, {"count": page.count, "volumes": rows, **page.links})
 
 
@@ -71,13 +74,14 @@ def show(call: Call) -> Response:
 
 
 def create(call: Call) -> Response:
-    """POST /volumes: an empty disk."""
+    """POST /volumes: an empty disk, or one from a snapshot; how it will end is settled here."""
     given = bodies.fields(call.request, key="volume", allowed=_FIELDS)
-    zone = bodies.text(given, name="availability_zone") or ZONES[0]
-    if zone not in ZONES:
+    snapshot, source = _origin(call, snapshot_id=bodies.text(given, name="snapshot_id"))
+    zone = bodies.text(given, name="availability_zone")
+    if zone not in (None, *ZONES):
         raise faults.bad_request(f"Availability zone '{zone}' is invalid.")
-    volume_type = bodies.text(given, name="volume_type") or TYPES[0]
-    if volume_type not in TYPES:
+    volume_type = bodies.text(given, name="volume_type")
+    if volume_type not in (None, *TYPES):
         raise faults.not_found("Volume type with name", item=volume_type)
     asked = Volume(
         id=str(uuid4()),
@@ -85,15 +89,19 @@ def create(call: Call) -> Response:
         description=bodies.text(given, name="description"),
         size=bodies.size(given),
         metadata=bodies.metadata(given),
-        volume_type=volume_type,
-        availability_zone=zone,
+        volume_type=volume_type or (source.volume_type if source else TYPES[0]),
+        availability_zone=zone or (source.availability_zone if source else ZONES[0]),
+        bootable=source.bootable if source else "false",
+        snapshot_id=snapshot.id if snapshot else None,
         created_at=records.write_time(call.now),
         status="creating",
     )
+    if snapshot and source:
+        _check_origin(asked, snapshot=snapshot, source=source)
     quotas.check_gigabytes(call, size=asked.size)
-    created = records.begin(
-        call, asked, status="creating", then="available", seconds=call.rules.settle
-    )
+    fails = snapshot is not None and call.rules.fail_word in (snapshot.name or "")
+    then = "error" if fails else "available"
+    created = records.begin(call, asked, status="creating", then=then, seconds=call.rules.settle)
     return Response(HTTPStatus.ACCEPTED, {"volume": _detail(created, call=call)})
 
 
@@ -112,6 +120,36 @@ def delete(call: Call) -> Response:
     return Response(HTTPStatus.ACCEPTED)
 
 
+def _origin(call: Call, *, snapshot_id: str | None) -> tuple[Snapshot | None, Volume | None]:
+    """Return the snapshot from which a disk is to be made, and the disk of that snapshot."""
+    if snapshot_id is None:
+        return None, None
+    snapshot = records.one(call, Snapshot, item=snapshot_id)
+    return snapshot, records.one(call, Volume, item=snapshot.volume_id)
+
+
+def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume) -> None:
+    """Refuse a disk that cannot be made from the snapshot: API reference, creating EVS disks."""
+    if snapshot.status != "available":
+        raise faults.snapshot_not_available(snapshot.status)
+    if asked.size < snapshot.size:
+        raise faults.bad_request(
+            f"Invalid input received: Volume size {asked.size}GB cannot be smaller than "
+            f"the snapshot size {snapshot.size}GB. They must be >= original snapshot size."
+        )
+    if asked.availability_zone != source.availability_zone:
+        message = f"The availability zone is not that of the snapshot: {source.availability_zone}."
+        raise faults.evs("EVS.2054", message=message)
+    if asked.volume_type != source.volume_type:
+        message = (
+            f"Target volumeType[{asked.volume_type}] is not matched with snapshot[{snapshot.id}]."
+        )
+        raise faults.evs("EVS.2096", message=message)
+    for key in _NOT_FROM_SNAPSHOT:
+        if key in asked.metadata:
+            raise faults.evs("EVS.1043", message=f"Metadata {key} cannot go with a snapshot.")
+
+
 def _summary(volume: Volume, *, call: Call) -> dict[str, object]:
     links = [{"rel": "self", "href": f"{call.base}/volumes/{volume.id}"}]
     return {"id": volume.id, "name": volume.name, "links": links}
@@ -126,7 +164,7 @@ def _detail(volume: Volume, *, call: Call) -> dict[str, object]:
         "updated_at": volume.changed_at,
         "description": volume.description,
         "volume_type": volume.volume_type,
-        "snapshot_id": None,
+        "snapshot_id": volume.snapshot_id,
         "source_volid": None,
         "metadata": volume.metadata,
         "user_id": ACCOUNT.user_id,

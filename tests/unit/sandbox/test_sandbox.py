@@ -277,6 +277,135 @@ def test_the_vendors_own_list_has_the_same_disks_and_their_number(cloud: Pretend
         assert ours.items() >= theirs.items()
 
 
+def test_the_vendors_own_list_has_tags(cloud: Pretend) -> None:
+    rows = cloud.get(f"/v2/{ACCOUNT.project_id}/cloudvolumes/detail")["volumes"]
+    tagged = {row["name"]: row["tags"] for row in rows if row["tags"]}
+    assert tagged == {
+        "data-02": {"backup": "daily"},
+        "db-data": {"backup": "daily", "team": "db"},
+    }
+    assert not any("tags" in row for row in cloud.get("volumes/detail")["volumes"])
+
+
+# --- a disk from a snapshot ---------------------------------------------------------
+
+
+def ready_snapshot(cloud: Pretend, disk: str, **fields: object) -> str:
+    snapshot_id = cloud.create(cloud.volume_id(disk), **fields)
+    cloud.fake.advance(2)
+    return snapshot_id
+
+
+def error_code(answer: httpx.Response) -> str:
+    """Return the code of a refusal in EVS's own form."""
+    return str(answer.json()["error"]["code"])
+
+
+def test_a_disk_from_a_snapshot_stands_where_its_source_stands(cloud: Pretend) -> None:
+    snapshot_id = ready_snapshot(cloud, "backed-up")
+    body = {"volume": {"snapshot_id": snapshot_id, "size": 90, "name": "x", "metadata": {"k": "v"}}}
+    answer = cloud.send("POST", "volumes", json=body)
+    made = answer.json()["volume"]
+    assert (answer.status_code, made["status"], made["snapshot_id"]) == (
+        202,
+        "creating",
+        snapshot_id,
+    )
+    assert (made["availability_zone"], made["volume_type"]) == ("sandbox-1b", "ESSD")
+    cloud.fake.advance(2)
+    shown = cloud.get(f"volumes/{made['id']}")["volume"]
+    assert (shown["status"], shown["snapshot_id"], shown["size"]) == ("available", snapshot_id, 90)
+    assert shown["metadata"] == {"k": "v"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"availability_zone": "sandbox-1a"}, "EVS.2054"),
+        ({"volume_type": "SSD"}, "EVS.2096"),
+        ({"metadata": {"__system__cmkid": "x"}}, "EVS.1043"),
+    ],
+)
+def test_a_disk_from_a_snapshot_that_evs_cannot_make_is_refused(
+    fields: dict[str, object], code: str, cloud: Pretend
+) -> None:
+    asked = {"snapshot_id": ready_snapshot(cloud, "backed-up"), "size": 80, **fields}
+    answer = cloud.send("POST", "volumes", json={"volume": asked})
+    assert (answer.status_code, error_code(answer)) == (400, code)
+
+
+def test_a_snapshot_still_being_made_makes_no_disk(cloud: Pretend) -> None:
+    snapshot_id = cloud.create(cloud.volume_id("data-01"))
+    body = {"volume": {"snapshot_id": snapshot_id, "size": 40}}
+    assert error_code(cloud.send("POST", "volumes", json=body)) == "EVS.2043"
+
+
+def test_a_disk_from_a_snapshot_called_fail_ends_in_error(cloud: Pretend) -> None:
+    snapshot_id = ready_snapshot(cloud, "data-01", name="fail-later")
+    body = {"volume": {"snapshot_id": snapshot_id, "size": 40}}
+    made = cloud.send("POST", "volumes", json=body).json()["volume"]
+    cloud.fake.advance(2)
+    assert cloud.get(f"volumes/{made['id']}")["volume"]["status"] == "error"
+
+
+# --- rollback -----------------------------------------------------------------------
+
+
+def roll_back(cloud: Pretend, snapshot_id: str, **fields: object) -> httpx.Response:
+    path = f"/v2/{ACCOUNT.project_id}/cloudsnapshots/{snapshot_id}/rollback"
+    return cloud.send("POST", path, json={"rollback": fields})
+
+
+def disk_status(cloud: Pretend, volume_id: str) -> str:
+    return str(cloud.get(f"volumes/{volume_id}")["volume"]["status"])
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("well", "available"), ("fail-later", "error_rollbacking")]
+)
+def test_a_disk_is_rolling_back_and_then_at_an_end(name: str, end: str, cloud: Pretend) -> None:
+    volume_id = cloud.volume_id("data-01")
+    snapshot_id = ready_snapshot(cloud, "data-01", name=name)
+    answer = roll_back(cloud, snapshot_id, volume_id=volume_id, name="data-01")
+    assert (answer.status_code, answer.json()) == (202, {"rollback": {"volume_id": volume_id}})
+    between = disk_status(cloud, volume_id), cloud.status(snapshot_id)
+    assert between == ("rollbacking", "rollbacking")
+    assert error_code(roll_back(cloud, snapshot_id, volume_id=volume_id)) == "EVS.2043"
+    assert cloud.post(volume_id, force=True).status_code == 400
+    assert cloud.send("DELETE", f"snapshots/{snapshot_id}").status_code == 400
+    cloud.fake.advance(2)
+    assert (disk_status(cloud, volume_id), cloud.status(snapshot_id)) == (end, "available")
+    again = roll_back(cloud, snapshot_id, volume_id=volume_id)
+    assert again.status_code == 202, "an error is mended by rolling back again"
+
+
+def test_only_a_free_disk_is_rolled_back(cloud: Pretend) -> None:
+    volume_id = cloud.volume_id("db-data")
+    (snapshot,) = cloud.snapshots(volume_id)
+    answer = roll_back(cloud, snapshot["id"], volume_id=volume_id)
+    assert (answer.status_code, error_code(answer)) == (400, "EVS.5400")
+    assert "current status is: in-use" in answer.text
+    assert (disk_status(cloud, volume_id), cloud.status(snapshot["id"])) == ("in-use", "available")
+
+
+def test_only_to_a_snapshot_of_its_own(cloud: Pretend) -> None:
+    snapshot_id = ready_snapshot(cloud, "data-01")
+    for other in ({"volume_id": cloud.volume_id("data-02")}, {"name": "data-01"}, {}):
+        answer = roll_back(cloud, snapshot_id, **other)
+        assert (answer.status_code, error_code(answer)) == (400, "EVS.2045")
+
+
+def test_never_to_a_snapshot_of_the_backup_service(cloud: Pretend) -> None:
+    volume_id = cloud.volume_id("backed-up")
+    (backup,) = [s for s in cloud.snapshots(volume_id) if s["name"].startswith("autobk_")]
+    assert error_code(roll_back(cloud, backup["id"], volume_id=volume_id)) == "EVS.2045"
+
+
+def test_never_to_a_snapshot_that_is_not_there(cloud: Pretend) -> None:
+    answer = roll_back(cloud, "nope", volume_id=cloud.volume_id("data-01"))
+    assert (answer.status_code, error_code(answer)) == (404, "EVS.5404")
+
+
 # --- signing in ---------------------------------------------------------------------
 
 
