@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,10 +80,7 @@ def test_no_secret_is_ever_told(run: Run, named: Callable[[str, str], None], por
 
     named(f"http://127.0.0.1:{port}/identity", "demo")
     told = run("-vv create --volume data-01")
-    with closing(sqlite3.connect(state_folder(os.environ) / "sandbox.db")) as db:
-        tokens = [row[0] for row in db.execute("SELECT id FROM tokens")]
-    assert tokens
-    assert not any(token in told.stderr + told.stdout for token in tokens)
+    assert "gAAAAAB" not in told.stderr + told.stdout, "what every token begins with"
     assert "x-auth-token: ***" in told.stderr.lower()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.signature_check import KEYS, SignatureCheck
 
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.server import serving
@@ -37,7 +38,8 @@ class Front:
         self.answers: dict[str, tuple[int, object]] = {}
         self.only_reader = False
         self.url = ""
-        self._app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
+        app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
+        self._app = SignatureCheck(app, now=lambda: fake.moment)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -103,8 +105,8 @@ def _with_keys(front: Front, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
         variables = {
             "OS_AUTH_URL": f"{front.url}/identity/v3",
             "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
-            "OS_ACCESS_KEY": ACCOUNT.access_key,
-            "OS_SECRET_KEY": ACCOUNT.secret_key,
+            "OS_ACCESS_KEY": KEYS.access_key,
+            "OS_SECRET_KEY": KEYS.secret_key,
             "OS_PROJECT_NAME": ACCOUNT.project_name,
             "OS_REGION_NAME": ACCOUNT.region,
             "OS_INSECURE": "1",

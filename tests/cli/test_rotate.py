@@ -24,7 +24,10 @@ def spoil(snapshot_id: str, *, status: str = "error") -> None:
     path = state_folder(os.environ) / "sandbox.db"
     db = sqlite3.connect(path)
     with db:
-        db.execute("UPDATE snapshots SET fate = ? WHERE id = ?", (status, snapshot_id))
+        db.execute(
+            "UPDATE snapshots SET status = ?, next_status = NULL WHERE id = ?",
+            (status, snapshot_id),
+        )
     db.close()
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evs_snap.cli.context import Surroundings
+
 if TYPE_CHECKING:
-    from tests.conftest import Run
+    from tests.conftest import FakeClock, Run
 
 
 def test_reset_brings_the_first_disks_back(run: Run) -> None:
@@ -22,6 +24,19 @@ def test_reset_brings_the_first_disks_back(run: Run) -> None:
 def test_reset_of_a_sandbox_never_used_is_no_error(run: Run) -> None:
     run("sandbox reset")
     run("sandbox reset")
+
+
+def test_a_file_that_cannot_be_used_is_named_with_the_way_out(run: Run, fake: FakeClock) -> None:
+    """found: a folder in the place of the sandbox's file ended in a traceback."""
+    path = Surroundings(clock=fake.clock).state / "sandbox.db"
+    path.mkdir(parents=True)
+    used = run("--sandbox volumes", exit_code=1)
+    assert f"{path}" in used.stderr
+    assert "evs-snap sandbox reset" in used.stderr
+    refused = run("sandbox reset", exit_code=2)
+    assert f"{path}" in refused.stderr
+    assert "delete it by hand" in refused.stderr
+    assert "Traceback" not in used.stderr + refused.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])  # noqa: S104 - to be refused

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY, SignatureCheck
 
 from evs_snap import cli
 from evs_snap.sandbox import ACCOUNT, Sandbox
@@ -315,11 +316,11 @@ WELL: dict[str, dict[str, str]] = {
         "OS_PASSWORD": ACCOUNT.password,
         "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
     },
-    "keys": {"OS_ACCESS_KEY": ACCOUNT.access_key, "OS_SECRET_KEY": ACCOUNT.secret_key},
+    "keys": {"OS_ACCESS_KEY": KEYS.access_key, "OS_SECRET_KEY": KEYS.secret_key},
     "temporary": {
-        "OS_ACCESS_KEY": ACCOUNT.temporary_access_key,
-        "OS_SECRET_KEY": ACCOUNT.temporary_secret_key,
-        "OS_SECURITY_TOKEN": ACCOUNT.security_token,
+        "OS_ACCESS_KEY": TEMPORARY.access_key,
+        "OS_SECRET_KEY": TEMPORARY.secret_key,
+        "OS_SECURITY_TOKEN": SECURITY_TOKEN,
     },
     "agency": {"OS_AUTH_TYPE": "agency"},
 }
@@ -330,16 +331,17 @@ class Served:
 
     def __init__(self, folder: Path, fake: FakeClock) -> None:
         self.fake = fake
-        self.app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
+        app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
+        self.app = SignatureCheck(app, now=lambda: fake.moment)
         self.granted: list[str] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path.endswith("/securitykey"):
             credential = {
-                "access": ACCOUNT.temporary_access_key,
-                "secret": ACCOUNT.temporary_secret_key,
-                "securitytoken": ACCOUNT.security_token,
+                "access": TEMPORARY.access_key,
+                "secret": TEMPORARY.secret_key,
+                "securitytoken": SECURITY_TOKEN,
             }
             body = json.dumps({"credential": credential}).encode()
             start_response("200 OK", [("Content-Length", str(len(body)))])
@@ -383,10 +385,10 @@ def test_no_command_that_goes_well_tells_a_secret(
     results: list[Result] = [run(f"-vv {line}") for line in COMMANDS]
     said = "".join(result.stdout + result.stderr for result in results)
     own = [v for k, v in WELL[kind].items() if k in {"OS_SECRET_KEY", "OS_SECURITY_TOKEN"}]
-    secrets = {*own, ACCOUNT.temporary_secret_key, ACCOUNT.security_token, *served.granted}
+    secrets = {*own, TEMPORARY.secret_key, SECURITY_TOKEN, *served.granted}
     assert bool(served.granted) is (kind == "password")
     assert_kept(said, secrets)
-    assert ACCOUNT.access_key not in "".join(result.stdout for result in results)
+    assert KEYS.access_key not in "".join(result.stdout for result in results)
     if kind == "password":
         assert '"password": "***"' in said
     else:

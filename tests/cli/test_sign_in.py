@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY, SignatureCheck
 
-from evs_snap.sandbox import ACCOUNT, Rules, Sandbox
+from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     Env = Callable[["Setting"], None]
 
 Setting = dict[str, str]
-KEYS = (ACCOUNT.access_key, ACCOUNT.secret_key)
-TEMPORARY = (ACCOUNT.temporary_access_key, ACCOUNT.temporary_secret_key)
 
 
 class Front:
@@ -53,9 +52,12 @@ class Front:
             # What is left unread would pass for the next request.
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             return _answer(start_response, *refusal)
-        rules = Rules(temporary_keys_end=self.keys_end)
-        app = Sandbox(self._path, now=lambda: self.fake.moment + self.ahead, rules=rules)
-        return app(environ, start_response)
+
+        def now() -> datetime:
+            return self.fake.moment + self.ahead
+
+        app = Sandbox(self._path, now=now)
+        return SignatureCheck(app, now=now, keys_end=self.keys_end)(environ, start_response)
 
     def _metadata(self, path: str, start_response: StartResponse) -> Iterable[bytes]:
         if path.endswith("/token"):
@@ -65,7 +67,7 @@ class Front:
         credential = {
             "access": TEMPORARY[0],
             "secret": TEMPORARY[1],
-            "securitytoken": ACCOUNT.security_token,
+            "securitytoken": SECURITY_TOKEN,
             "expires_at": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         return _answer(start_response, 200, {"credential": credential})
@@ -165,7 +167,7 @@ def test_each_vendors_variables_open_the_cloud(
 def test_so_do_temporary_keys_with_their_token(
     run: Run, front: Front, env: Env, names: str, token: str
 ) -> None:
-    env(place(front, **keys_of(names, TEMPORARY), **{token: ACCOUNT.security_token}))
+    env(place(front, **keys_of(names, TEMPORARY), **{token: SECURITY_TOKEN}))
     try_out(run, front, f"AK/SK ({', '.join(sorted([*names.split(), token]))})")
 
 
@@ -260,7 +262,7 @@ def test_wrong_keys_are_sent_once(
 def test_temporary_keys_that_expired_are_told_so(run: Run, front: Front, env: Env) -> None:
     front.keys_end = front.fake.moment
     variables = keys_of(VARIABLES[0], TEMPORARY)
-    env(place(front, **variables, OS_SECURITY_TOKEN=ACCOUNT.security_token))
+    env(place(front, **variables, OS_SECURITY_TOKEN=SECURITY_TOKEN))
     assert "fetch new ones" in run("volumes", exit_code=4).stderr
     assert len(front.asked) == 1
 

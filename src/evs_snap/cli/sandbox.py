@@ -58,7 +58,12 @@ def serve(context: Context, host: str, port: int) -> None:
 @click.pass_obj
 def reset(context: Context) -> None:
     """Throw the sandbox's disks and snapshots away; the next use begins anew."""
-    sandbox_app(context).reset()
+    from evs_snap.errors import ConfigurationError
+
+    try:
+        sandbox_app(context).reset()
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def sandbox_app(context: Context) -> Sandbox:
@@ -83,10 +88,4 @@ def _exports(host: str, port: int) -> str:
         "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain_name,
         "OS_REGION_NAME": ACCOUNT.region,
     }
-    lines = [f"export {name}={value}" for name, value in variables.items()]
-    lines += [
-        "# or, with AK/SK in place of user and password:",
-        f"# export OS_ACCESS_KEY={ACCOUNT.access_key} OS_SECRET_KEY={ACCOUNT.secret_key}",
-        f"# export OS_VOLUME_ENDPOINT_OVERRIDE=http://{address}:{port}",
-    ]
-    return "\n".join(lines)
+    return "\n".join(f"export {name}={value}" for name, value in variables.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from evs_snap.sandbox.wire import Response
 
@@ -15,7 +14,6 @@ _CINDER_KEYS = {
     HTTPStatus.BAD_REQUEST: "badRequest",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "itemNotFound",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "badMediaType",
 }
 
 
@@ -28,7 +26,7 @@ class FaultError(Exception):
 
 
 def cinder(status: HTTPStatus, *, message: str) -> FaultError:
-    """Refuse as Cinder does inside its API."""
+    """Refuse as Cinder does."""
     key = _CINDER_KEYS.get(status, "computeFault")
     return FaultError(Response(status, {key: {"code": status, "message": message}}))
 
@@ -44,8 +42,18 @@ def bad_request(message: str) -> FaultError:
     return cinder(HTTPStatus.BAD_REQUEST, message=message)
 
 
+def evs(code: str, *, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> FaultError:
+    """Refuse as EVS does where Cinder knows no such rule: API reference, error codes."""
+    return FaultError(Response(status, {"error": {"code": code, "message": message}}))
+
+
+def snapshot_not_available(status: str) -> FaultError:
+    """Say that a snapshot in this status cannot be used."""
+    return evs("EVS.2043", message=f"The snapshot must be available, but its status is {status}.")
+
+
 def not_found(kind: str, *, item: object) -> FaultError:
-    """Say that there is no such volume or snapshot."""
+    """Say that there is no such disk or snapshot."""
     return cinder(HTTPStatus.NOT_FOUND, message=f"{kind} {item} could not be found.")
 
 
@@ -56,51 +64,17 @@ def over_limit(message: str) -> FaultError:
     return FaultError(Response(status, {"overLimit": fault}, {"Retry-After": "0"}))
 
 
-def body_too_large() -> FaultError:
-    """Say that the body is too large: also a 413, but not of the API."""
-    return _outside(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        phrase="Request Entity Too Large",
-        message="Request is too large. Larger than max_request_body_size (%s).<br /><br />\n\n\n",
-    )
-
-
 def unspoken(request: Request) -> FaultError:
     """Say that this is no route of the sandbox, in the shape of Cinder's router."""
-    return _outside(
-        HTTPStatus.NOT_FOUND,
-        phrase="Not Found",
-        message=f"the sandbox does not speak {request.method} {request.path}",
-    )
+    status = HTTPStatus.NOT_FOUND
+    message = f"the sandbox does not speak {request.method} {request.path}"
+    document = {"message": message, "code": f"{status} {status.phrase}", "title": status.phrase}
+    return FaultError(Response(status, document))
 
 
 def unauthorized(request: Request) -> FaultError:
     """Say that nobody is signed in."""
-    fault = keystone(
-        HTTPStatus.UNAUTHORIZED, message="The request you have made requires authentication."
-    )
+    status = HTTPStatus.UNAUTHORIZED
+    fault = keystone(status, message="The request you have made requires authentication.")
     challenge = {"Www-Authenticate": f'Keystone uri="{request.origin}/identity/v3"'}
-    return FaultError(fault.response.with_headers(challenge))
-
-
-def gateway(status: HTTPStatus, *, code: str, message: str) -> FaultError:
-    """Refuse as the gateway does, before any service sees the request."""
-    request_id = uuid4().hex
-    document = {"error_msg": message, "error_code": code, "request_id": request_id}
-    return FaultError(Response(status, document, {"X-Request-Id": request_id}))
-
-
-def broken() -> FaultError:
-    """Answer as Cinder does when it trips over the request."""
-    return cinder(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        message="The server has either erred or is incapable of performing the "
-        "requested operation.",
-    )
-
-
-def _outside(status: HTTPStatus, *, phrase: str, message: str) -> FaultError:
-    # The phrase is not status.phrase: Python renamed that of 413 in 3.13.
-    code = f"{status.value} {phrase}"
-    document = {"message": message, "code": code, "title": phrase}
-    return FaultError(Response(status, document))
+    return FaultError(Response(status, fault.response.document, challenge))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from evs_snap.sandbox.moments import write_time
+from evs_snap.sandbox.records import Snapshot, Volume, create_tables, save, write_time
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 _DAY = 24
 _SERVER = "bac71b9b-8ac9-4e51-87dc-020ed0a84a55"
 _PROD = {"env": "prod"}
+_DAILY = {"backup": "daily"}
 _BACKUP = {"__system__enableActive": "true"}
 
 
@@ -48,6 +48,7 @@ class _Disk:
     bootable: str = "false"
     server_id: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     snapshots: tuple[_Snapshot, ...] = ()
 
 
@@ -60,6 +61,7 @@ _DISKS = (
         100,
         kind="SAS",
         metadata=_PROD,
+        tags=_DAILY,
         snapshots=(
             _Snapshot(
                 "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad",
@@ -84,6 +86,7 @@ _DISKS = (
         fate="in-use",
         server_id=_SERVER,
         metadata=_PROD,
+        tags={**_DAILY, "team": "db"},
         snapshots=(
             _Snapshot("168d5cca-cd43-4c46-a1a9-13a554a8bff7", "before-upgrade", 3.3 * _DAY),
         ),
@@ -178,43 +181,38 @@ _DISKS = (
 
 def fill(db: sqlite3.Connection, *, now: datetime) -> None:
     """Put the disks and their snapshots into an empty file."""
+    create_tables(db)
     for disk in _DISKS:
-        db.execute(
-            "INSERT INTO volumes (id, name, fate, size, volume_type, "
-            "availability_zone, bootable, server_id, metadata, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                disk.id,
-                disk.name,
-                disk.fate,
-                disk.size,
-                disk.kind,
-                disk.zone,
-                disk.bootable,
-                disk.server_id,
-                json.dumps(disk.metadata),
-                write_time(now - timedelta(hours=disk.age)),
-            ),
+        made_at = write_time(now - timedelta(hours=disk.age))
+        volume = Volume(
+            id=disk.id,
+            name=disk.name,
+            size=disk.size,
+            volume_type=disk.kind,
+            availability_zone=disk.zone,
+            bootable=disk.bootable,
+            server_id=disk.server_id,
+            metadata=disk.metadata,
+            tags=disk.tags,
+            created_at=made_at,
+            changed_at=made_at,
+            status=disk.fate,
         )
+        save(db, volume)
         for snapshot in disk.snapshots:
-            _insert(db, snapshot, disk=disk, now=now)
+            save(db, _snapshot(snapshot, volume=volume, now=now))
 
 
-def _insert(db: sqlite3.Connection, snapshot: _Snapshot, *, disk: _Disk, now: datetime) -> None:
+def _snapshot(snapshot: _Snapshot, *, volume: Volume, now: datetime) -> Snapshot:
     made = now - timedelta(hours=snapshot.age)
-    name = snapshot.name and snapshot.name.format(
-        utc=f"{made:%Y%m%dT%H%M%SZ}", date=f"{made:%Y-%m-%d}"
-    )
-    db.execute(
-        "INSERT INTO snapshots (id, volume_id, name, fate, size, metadata, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            snapshot.id,
-            disk.id,
-            name,
-            snapshot.fate,
-            disk.size,
-            json.dumps(snapshot.metadata),
-            write_time(made),
-        ),
+    times = {"utc": f"{made:%Y%m%dT%H%M%SZ}", "date": f"{made:%Y-%m-%d}"}
+    return Snapshot(
+        id=snapshot.id,
+        volume_id=volume.id,
+        name=snapshot.name and snapshot.name.format(**times),
+        size=volume.size,
+        metadata=snapshot.metadata,
+        created_at=write_time(made),
+        changed_at=write_time(made),
+        status=snapshot.fate,
     )

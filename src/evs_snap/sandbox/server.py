@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import IO
     from wsgiref.headers import Headers
-    from wsgiref.types import WSGIApplication, WSGIEnvironment
+    from wsgiref.types import WSGIApplication
 
 LOOPBACK = "127.0.0.1"
 
@@ -119,14 +119,6 @@ class _Handler(WSGIRequestHandler):
     def handle(self) -> None:
         # Past WSGIRequestHandler's, which speaks HTTP/1.0 and hangs up.
         BaseHTTPRequestHandler.handle(self)
-
-    def get_environ(self) -> WSGIEnvironment:
-        environ = super().get_environ()
-        # PATH_INFO is decoded, and a signature covers what was sent: of the type, too,
-        # for which wsgiref fills in a default.
-        environ["REQUEST_URI"] = self.requestline.split()[1]
-        environ["CONTENT_TYPE"] = self.headers.get("Content-Type", "")
-        return environ
 
     def answer(self) -> None:
         if "Transfer-Encoding" in self.headers:

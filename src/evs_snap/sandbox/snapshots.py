@@ -1,199 +1,134 @@
-"""The pretend snapshots: listed, shown, made, renamed, deleted."""
+"""The pretend snapshots: listed, shown, made, deleted."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import faults, paging, quotas, records, validation
-from evs_snap.sandbox.call import Route
-from evs_snap.sandbox.moments import GONE, write_time
+from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
 from evs_snap.sandbox.wire import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evs_snap.sandbox.call import Call
-    from evs_snap.sandbox.records import Snapshot
 
-_CREATE_FIELDS = ("volume_id", "name", "description", "force", "metadata")
-_UPDATE_FIELDS = ("name", "description")
-FILTERS = ("name", "status", "volume_id")
-# No name and no size: Cinder knows them only from microversion 3.30 on.
-_SORT_KEYS = {key: key for key in ("id", "status", "volume_id", "created_at", "updated_at")} | {
-    "display_name": "name",
-    "volume_size": "size",
-}
+_FIELDS = ("volume_id", "name", "description", "force", "metadata")
 _DELETABLE = ("available", "error")
 
 
 def list_summaries(call: Call) -> Response:
     """GET /snapshots: nearly everything, too."""
-    found = page(records.snapshots(call), call=call)
-    rows = [_summary(snapshot) for snapshot in found]
-    return _list(rows, found=found, call=call, path="/snapshots")
+    page = listing.page(call, Snapshot, path="/snapshots")
+    rows = [_summary(snapshot) for snapshot in page.records]
+    return Response(HTTPStatus.OK, {"snapshots": rows, **page.links})
 
 
 def list_details(call: Call) -> Response:
     """GET /snapshots/detail: with project and progress."""
-    found = page(records.snapshots(call), call=call)
-    rows = [detail(snapshot) for snapshot in found]
-    return _list(rows, found=found, call=call, path="/snapshots/detail")
+    page = listing.page(call, Snapshot, path="/snapshots/detail")
+    rows = [_detail(snapshot) for snapshot in page.records]
+    return Response(HTTPStatus.OK, {"snapshots": rows, **page.links})
 
 
 def show(call: Call) -> Response:
     """GET /snapshots/{item}: one snapshot."""
-    document = {"snapshot": detail(records.snapshot(call, item=call.item))}
-    return Response(HTTPStatus.OK, document)
+    snapshot = records.one(call, Snapshot, item=call.item)
+    return Response(HTTPStatus.OK, {"snapshot": _detail(snapshot)})
 
 
 def create(call: Call) -> Response:
-    """POST /snapshots: begin a snapshot."""
-    return Response(HTTPStatus.ACCEPTED, {"snapshot": _summary(begin(call))})
-
-
-def begin(call: Call) -> Snapshot:
-    """Make the snapshot that the body asks for; how it will end is settled here."""
-    given = validation.fields(call.request, key="snapshot", allowed=_CREATE_FIELDS)
-    wanted = validation.require(given, key="snapshot", name="volume_id")
-    name = validation.text(given.get("name"), name="name")
-    description = validation.text(given.get("description"), name="description")
-    force = validation.flag(given.get("force", False), name="force")
-    metadata = validation.metadata(given.get("metadata"))
-    volume = records.volume(call, item=validation.identifier(wanted, name="volume_id"))
-    _check_status(volume, force=force)
+    """POST /snapshots: begin a snapshot; how it will end is settled here."""
+    given = bodies.fields(call.request, key="snapshot", allowed=_FIELDS)
+    volume = records.one(call, Volume, item=bodies.text(given, name="volume_id"))
+    asked = Snapshot(
+        id=str(uuid4()),
+        volume_id=volume.id,
+        name=bodies.text(given, name="name"),
+        description=bodies.text(given, name="description"),
+        size=volume.size,
+        metadata=bodies.metadata(given),
+        created_at=records.write_time(call.now),
+        status="creating",
+    )
+    _check_status(volume, force=bodies.flag(given, name="force"))
     quotas.check_gigabytes(call, size=volume.size)
-    backup = records.is_backup(name, metadata=metadata)
-    quotas.check_snapshots(call, volume_id=volume.id, backup=backup)
+    quotas.check_snapshots(call, volume_id=volume.id, backup=asked.is_backup)
     fails = call.rules.fail_word in (volume.name or "")
-    snapshot_id = str(uuid4())
-    call.db.execute(
-        "INSERT INTO snapshots (id, volume_id, name, description, fate, size, "
-        "metadata, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            snapshot_id,
-            volume.id,
-            name,
-            description,
-            "error" if fails else "available",
-            volume.size,
-            json.dumps(metadata),
-            write_time(call.now),
-        ),
-    )
-    return records.snapshot(call, item=snapshot_id)
-
-
-def update(call: Call) -> Response:
-    """PUT /snapshots/{item}: new name or description.
-
-    The answer has the updated_at from before, as Cinder's has.
-    """
-    given = validation.fields(call.request, key="snapshot", allowed=_UPDATE_FIELDS)
-    validation.require_any(given, key="snapshot")
-    before = records.snapshot(call, item=call.item)
-    snapshot = replace(
-        before,
-        name=validation.text(given.get("name", before.name), name="name"),
-        description=validation.text(
-            given.get("description", before.description), name="description"
-        ),
-    )
-    call.db.execute(
-        "UPDATE snapshots SET name = ?, description = ?, updated_at = ? WHERE id = ?",
-        (snapshot.name, snapshot.description, write_time(call.now), snapshot.id),
-    )
-    return Response(HTTPStatus.OK, {"snapshot": _summary(snapshot)})
+    then = "error" if fails else "available"
+    created = records.begin(call, asked, status="creating", then=then, seconds=call.rules.settle)
+    return Response(HTTPStatus.ACCEPTED, {"snapshot": _summary(created)})
 
 
 def delete(call: Call) -> Response:
     """DELETE /snapshots/{item}: begin its end."""
-    snapshot = records.snapshot(call, item=call.item)
+    snapshot = records.one(call, Snapshot, item=call.item)
     if snapshot.status not in _DELETABLE:
         raise faults.bad_request(
             "Invalid snapshot: Snapshot status must be available or error and must "
             "not be part of a group."
         )
     fails = call.rules.fail_word in (snapshot.name or "")
-    call.db.execute(
-        "UPDATE snapshots SET deleted_at = ?, delete_fate = ? WHERE id = ?",
-        (write_time(call.now), "error_deleting" if fails else GONE, snapshot.id),
-    )
+    then = "error_deleting" if fails else GONE
+    records.begin(call, snapshot, status="deleting", then=then, seconds=call.rules.delete_settle)
     return Response(HTTPStatus.ACCEPTED)
 
 
-def show_metadata(call: Call) -> Response:
-    """GET /snapshots/{item}/metadata."""
-    metadata = records.snapshot(call, item=call.item).metadata
-    return Response(HTTPStatus.OK, {"metadata": metadata})
+def roll_back(call: Call) -> Response:
+    """POST /cloudsnapshots/{item}/rollback: give a disk the content of its snapshot again.
+
+    https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2020.html
+    """
+    given = bodies.fields(call.request, key="rollback", allowed=("volume_id", "name"))
+    snapshot = _to_roll_back(call)
+    volume = records.one(call, Volume, item=snapshot.volume_id)
+    if bodies.text(given, name="volume_id") != volume.id:
+        message = f"The snapshot is not one of disk {given.get('volume_id')}."
+        raise faults.evs("EVS.2045", message=message)
+    if snapshot.status != "available":
+        raise faults.snapshot_not_available(snapshot.status)
+    if volume.status not in {"available", "error_rollbacking"}:
+        raise faults.evs(
+            "EVS.5400",
+            message=f"Invalid volume: Volume {volume.id} status must be available or "
+            f"error_rollbacking, but current status is: {volume.status}.",
+        )
+    fails = call.rules.fail_word in (snapshot.name or "")
+    then, seconds = "error_rollbacking" if fails else "available", call.rules.settle
+    records.begin(call, volume, status="rollbacking", then=then, seconds=seconds)
+    records.begin(call, snapshot, status="rollbacking", then="available", seconds=seconds)
+    return Response(HTTPStatus.ACCEPTED, {"rollback": {"volume_id": volume.id}})
 
 
-def add_metadata(call: Call) -> Response:
-    """POST /snapshots/{item}/metadata: add or overwrite keys, and keep the others."""
-    given = validation.document(call.request, key="metadata")
-    new = validation.metadata(given, nullable=False)
-    snapshot = records.snapshot(call, item=call.item)
-    metadata = snapshot.metadata | new
-    call.db.execute(
-        "UPDATE snapshots SET metadata = ? WHERE id = ?",
-        (json.dumps(metadata), snapshot.id),
-    )
-    return Response(HTTPStatus.OK, {"metadata": metadata})
+def _to_roll_back(call: Call) -> Snapshot:
+    try:
+        snapshot = records.one(call, Snapshot, item=call.item)
+    except faults.FaultError as fault:
+        message = f"Snapshot {call.item} could not be found."
+        raise faults.evs("EVS.5404", message=message, status=HTTPStatus.NOT_FOUND) from fault
+    if snapshot.is_backup:
+        raise faults.evs("EVS.2045", message="A backup service's snapshot cannot be used.")
+    return snapshot
 
 
-ROUTES = (
-    Route("GET", "/snapshots", list_summaries),
-    Route("POST", "/snapshots", create),
-    Route("GET", "/snapshots/detail", list_details),
-    Route("GET", "/snapshots/{item}", show),
-    Route("PUT", "/snapshots/{item}", update),
-    Route("DELETE", "/snapshots/{item}", delete),
-    Route("GET", "/snapshots/{item}/metadata", show_metadata),
-    Route("POST", "/snapshots/{item}/metadata", add_metadata),
-)
-
-
-def _check_status(volume: records.Volume, *, force: bool) -> None:
+def _check_status(volume: Volume, *, force: bool) -> None:
     if volume.status == "error":
         raise faults.bad_request(
             "Invalid volume: The snapshot cannot be created when the volume is in error status."
         )
-    allowed = ("available", "in-use") if force else ("available",)
-    if volume.status not in allowed:
+    if volume.status != "available" and not (force and volume.status == "in-use"):
         raise faults.bad_request(
             f"Invalid volume: Volume {volume.id} status must be available, but "
             f"current status is: {volume.status}."
         )
 
 
-def page(found: list[Snapshot], *, call: Call, filters: Sequence[str] = FILTERS) -> list[Snapshot]:
-    """Return the page of snapshots that the query asks for."""
-    return paging.page(
-        found,
-        call=call,
-        kind="Snapshot",
-        filters=filters,
-        sort_keys=_SORT_KEYS,
-    )
-
-
-def _list(
-    rows: list[dict[str, object]], *, found: list[Snapshot], call: Call, path: str
-) -> Response:
-    links = paging.links(found, call=call, path=path)
-    document = {"snapshots": rows, **({"snapshots_links": links} if links else {})}
-    return Response(HTTPStatus.OK, document)
-
-
 def _summary(snapshot: Snapshot) -> dict[str, object]:
     return {
         "id": snapshot.id,
         "created_at": snapshot.created_at,
-        "updated_at": snapshot.updated_at,
+        "updated_at": snapshot.changed_at,
         "name": snapshot.name,
         "description": snapshot.description,
         "volume_id": snapshot.volume_id,
@@ -203,8 +138,7 @@ def _summary(snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-def detail(snapshot: Snapshot) -> dict[str, object]:
-    """Show all of a snapshot."""
+def _detail(snapshot: Snapshot) -> dict[str, object]:
     undone = snapshot.status in {"creating", "error"}
     return _summary(snapshot) | {
         "os-extended-snapshot-attributes:project_id": ACCOUNT.project_id,

@@ -1,4 +1,4 @@
-"""The SQLite file: its schema, its first filling, its transactions."""
+"""The SQLite file: its first filling, its transactions, its end."""
 
 from __future__ import annotations
 
@@ -11,54 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_VERSION = 1
+_VERSION = 3
 
-_SCHEMA = (
-    """
-    CREATE TABLE tokens (
-        id TEXT PRIMARY KEY,
-        scoped INTEGER NOT NULL,
-        methods TEXT NOT NULL,
-        audit_ids TEXT NOT NULL,
-        issued_at TEXT NOT NULL,
-        expires_at TEXT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE volumes (
-        id TEXT PRIMARY KEY,
-        name TEXT,
-        description TEXT,
-        fate TEXT NOT NULL,
-        delete_fate TEXT NOT NULL DEFAULT 'gone',
-        size INTEGER NOT NULL,
-        volume_type TEXT NOT NULL,
-        availability_zone TEXT NOT NULL,
-        bootable TEXT NOT NULL DEFAULT 'false',
-        server_id TEXT,
-        metadata TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT,
-        deleted_at TEXT
-    )
-    """,
-    """
-    CREATE TABLE snapshots (
-        id TEXT PRIMARY KEY,
-        volume_id TEXT NOT NULL,
-        name TEXT,
-        description TEXT,
-        fate TEXT NOT NULL,
-        delete_fate TEXT NOT NULL DEFAULT 'gone',
-        size INTEGER NOT NULL,
-        metadata TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        updated_at TEXT,
-        deleted_at TEXT
-    )
-    """,
-    "CREATE INDEX snapshots_of_volume ON snapshots (volume_id)",
-)
+
+class UnusableFileError(OSError):
+    """The file cannot be used; the message names it and tells what to do."""
 
 
 class Store:
@@ -92,9 +49,26 @@ class Store:
                 yield db
 
     def remove(self) -> None:
-        """Delete the file, and what an interrupted writer may have left beside it."""
-        self._path.unlink(missing_ok=True)
-        self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+        """Delete the file, and what an interrupted writer may have left beside it.
+
+        Raises UnusableFileError where it cannot be deleted.
+        """
+        try:
+            self._path.unlink(missing_ok=True)
+            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+        except OSError as error:
+            raise UnusableFileError(
+                f"the sandbox cannot delete its file {self._path} ({error.strerror}); "
+                "delete it by hand, and the sandbox begins anew"
+            ) from error
+
+    def unusable(self, error: OSError | sqlite3.Error) -> UnusableFileError:
+        """Say what is wrong with the file, and what to do."""
+        reason = error.strerror if isinstance(error, OSError) else error
+        return UnusableFileError(
+            f"the sandbox cannot use its file {self._path} ({reason}); "
+            "`evs-snap sandbox reset` deletes it, and the sandbox begins anew"
+        )
 
     def _create(self, db: sqlite3.Connection) -> None:
         with db:
@@ -104,8 +78,6 @@ class Store:
                 return  # another process was faster
             if version:
                 raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION}")
-            for statement in _SCHEMA:
-                db.execute(statement)
             self._fill(db)
             db.execute(f"PRAGMA user_version = {_VERSION}")
 

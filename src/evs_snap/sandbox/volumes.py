@@ -2,102 +2,112 @@
 
 from __future__ import annotations
 
-import json
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import faults, paging, quotas, records, validation
-from evs_snap.sandbox.call import Route
-from evs_snap.sandbox.moments import write_time
+from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
 from evs_snap.sandbox.wire import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evs_snap.sandbox.call import Call
-    from evs_snap.sandbox.records import Volume
 
+MAX_MICROVERSION = 50
+"""3.50 is what OTC serves: EVS API reference, API version description."""
+
+TYPES = ("SSD", "SAS", "ESSD")
 ZONES = ("sandbox-1a", "sandbox-1b")
 
-_MAX_TEXT = 255
-FILTERS = ("name", "status", "availability_zone", "size", "bootable")
-_SORT_KEYS = {
-    key: key for key in ("id", "name", "status", "size", "bootable", "availability_zone")
-} | {
-    "created_at": "created_at",
-    "updated_at": "updated_at",
-    "display_name": "name",
-}
+_FIELDS = (
+    *("name", "description", "size", "volume_type", "availability_zone", "metadata"),
+    "snapshot_id",
+)
+_NOT_FROM_SNAPSHOT = ("__system__encrypted", "__system__cmkid", "hw:passthrough")
 _DELETABLE = ("available", "error")
-_SOURCES = ("snapshot_id", "source_volid", "imageRef", "backup_id")
+
+
+def version(call: Call) -> Response:
+    """GET /volume/v3: which versions and microversions there are."""
+    described = {
+        "id": "v3.0",
+        "status": "CURRENT",
+        "version": f"3.{MAX_MICROVERSION}",
+        "min_version": "3.0",
+        "updated": "2023-08-31T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{call.request.origin}/volume/v3/"}],
+        "media-types": [],
+    }
+    return Response(HTTPStatus.OK, {"versions": [described]})
 
 
 def list_summaries(call: Call) -> Response:
     """GET /volumes: IDs, names and links."""
-    found = page(records.volumes(call), call=call)
-    rows = [summary(volume, call=call) for volume in found]
-    return _list(rows, found=found, call=call, path="/volumes")
+    page = listing.page(call, Volume, path="/volumes")
+    rows = [_summary(volume, call=call) for volume in page.records]
+    return Response(HTTPStatus.OK, {"volumes": rows, **page.links})
 
 
 def list_details(call: Call) -> Response:
     """GET /volumes/detail: everything about each."""
-    found = page(records.volumes(call), call=call)
-    rows = [detail(volume, call=call) for volume in found]
-    return _list(rows, found=found, call=call, path="/volumes/detail")
+    page = listing.page(call, Volume, path="/volumes/detail")
+    rows = [_detail(volume, call=call) for volume in page.records]
+    return Response(HTTPStatus.OK, {"volumes": rows, **page.links})
+
+
+def list_native(call: Call) -> Response:
+    """GET /cloudvolumes/detail: the vendors' own list of the same disks, with tags.
+
+    https://docs.otc.t-systems.com/elastic-volume-service/api-ref/apis_recommended/
+    """
+    # The links name Cinder's path, with EVS too.
+    page = listing.page(call, Volume, path="/volumes/detail")
+    rows = [_detail(volume, call=call) | {"tags": volume.tags} for volume in page.records]
+    return Response(HTTPStatus.OK, {"count": page.count, "volumes": rows, **page.links})
 
 
 def show(call: Call) -> Response:
     """GET /volumes/{item}: one disk."""
-    volume = records.volume(call, item=call.item)
-    document = {"volume": detail(volume, call=call)}
-    return Response(HTTPStatus.OK, document)
+    volume = records.one(call, Volume, item=call.item)
+    return Response(HTTPStatus.OK, {"volume": _detail(volume, call=call)})
 
 
 def create(call: Call) -> Response:
-    """POST /volumes: an empty disk."""
-    given = validation.fields(call.request, key="volume")
-    for source in _SOURCES:
-        if given.get(source) is not None:
-            raise faults.bad_request(f"the sandbox does not speak volume {source}")
-    name = _text(given, name="name")
-    description = _text(given, name="description")
-    metadata = validation.metadata(given.get("metadata"))
-    size = _size(given)
-    zone = _choice(given, name="availability_zone", default=ZONES[0])
-    if zone not in ZONES:
+    """POST /volumes: an empty disk, or one from a snapshot; how it will end is settled here."""
+    given = bodies.fields(call.request, key="volume", allowed=_FIELDS)
+    snapshot, source = _origin(call, snapshot_id=bodies.text(given, name="snapshot_id"))
+    zone = bodies.text(given, name="availability_zone")
+    if zone not in (None, *ZONES):
         raise faults.bad_request(f"Availability zone '{zone}' is invalid.")
-    volume_type = _choice(given, name="volume_type", default=quotas.VOLUME_TYPES[0])
-    if volume_type not in quotas.VOLUME_TYPES:
+    volume_type = bodies.text(given, name="volume_type")
+    if volume_type not in (None, *TYPES):
         raise faults.not_found("Volume type with name", item=volume_type)
-    quotas.check_gigabytes(call, size=size)
-    volume_id = str(uuid4())
-    call.db.execute(
-        "INSERT INTO volumes (id, name, description, fate, size, volume_type, "
-        "availability_zone, metadata, created_at) "
-        "VALUES (?, ?, ?, 'available', ?, ?, ?, ?, ?)",
-        (
-            volume_id,
-            name,
-            description,
-            size,
-            volume_type,
-            zone,
-            json.dumps(metadata),
-            write_time(call.now),
-        ),
+    asked = Volume(
+        id=str(uuid4()),
+        name=bodies.text(given, name="name"),
+        description=bodies.text(given, name="description"),
+        size=bodies.size(given),
+        metadata=bodies.metadata(given),
+        volume_type=volume_type or (source.volume_type if source else TYPES[0]),
+        availability_zone=zone or (source.availability_zone if source else ZONES[0]),
+        bootable=source.bootable if source else "false",
+        snapshot_id=snapshot.id if snapshot else None,
+        created_at=records.write_time(call.now),
+        status="creating",
     )
-    created = records.volume(call, item=volume_id)
-    fields = detail(created, call=call)
-    del fields["os-vol-tenant-attr:tenant_id"]
-    return Response(HTTPStatus.ACCEPTED, {"volume": fields})
+    if snapshot and source:
+        _check_origin(asked, snapshot=snapshot, source=source)
+    quotas.check_gigabytes(call, size=asked.size)
+    fails = snapshot is not None and call.rules.fail_word in (snapshot.name or "")
+    then = "error" if fails else "available"
+    created = records.begin(call, asked, status="creating", then=then, seconds=call.rules.settle)
+    return Response(HTTPStatus.ACCEPTED, {"volume": _detail(created, call=call)})
 
 
 def delete(call: Call) -> Response:
     """DELETE /volumes/{item}: only a free disk without snapshots."""
-    volume = records.volume(call, item=call.item)
+    volume = records.one(call, Volume, item=call.item)
     if volume.status not in _DELETABLE or records.snapshots_of(call, volume_id=volume.id):
         raise faults.bad_request(
             "Invalid volume: Volume status must be available or error or "
@@ -105,65 +115,58 @@ def delete(call: Call) -> Response:
             "migrating, attached, belong to a group, have snapshots, awaiting a "
             "transfer, or be disassociated from snapshots after volume transfer."
         )
-    call.db.execute(
-        "UPDATE volumes SET deleted_at = ? WHERE id = ?",
-        (write_time(call.now), volume.id),
-    )
+    seconds = call.rules.delete_settle
+    records.begin(call, volume, status="deleting", then=GONE, seconds=seconds)
     return Response(HTTPStatus.ACCEPTED)
 
 
-ROUTES = (
-    Route("GET", "/volumes", list_summaries),
-    Route("POST", "/volumes", create),
-    Route("GET", "/volumes/detail", list_details),
-    Route("GET", "/volumes/{item}", show),
-    Route("DELETE", "/volumes/{item}", delete),
-)
+def _origin(call: Call, *, snapshot_id: str | None) -> tuple[Snapshot | None, Volume | None]:
+    """Return the snapshot from which a disk is to be made, and the disk of that snapshot."""
+    if snapshot_id is None:
+        return None, None
+    snapshot = records.one(call, Snapshot, item=snapshot_id)
+    return snapshot, records.one(call, Volume, item=snapshot.volume_id)
 
 
-def page(found: list[Volume], *, call: Call, filters: Sequence[str] = FILTERS) -> list[Volume]:
-    """Return the page of disks that the query asks for."""
-    return paging.page(
-        found,
-        call=call,
-        kind="Volume",
-        filters=filters,
-        sort_keys=_SORT_KEYS,
-    )
+def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume) -> None:
+    """Refuse a disk that cannot be made from the snapshot: API reference, creating EVS disks."""
+    if snapshot.status != "available":
+        raise faults.snapshot_not_available(snapshot.status)
+    if asked.size < snapshot.size:
+        raise faults.bad_request(
+            f"Invalid input received: Volume size {asked.size}GB cannot be smaller than "
+            f"the snapshot size {snapshot.size}GB. They must be >= original snapshot size."
+        )
+    if asked.availability_zone != source.availability_zone:
+        message = f"The availability zone is not that of the snapshot: {source.availability_zone}."
+        raise faults.evs("EVS.2054", message=message)
+    if asked.volume_type != source.volume_type:
+        message = (
+            f"Target volumeType[{asked.volume_type}] is not matched with snapshot[{snapshot.id}]."
+        )
+        raise faults.evs("EVS.2096", message=message)
+    for key in _NOT_FROM_SNAPSHOT:
+        if key in asked.metadata:
+            raise faults.evs("EVS.1043", message=f"Metadata {key} cannot go with a snapshot.")
 
 
-def _list(rows: list[dict[str, object]], *, found: list[Volume], call: Call, path: str) -> Response:
-    links = paging.links(found, call=call, path=path)
-    document = {"volumes": rows, **({"volumes_links": links} if links else {})}
-    return Response(HTTPStatus.OK, document)
-
-
-def summary(volume: Volume, *, call: Call) -> dict[str, object]:
-    """Show a disk in short."""
-    tail = f"{ACCOUNT.project_id}/volumes/{volume.id}"
-    links = [
-        {"rel": "self", "href": f"{call.service_url}/{call.place.version}/{tail}"},
-        {"rel": "bookmark", "href": f"{call.service_url}/{tail}"},
-    ]
+def _summary(volume: Volume, *, call: Call) -> dict[str, object]:
+    links = [{"rel": "self", "href": f"{call.base}/volumes/{volume.id}"}]
     return {"id": volume.id, "name": volume.name, "links": links}
 
 
-def detail(volume: Volume, *, call: Call) -> dict[str, object]:
-    """Show all of a disk."""
-    return {
-        "id": volume.id,
+def _detail(volume: Volume, *, call: Call) -> dict[str, object]:
+    return _summary(volume, call=call) | {
         "status": volume.status,
         "size": volume.size,
         "availability_zone": volume.availability_zone,
         "created_at": volume.created_at,
-        "updated_at": volume.updated_at,
-        "name": volume.name,
+        "updated_at": volume.changed_at,
         "description": volume.description,
         "volume_type": volume.volume_type,
-        "snapshot_id": None,
+        "snapshot_id": volume.snapshot_id,
         "source_volid": None,
         "metadata": volume.metadata,
-        "links": summary(volume, call=call)["links"],
         "user_id": ACCOUNT.user_id,
         "bootable": volume.bootable,
         "encrypted": False,
@@ -188,36 +191,3 @@ def _attachments(volume: Volume) -> list[dict[str, object]]:
         "attached_at": volume.created_at,
     }
     return [attachment]
-
-
-def _text(given: dict[str, object], *, name: str) -> str | None:
-    value = given.get(name)
-    if isinstance(value, str) and len(value) > _MAX_TEXT:
-        raise faults.bad_request(
-            f"Invalid input received: {name} has {len(value)} characters, more than {_MAX_TEXT}."
-        )
-    return validation.text(value, name=name)
-
-
-def _choice(given: dict[str, object], *, name: str, default: str) -> str:
-    return validation.text(given.get(name), name=name) or default
-
-
-def _size(given: dict[str, object]) -> int:
-    value = given.get("size")
-    if value is None:
-        raise faults.bad_request(
-            "The server could not comply with the request since it is either "
-            "malformed or otherwise incorrect."
-        )
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
-        raise validation.invalid(
-            "size", value=value, problem=f"{value!r} does not match '^[0-9]+$'"
-        )
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        problem = f"{value!r} is not of type 'integer', 'string'"
-        raise validation.invalid("size", value=value, problem=problem)
-    if int(value) < 1:
-        problem = f"{value!r} is less than the minimum of 1"
-        raise validation.invalid("size", value=value, problem=problem)
-    return int(value)

@@ -1,0 +1,126 @@
+"""What may be relied on when disks are made and deleted, at the sandbox and a real Cinder alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from evs_snap.errors import MissingError, ServiceError
+
+if TYPE_CHECKING:
+    from tests.conftest import Cloud
+
+    from evs_snap.models import Snapshot
+
+NOWHERE = "11111111-2222-4333-8444-555555555555"
+
+
+def _post(cloud: Cloud, **fields: object) -> Any:
+    """Ask for a disk, and have it removed at the end."""
+    answer = cloud.client._call("POST", "volumes", doing="asking", body={"volume": fields})
+    made = answer.json()["volume"]
+    cloud.made.append(made["id"])
+    return made
+
+
+def _snapshot(cloud: Cloud, volume_id: str) -> Snapshot:
+    """Make a snapshot that is available."""
+    made = cloud.client.create_snapshot(
+        volume_id, name="source", description=None, metadata={}, force=False
+    )
+    cloud.until(lambda: cloud.client.snapshot(made.id).is_usable)
+    return made
+
+
+def _shown(cloud: Cloud, volume_id: str) -> Any:
+    answer = cloud.client._call("GET", f"volumes/{volume_id}", doing="asking")
+    return answer.json()["volume"]
+
+
+def test_a_disk_is_made_from_a_snapshot(cloud: Cloud) -> None:
+    source = cloud.client.volume(cloud.volume("contract"))
+    snapshot = _snapshot(cloud, source.id)
+    made = _post(
+        cloud,
+        snapshot_id=snapshot.id,
+        size=2,
+        availability_zone=source.availability_zone,
+        volume_type=source.volume_type,
+        name="restored",
+        metadata={"evs_snap_key": "k"},
+    )
+    assert made["status"] == "creating"
+    cloud.until(lambda: _shown(cloud, made["id"])["status"] == "available")
+    shown = _shown(cloud, made["id"])
+    assert (shown["name"], shown["size"], shown["snapshot_id"]) == ("restored", 2, snapshot.id)
+    assert shown["metadata"]["evs_snap_key"] == "k"
+    assert shown["volume_type"] == source.volume_type
+    assert shown["availability_zone"] == source.availability_zone
+
+
+def test_a_disk_from_a_snapshot_needs_no_zone_and_no_type(cloud: Cloud) -> None:
+    """What openstackclient sends."""
+    source = cloud.client.volume(cloud.volume("contract"))
+    made = _post(cloud, snapshot_id=_snapshot(cloud, source.id).id, size=1)
+    cloud.until(lambda: _shown(cloud, made["id"])["status"] == "available")
+    shown = _shown(cloud, made["id"])
+    assert shown["volume_type"] == source.volume_type
+    assert shown["availability_zone"] == source.availability_zone
+
+
+def test_a_disk_from_no_snapshot_is_missing(cloud: Cloud) -> None:
+    with pytest.raises(MissingError):
+        _post(cloud, snapshot_id=NOWHERE, size=1)
+
+
+def test_a_disk_smaller_than_the_snapshot_is_refused(cloud: Cloud) -> None:
+    source = _post(cloud, size=2)["id"]
+    cloud.until(lambda: _shown(cloud, source)["status"] == "available")
+    with pytest.raises(ServiceError) as caught:
+        _post(cloud, snapshot_id=_snapshot(cloud, source).id, size=1)
+    assert caught.value.status == 400
+    assert "smaller than the snapshot size 2GB" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"size": 0}, {"size": "x"}, {"size": True}, {}, {"size": 1, "name": "n" * 256}],
+    ids=["none", "word", "flag", "no size", "long name"],
+)
+def test_a_disk_that_cannot_be_made_is_refused(cloud: Cloud, fields: dict[str, object]) -> None:
+    with pytest.raises(ServiceError) as caught:
+        _post(cloud, **fields)
+    assert caught.value.status == 400
+
+
+def test_an_unknown_type_or_zone_is_refused(cloud: Cloud) -> None:
+    for fields, status in (({"volume_type": "nope"}, 404), ({"availability_zone": "nope"}, 400)):
+        with pytest.raises(ServiceError) as caught:
+            _post(cloud, size=1, **fields)
+        assert caught.value.status == status
+
+
+def test_a_disk_with_snapshots_is_not_deleted(cloud: Cloud) -> None:
+    volume_id = cloud.volume("contract")
+    snapshot = _snapshot(cloud, volume_id)
+    with pytest.raises(ServiceError) as caught:
+        cloud.client._call("DELETE", f"volumes/{volume_id}", doing="asking")
+    assert caught.value.status == 400
+    assert "have snapshots" in caught.value.message
+    assert cloud.client.snapshot(snapshot.id).is_usable
+
+
+def test_a_disk_is_deleted_and_then_gone(cloud: Cloud) -> None:
+    volume_id = cloud.volume("contract")
+    cloud.client._call("DELETE", f"volumes/{volume_id}", doing="asking")
+
+    def gone() -> bool:
+        try:
+            cloud.client.volume(volume_id)
+        except MissingError:
+            return True
+        return False
+
+    cloud.until(gone)
+    cloud.made.remove(volume_id)
