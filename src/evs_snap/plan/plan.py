@@ -82,6 +82,45 @@ def plan_prune(
     ]
 
 
+def judged_again(
+    plan: DiskPlan,
+    snapshots: Sequence[Snapshot],
+    keep: Keep,
+    *,
+    policy: str,
+    now: datetime,
+    new_id: str | None,
+) -> DiskPlan:
+    """Return the plan, its ``prune`` reduced to what the rules still delete.
+
+    ``snapshots`` are those of the disk, read again after the new one was seen usable, so
+    that the rules judge what is there by the service's own dates. ``new_id`` is the ID of
+    the new or reused snapshot, None where the run has none. If it is not among them, or
+    not usable, nothing is deleted. ``now`` is the service's time, in UTC. ``keep`` becomes
+    the verdicts on all other snapshots under ``policy``.
+    """
+    planned = {removal.snapshot.id for removal in plan.prune}
+    here = [s for s in snapshots if s.volume_id == plan.volume.id]
+    if new_id is not None and not any(s.id == new_id and s.is_usable for s in here):
+        planned = set()
+    verdicts = [
+        v
+        for v in judge((s for s in here if s.policy == policy), keep, now=now)
+        if v.snapshot.id != new_id
+    ]
+    return replace(
+        plan,
+        prune=tuple(
+            Removal(v.snapshot, v.reasons) for v in given_up(verdicts) if v.snapshot.id in planned
+        ),
+        keep=tuple(
+            v if v.keep else replace(v, keep=True, reasons=(*v.reasons, "left to the next run"))
+            for v in verdicts
+            if v.keep or v.snapshot.id not in planned
+        ),
+    )
+
+
 def _plan_disk(
     volume: Volume,
     snapshots: Sequence[Snapshot],
@@ -161,7 +200,7 @@ def _to_free_slots(
             return unneeded
         after = judge([*own, new.as_made(own, now=now)], request.keep, now=now)
         in_use = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in unneeded}
-    oldest = replaceable(snapshots, policy=request.policy, besides=frozenset(in_use))
+    oldest = replaceable(snapshots, policy=request.policy, besides=frozenset(in_use), now=now)
     if request.replace and needed == len(unneeded) + 1 and oldest is not None:
         why = ("to free a slot", f"oldest of policy {request.policy}")
         return (*unneeded, Removal(oldest, why))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import (
@@ -70,11 +70,11 @@ class CreateRequest:
                     f"--property {key[:20]!r}: more than {_LONGEST_METADATA} characters"
                 )
         if self.keep is not None:
-            check_rules(self.keep, limit=self.limit, replace=self.replace)
+            check_rules(self.keep, limit=self.limit)
 
     def bucket(self, now: datetime) -> str | None:
         """Return the period that ``now`` lies in, or None without --once-per."""
-        return now.strftime(BUCKETS[self.once_per]) if self.once_per else None
+        return now.astimezone(UTC).strftime(BUCKETS[self.once_per]) if self.once_per else None
 
 
 def check_policy(policy: str) -> None:
@@ -84,21 +84,19 @@ def check_policy(policy: str) -> None:
         raise ConfigurationError(f"--policy {policy!r} is empty, padded, unprintable or too long")
 
 
-def check_rules(keep: Keep, *, limit: int, replace: bool) -> None:
+def check_rules(keep: Keep, *, limit: int) -> None:
     """Raise ConfigurationError, with the sum, for rules that could fill a disk one day.
 
-    They may hold ``limit`` less the slot that the next snapshot needs, or all of it where
-    the oldest is replaced.
+    They may hold ``limit`` less the slot that the next snapshot needs.
     """
-    room = limit if replace else limit - 1
-    if keep.most <= room:
+    if keep.most < limit:
         return
-    terms = " + ".join(f"{count} {name}" for name, count in keep.counts if count)
-    slot = "" if replace else ", and the next one needs a slot"
+    given = [f"{count} {name}" for name, count in keep.counts if count]
+    once = ", the newest counted once" if len(given) > 1 else ""
     raise ConfigurationError(
-        f"the KEEP rules cannot fit: {terms} can hold {keep.most} snapshots; "
-        f"a disk holds {limit}{slot}",
-        hint=f"Keep at most {room} in all, or say with --limit what this cloud allows.",
+        f"the KEEP rules cannot fit: {' + '.join(given)} can hold {keep.most} snapshots{once}; "
+        f"a disk holds {limit}, and the next one needs a slot",
+        hint=f"Keep at most {limit - 1} in all, or say with --limit what this cloud allows.",
     )
 
 

@@ -1,23 +1,25 @@
 """Which snapshots the KEEP rules keep, and why.
 
 The rules are restic's (https://restic.readthedocs.io/en/stable/060_forget.html): each
-keeps the newest snapshot of each of its latest N periods, a snapshot stays if any rule
-keeps it, and periods without a snapshot do not count. Periods are in UTC.
+keeps the newest snapshot of each of its latest N periods, and the oldest snapshot too while
+there are fewer periods than N. A snapshot stays if any rule keeps it. Periods without a
+snapshot do not count. Periods are in UTC.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
 
     from evs_snap.api.models import Snapshot
 
 SKEW = timedelta(minutes=15)
-"""A snapshot dated later than now plus this is dated in the future."""
+"""A snapshot dated later than this after the service's now is dated in the future."""
 
 DELETABLE = frozenset({"available", "error"})
 """EVS deletes a snapshot only in one of these statuses.
@@ -36,7 +38,7 @@ _PERIODS = (
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How many of each to keep; ``within`` keeps all made that long before the newest."""
+    """How many of each to keep; ``within`` keeps all made less than that before the newest."""
 
     last: int = 0
     hourly: int = 0
@@ -49,12 +51,19 @@ class Keep:
     @property
     def is_empty(self) -> bool:
         """Whether no rule is given at all."""
-        return not self.most and self.within is None
+        return not self.most and not self.within
 
     @property
     def most(self) -> int:
-        """How many snapshots the counted rules can hold when no two keep the same one."""
-        return sum(count for _, count in self.counts)
+        """How many snapshots the counted rules can hold at once, in the worst case.
+
+        Each rule keeps the newest, which counts once: n1, n2, ... keep up to
+        1 + (n1 - 1) + (n2 - 1) + ... snapshots. (Rules that reach into the period of another
+        hold fewer: the eighth day is always the newest of its week.) The oldest snapshot
+        takes one of the counts of the rule that keeps it.
+        """
+        given = [count for _, count in self.counts if count]
+        return sum(given) - len(given) + 1 if given else 0
 
     @property
     def counts(self) -> tuple[tuple[str, int], ...]:
@@ -81,16 +90,13 @@ def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[V
     """
     own = [s for s in snapshots if s.policy is not None and not s.is_system]
     reasons = {s.id: _untouchable(s, now=now) for s in own}
-    counted = sorted(
-        (s for s in own if reasons[s.id] is None and s.is_usable),
-        key=lambda s: (_made(s), s.id),
-        reverse=True,
-    )
+    own.sort(key=lambda s: s.age_key, reverse=True)
+    counted = [s for s in own if reasons[s.id] is None and s.is_usable]
     kept = _kept(counted, keep)
     if counted:
         kept.setdefault(counted[0].id, ["newest usable"])
     verdicts = []
-    for snapshot in sorted(own, key=lambda s: (_made(s), s.id), reverse=True):
+    for snapshot in own:
         why = reasons[snapshot.id]
         if why is not None:
             verdicts.append(Verdict(snapshot, keep=True, reasons=(why,)))
@@ -108,29 +114,66 @@ def _untouchable(snapshot: Snapshot, *, now: datetime) -> str | None:
         return f"left alone while {snapshot.status}"
     if snapshot.is_usable and snapshot.created_at is None:
         return "left alone: its time cannot be read"
-    if snapshot.is_usable and _made(snapshot) > now + SKEW:
+    if snapshot.is_usable and is_future(snapshot, now=now):
         return "left alone: dated in the future"
     return None
 
 
+def is_future(snapshot: Snapshot, *, now: datetime) -> bool:
+    """Whether its date is in the future: more than SKEW after ``now``, the service's time."""
+    return snapshot.created_at is not None and snapshot.created_at > now + SKEW
+
+
+def newer_usable(
+    snapshots: Iterable[Snapshot],
+    *,
+    than: Snapshot,
+    now: datetime,
+    besides: Collection[str] = (),
+) -> Snapshot | None:
+    """Return the newest usable snapshot of the disk of ``than`` that is newer, or None.
+
+    Whoever made it, except a backup service. One without a date or dated in the future
+    does not count, nor does one of ``besides`` (IDs). ``now`` is the service's, in UTC.
+    """
+    newer = [
+        s
+        for s in snapshots
+        if s.volume_id == than.volume_id
+        and s.is_usable
+        and not s.is_system
+        and s.created_at is not None
+        and not is_future(s, now=now)
+        and s.id not in besides
+        and s.age_key > than.age_key
+    ]
+    return max(newer, key=lambda s: s.age_key, default=None)
+
+
 def _kept(newest_first: Sequence[Snapshot], keep: Keep) -> dict[str, list[str]]:
+    """Return why each snapshot that the rules keep is kept, by ID."""
     kept: dict[str, list[str]] = {}
-    for rank, snapshot in enumerate(newest_first[: keep.last], start=1):
+    dated = [(s, s.created_at) for s in newest_first if s.created_at is not None]
+    for rank, (snapshot, _) in enumerate(dated[: keep.last], start=1):
         kept.setdefault(snapshot.id, []).append(f"last {rank}")
     for name, pattern in _PERIODS:
-        periods: set[str] = set()
-        for snapshot in newest_first:
-            period = _made(snapshot).strftime(pattern)
-            if len(periods) < getattr(keep, name) and period not in periods:
-                periods.add(period)
-                kept.setdefault(snapshot.id, []).append(f"{name} {period}")
-    if keep.within is not None and newest_first:
-        newest = _made(newest_first[0])
-        for snapshot in newest_first:
-            if newest - _made(snapshot) <= keep.within:
-                kept.setdefault(snapshot.id, []).append("within")
+        count = getattr(keep, name)
+        for snapshot, reason in _newest_of_each(dated, name, pattern)[:count] if count else ():
+            kept.setdefault(snapshot.id, []).append(reason)
+    for snapshot, made in dated:
+        if dated[0][1] - made < (keep.within or timedelta(0)):
+            kept.setdefault(snapshot.id, []).append("within")
     return kept
 
 
-def _made(snapshot: Snapshot) -> datetime:
-    return snapshot.created_at or datetime.min.replace(tzinfo=UTC)
+def _newest_of_each(
+    dated: Sequence[tuple[Snapshot, datetime]], name: str, pattern: str
+) -> list[tuple[Snapshot, str]]:
+    """Return the newest of each period, and the oldest of all, with the reasons."""
+    newest: dict[str, Snapshot] = {}
+    for snapshot, made in dated:
+        newest.setdefault(made.strftime(pattern), snapshot)
+    chosen = [(snapshot, f"{name} {period}") for period, snapshot in newest.items()]
+    if dated and dated[-1][0] is not chosen[-1][0]:
+        chosen.append((dated[-1][0], f"oldest {name}"))
+    return chosen

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from evs_snap.errors import AmbiguousError, SelectionError
+from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,14 @@ class Selection:
     everything: bool = False
     exclude: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for an empty value."""
+        refuse_empty("--volume", self.volumes)
+        refuse_empty("--match", self.match)
+        refuse_empty("--server", self.servers)
+        refuse_empty("--with-metadata", (key for key, _ in self.metadata))
+        refuse_empty("--exclude", self.exclude)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all was asked for."""
@@ -50,6 +58,19 @@ class Selection:
         if len(self.volumes) == 1 and not (self.has_criteria or self.exclude):
             return self.volumes[0]
         return None
+
+
+def refuse_empty(option: str, values: Iterable[str]) -> None:
+    """Raise ConfigurationError if one of an option's values is empty.
+
+    A name can be empty in EVS, but in a script an empty value is a variable that is not set.
+    """
+    if not all(values):
+        raise ConfigurationError(
+            f"an empty value for {option}",
+            hint="Perhaps a variable is not set. A disk or snapshot without a name is selected "
+            "by its ID.",
+        )
 
 
 def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:

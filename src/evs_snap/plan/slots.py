@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import LimitError
-from evs_snap.plan.retention import DELETABLE
+from evs_snap.plan.retention import DELETABLE, newer_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,8 +41,9 @@ def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -
     """Count a disk's used slots, and find its newest usable snapshot."""
     if snapshots is None:
         return Usage(volume, limit)
-    usable = [s.created_at for s in snapshots if s.is_usable and s.created_at]
-    return Usage(volume, limit, len(holders(snapshots)), max(usable, default=None))
+    held = holders(snapshots)
+    usable = [s.created_at for s in held if s.is_usable and s.created_at]
+    return Usage(volume, limit, len(held), max(usable, default=None))
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -52,7 +53,7 @@ def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def replaceable(
-    snapshots: Sequence[Snapshot], *, policy: str, besides: frozenset[str]
+    snapshots: Sequence[Snapshot], *, policy: str, besides: frozenset[str], now: datetime
 ) -> Snapshot | None:
     """Return the snapshot of ``policy`` to delete for a new one, or None.
 
@@ -68,9 +69,9 @@ def replaceable(
     if broken:
         return min(broken, key=lambda s: s.id)
     oldest = min((s for s in own if s.created_at), key=lambda s: s.age_key, default=None)
-    usable = [s for s in snapshots if s.is_usable and not s.is_system and s.created_at]
-    newer = any(s.age_key > oldest.age_key for s in usable) if oldest else False
-    return oldest if newer else None
+    if oldest is None or newer_usable(snapshots, than=oldest, now=now) is None:
+        return None
+    return oldest
 
 
 def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
