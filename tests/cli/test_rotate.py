@@ -137,7 +137,7 @@ def test_what_cannot_work_is_exit_two_before_anything_is_sent(
 def test_seven_daily_and_four_weekly_are_refused_with_the_sum(run: Run) -> None:
     command = "--sandbox rotate --volume data-01 --keep-daily 7 --keep-weekly 4"
     refused = run(f"{command} -f json", exit_code=2)
-    for part in ("7 daily", "4 weekly", "10", "holds 7"):
+    for part in ("7 daily", "4 weekly", "hold 10", "holds 7"):
         assert part in refused.stderr
         assert part in refused.json["error"]["message"]
     assert run(f"{command} --limit 12").exit_code == 0

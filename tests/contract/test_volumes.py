@@ -9,9 +9,8 @@ import pytest
 from evs_snap.errors import MissingError, ServiceError
 
 if TYPE_CHECKING:
-    from tests.conftest import Cloud
-
     from evs_snap.models import Snapshot
+    from tests.conftest import Cloud
 
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 

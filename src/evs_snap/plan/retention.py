@@ -58,8 +58,9 @@ class Keep:
         """How many snapshots the counted rules can hold at once, in the worst case.
 
         Each rule keeps the newest, which counts once: n1, n2, ... keep up to
-        1 + (n1 - 1) + (n2 - 1) + ... snapshots. The oldest that a rule with counts left
-        keeps takes one of these counts.
+        1 + (n1 - 1) + (n2 - 1) + ... snapshots. (Rules that reach into the period of another
+        hold fewer: the eighth day is always the newest of its week.) The oldest snapshot
+        takes one of the counts of the rule that keeps it.
         """
         given = [count for _, count in self.counts if count]
         return sum(given) - len(given) + 1 if given else 0

@@ -410,12 +410,13 @@ def test_a_limit_below_what_is_held_is_reached_in_one_rotation() -> None:
     assert len(carried_out(rows, plan)) == 4
 
 
-def test_a_limit_below_what_is_held_is_reached_by_replacing_too() -> None:
-    rows = [snapshot(f"o{age}", made=age * DAY) for age in range(1, 8)]
-    request = CreateRequest(limit=5, replace=True, keep=Keep(last=5))
-    plan = plan_of(rows, request)
-    assert first_of(plan) == ["o7", "o6", "o5"]
-    assert len(carried_out(rows, plan)) == 5
+def test_what_the_rules_gave_up_goes_before_the_oldest_is_replaced() -> None:
+    ages = (1, 2, 3)
+    rows = full(*(snapshot(f"o{age}", made=age * DAY) for age in ages), foreign("f"))
+    rows.append(snapshot("bad", status="error"))
+    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(last=3)))
+    assert first_of(plan) == ["bad", "o3"]
+    assert plan.reasons[:3] == ("slot 7 of 7", "in place of bad", "in place of o3")
 
 
 def test_create_alone_replaces_one_and_never_more() -> None:
@@ -433,19 +434,19 @@ def test_replacing_takes_the_oldest_of_this_policy() -> None:
     assert plan.reasons == ("slot 7 of 7", "in place of o9")
 
 
-def test_the_newest_does_not_give_way_to_a_second_one_of_its_period() -> None:
-    """The rules want the other six; to delete today's before there is another is no way."""
-    rows = [snapshot(f"o{age}", made=age * DAY + HOUR) for age in range(7)]
-    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=7)))
+def test_the_newest_is_not_replaced_by_a_second_one_of_its_period() -> None:
+    """The rules keep the other five; today's must not go before there is another."""
+    rows = full(*(snapshot(f"o{age}", made=age * DAY + HOUR) for age in range(6)))
+    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=6)))
     assert isinstance(plan.refusal, LimitError)
 
 
-def test_replacing_in_a_rotation_takes_only_what_the_rules_will_not_want() -> None:
-    rows = [snapshot(f"o{age}", made=age * DAY) for age in range(1, 8)]
-    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=7)))
-    assert first_of(plan) == ["o7"]
+def test_replacing_in_a_rotation_takes_only_what_the_rules_will_not_keep() -> None:
+    rows = full(*(snapshot(f"o{age}", made=age * DAY) for age in range(1, 7)))
+    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=6)))
+    assert first_of(plan) == ["o6"]
     assert pruned(plan) == []
-    assert len(plan.keep) == 6
+    assert len(plan.keep) == 5
 
 
 @pytest.mark.parametrize(
@@ -477,10 +478,14 @@ def test_what_failed_does_not_serve_its_period(status: str) -> None:
     assert plan_of(rows, CreateRequest(once_per="day")).new is not None
 
 
-def test_another_policys_or_nobodys_snapshot_does_not_serve_the_period() -> None:
-    other = snapshot("o", policy="x", bucket="2026-11-23")
-    bare = foreign("b", bucket="2026-11-23")
-    assert plan_of([other, bare], CreateRequest(once_per="day")).new is not None
+def test_only_a_snapshot_of_ours_under_the_policy_serves_the_period() -> None:
+    """found: one with a backup service's name and our stamp was reused."""
+    rows = [
+        snapshot("o", policy="x", bucket="2026-11-23"),
+        foreign("b", bucket="2026-11-23"),
+        snapshot("s", name="autobk_snapshot_1", bucket="2026-11-23"),
+    ]
+    assert plan_of(rows, CreateRequest(once_per="day")).new is not None
 
 
 def test_of_several_for_a_period_a_usable_one_serves_then_the_oldest() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -12,50 +12,49 @@ from evs_snap.plan.retention import Keep
 
 
 def test_seven_daily_and_four_weekly_are_refused_with_the_sum() -> None:
+    """found: the sum was told as 11, though both rules keep the newest and hold 10."""
     with pytest.raises(ConfigurationError) as refused:
         CreateRequest(keep=Keep(daily=7, weekly=4))
     assert refused.value.exit_code == 2
     assert refused.value.message == (
-        "the KEEP rules cannot fit: 7 daily + 4 weekly can hold 11 snapshots; "
-        "a disk holds 7, and the next one needs a slot"
+        "the KEEP rules cannot fit: 7 daily + 4 weekly can hold 10 snapshots, the newest "
+        "counted once; a disk holds 7, and the next one needs a slot"
     )
     assert "at most 6" in (refused.value.hint or "")
     assert "--limit" in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize(
-    ("keep", "limit", "replace", "fits"),
+    ("keep", "limit", "fits"),
     [
-        (Keep(last=6), 7, False, True),
-        (Keep(last=7), 7, False, False),
-        (Keep(last=7), 7, True, True),
-        (Keep(last=8), 7, True, False),
-        (Keep(last=2, daily=3, weekly=1), 7, False, True),
-        (Keep(1, 1, 1, 1, 1, 1), 7, False, True),
-        (Keep(1, 1, 1, 1, 1, 2), 7, False, False),
-        (Keep(1, 1, 1, 1, 1, 2), 7, True, True),
-        (Keep(daily=7, weekly=4), 12, False, True),
-        (Keep(daily=7, weekly=4), 11, False, False),
-        (Keep(last=1), 1, False, False),
-        (Keep(within=timedelta(days=365)), 7, False, True),
-        (Keep(last=7, within=timedelta(days=1)), 7, False, False),
+        (Keep(last=6), 7, True),
+        (Keep(last=7), 7, False),
+        (Keep(daily=4, weekly=2, monthly=1), 7, True),
+        (Keep(daily=4, weekly=3, monthly=1), 7, True),
+        (Keep(daily=4, weekly=3, monthly=2), 7, False),
+        (Keep(1, 1, 1, 1, 1, 6), 7, True),
+        (Keep(daily=7, weekly=4), 11, True),
+        (Keep(daily=7, weekly=4), 10, False),
+        (Keep(last=1), 1, False),
+        (Keep(within=timedelta(days=365)), 7, True),
+        (Keep(last=7, within=timedelta(days=1)), 7, False),
     ],
 )
-def test_rules_may_hold_the_limit_less_a_slot_or_all_where_the_oldest_gives_way(
-    keep: Keep, limit: int, *, replace: bool, fits: bool
+@pytest.mark.parametrize("replace", [False, True])
+def test_rules_may_hold_the_limit_less_the_slot_of_the_next_one(
+    keep: Keep, limit: int, *, fits: bool, replace: bool
 ) -> None:
     if fits:
-        check_rules(keep, limit=limit, replace=replace)
+        assert CreateRequest(keep=keep, limit=limit, replace=replace).keep == keep
     else:
         with pytest.raises(ConfigurationError, match="cannot fit"):
-            check_rules(keep, limit=limit, replace=replace)
+            CreateRequest(keep=keep, limit=limit, replace=replace)
 
 
-def test_rules_that_count_nothing_are_not_in_the_sum() -> None:
+def test_one_rule_alone_is_told_without_a_sum() -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_rules(Keep(monthly=9), limit=7, replace=True)
-    assert "9 monthly can hold 9 snapshots; a disk holds 7" in refused.value.message
-    assert "slot" not in refused.value.message
+        check_rules(Keep(monthly=9), limit=7)
+    assert "fit: 9 monthly can hold 9 snapshots; a disk holds 7, and" in refused.value.message
 
 
 @pytest.mark.parametrize("policy", ["default", "nightly db", "größe", "x" * 255])
@@ -111,4 +110,5 @@ def test_periods_are_utc_hours_days_and_iso_weeks(
     once_per: str | None, moment: str, bucket: str | None
 ) -> None:
     now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-    assert CreateRequest(once_per=once_per).bucket(now) == bucket
+    for zone in (UTC, timezone(timedelta(hours=13)), timezone(timedelta(hours=-11))):
+        assert CreateRequest(once_per=once_per).bucket(now.astimezone(zone)) == bucket

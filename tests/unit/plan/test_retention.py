@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.factories import DAY, HOUR, NOW, snapshot
+from tests.factories import DAY, HOUR, NOW, SECOND, snapshot
 from tests.unit.plan.any_disk import COUNTS, disks, many, rules
 
 from evs_snap.plan.retention import Keep, judge
@@ -41,9 +41,10 @@ def is_counted(snapshot: Snapshot) -> bool:
 
 
 def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
-    """Return the places of those that restic's loop keeps (snapshot_policy.go).
+    """Return the places of those that restic keeps, in a model of our own.
 
-    Written as it is there: counters that run down, periods as numbers.
+    Its rules: https://restic.readthedocs.io/en/stable/060_forget.html. The list is walked
+    once, counters run down, periods are numbers.
     """
     left = [getattr(keep, name) for name in COUNTS]
     before: list[object] = [None] * len(COUNTS)
@@ -57,10 +58,11 @@ def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
     )
     stay = set()
     for place, made in enumerate(newest_first):
-        if keep.within is not None and made >= newest_first[0] - keep.within:
+        is_oldest = place == len(newest_first) - 1
+        if keep.within and made > newest_first[0] - keep.within:
             stay.add(place)
         for number, period in enumerate(periods):
-            if left[number] > 0 and period(made, place) != before[number]:
+            if left[number] > 0 and (is_oldest or period(made, place) != before[number]):
                 before[number] = period(made, place)
                 left[number] -= 1
                 stay.add(place)
@@ -73,7 +75,7 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 
 @many
 @given(disks(), rules())
-def test_the_rules_keep_what_restics_loop_keeps_and_the_newest(
+def test_the_rules_keep_what_restic_keeps_and_the_newest(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
     counted = newest_first(s for s in snapshots if is_counted(s))
@@ -185,8 +187,11 @@ TABLE = (
         (Keep(last=2, daily=3, weekly=1), [0, 1, 3]),
         (Keep(daily=2, monthly=2, yearly=2), [0, 1, 8, 10]),
         (Keep(within=timedelta(0)), [0]),
-        (Keep(within=DAY), [0, 1, 2]),
-        (Keep(within=DAY, yearly=2), [0, 1, 2, 10]),
+        (Keep(within=DAY), [0, 1]),
+        (Keep(within=DAY + SECOND), [0, 1, 2]),
+        (Keep(within=DAY, yearly=2), [0, 1, 10]),
+        (Keep(yearly=4), [0, 10, 11]),
+        (Keep(last=1, yearly=9), [0, 10, 11]),
         (Keep(within=timedelta(days=999_999 * 7)), list(range(12))),
     ],
 )
@@ -207,6 +212,21 @@ def test_periods_without_a_snapshot_do_not_count() -> None:
     assert kept_times(times, Keep(daily=3)) == times
 
 
+def test_history_grows_while_a_rule_has_counts_left() -> None:
+    """Nine years are asked for: the first snapshot ever stays until there are nine."""
+    times = ["2026-11-23 02:17", "2026-06-01 02:17", "2026-03-01 02:17"]
+    assert kept_times(times, Keep(yearly=1)) == times[:1]
+    assert kept_times(times, Keep(yearly=9)) == [times[0], times[2]]
+    (_, _, oldest) = judge([snapshot(text, made=text) for text in times], Keep(yearly=2), now=NOW)
+    assert oldest.reasons == ("oldest yearly",)
+
+
+def test_the_oldest_goes_once_the_counts_are_used_up() -> None:
+    times = ["2026-11-23 02:17", "2025-06-01 02:17", "2025-03-01 02:17"]
+    assert kept_times(times, Keep(yearly=2)) == times[:2]
+    assert kept_times(times, Keep(yearly=3)) == times
+
+
 def test_an_iso_week_goes_across_the_new_year() -> None:
     """2026-12-31 and 2027-01-01 lie in 2026-W53, 2027-01-04 begins 2027-W01."""
     times = ["2027-01-04 00:00", "2027-01-03 23:59", "2027-01-01 02:17", "2026-12-31 02:17",
@@ -219,9 +239,8 @@ def test_an_iso_week_goes_across_the_new_year() -> None:
 def test_an_iso_week_may_belong_to_the_year_to_come() -> None:
     (verdict,) = judge([snapshot(made="2024-12-30 12:00")], Keep(weekly=1), now=NOW)
     assert verdict.reasons == ("weekly 2025-W01",)
-    assert kept_times(["2024-12-31 02:17", "2024-12-30 02:17"], Keep(weekly=2)) == [
-        "2024-12-31 02:17"
-    ]
+    times = ["2024-12-31 02:17", "2024-12-30 02:17", "2024-12-29 02:17"]
+    assert kept_times(times, Keep(weekly=2)) == [times[0], times[2]]
 
 
 def test_a_leap_day_is_a_day_of_its_own() -> None:
@@ -259,8 +278,9 @@ def test_of_two_made_in_the_same_second_one_is_always_the_newer() -> None:
     pair = [snapshot("a", made="2026-11-23 02:00"), snapshot("b", made="2026-11-23 02:00")]
     for rows in (pair, pair[::-1]):
         assert kept(rows, Keep(last=1)) == {"b"}
-        assert kept(rows, Keep(hourly=5)) == {"b"}
-        assert kept(rows, Keep(within=timedelta(0))) == {"a", "b"}
+        assert kept(rows, Keep(hourly=1)) == {"b"}
+        assert kept(rows, Keep(hourly=2)) == {"a", "b"}, "the oldest too"
+        assert kept(rows, Keep(within=SECOND)) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -325,9 +345,5 @@ def test_no_rules_are_no_rules_and_zeroes_are_none() -> None:
     assert Keep().is_empty
     assert Keep(last=0, daily=0).is_empty
     assert not Keep(yearly=1).is_empty
-    assert not Keep(within=timedelta(0)).is_empty
-
-
-def test_the_most_that_rules_can_hold_is_their_sum() -> None:
-    assert Keep(1, 2, 3, 4, 5, 6).most == 21
-    assert Keep(within=DAY).most == 0
+    assert Keep(within=timedelta(0)).is_empty
+    assert not Keep(within=SECOND).is_empty

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.factories import volume
 
-from evs_snap.errors import AmbiguousError, SelectionError
-from evs_snap.plan.selection import Selection, find, is_id, select
+from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
+from evs_snap.plan.selection import Selection, find, is_id, refuse_empty, select
 
 if TYPE_CHECKING:
     from evs_snap.api.models import Volume
@@ -175,6 +175,30 @@ def test_exclude_takes_ids_whole_and_names_by_glob() -> None:
     assert [v.id for v in chosen] == ["d1"], "an ID that begins with d is no reason"
     chosen = select(volumes, Selection(everything=True, exclude=("d1",)))
     assert [v.id for v in chosen] == ["d2"]
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        ("--volume", {"volumes": ("data", "")}),
+        ("--match", {"match": ("",)}),
+        ("--server", {"servers": ("",)}),
+        ("--with-metadata", {"metadata": (("", "x"),)}),
+        ("--exclude", {"everything": True, "exclude": ("",)}),
+    ],
+)
+def test_an_empty_value_is_a_usage_error(option: str, asked: dict[str, Any]) -> None:
+    """found: an unset variable in a script, --volume "", selected the disk without a name."""
+    with pytest.raises(ConfigurationError, match=f"an empty value for {option}") as refused:
+        Selection(**asked)
+    assert refused.value.exit_code == 2
+    assert "variable" in (refused.value.hint or "")
+
+
+def test_names_of_snapshots_are_checked_by_the_same_rule() -> None:
+    refuse_empty("SNAPSHOT", ["a", " "])
+    with pytest.raises(ConfigurationError, match="an empty value for SNAPSHOT"):
+        refuse_empty("SNAPSHOT", ["a", ""])
 
 
 def test_a_key_alone_means_any_value_and_an_empty_value_means_empty() -> None:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.factories import DAY, NOW, snapshot
+from tests.factories import DAY, MINUTE, NOW, snapshot, volume
 
 from evs_snap.plan.retention import Keep, judge
-from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
+from evs_snap.plan.slots import Usage, given_up, holders, limit_error, replaceable, usage
 
 if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot
@@ -20,7 +20,7 @@ BAD = snapshot("bad", made=0 * DAY, status="error")
 
 
 def replaced(*snapshots: Snapshot, besides: str = "") -> str | None:
-    row = replaceable(snapshots, policy="default", besides=frozenset(besides.split()))
+    row = replaceable(snapshots, policy="default", besides=frozenset(besides.split()), now=NOW)
     return row.id if row else None
 
 
@@ -39,6 +39,13 @@ def test_the_backup_services_snapshots_hold_none() -> None:
         snapshot(metadata={"__system__enableActive": "true"}),
     ]
     assert holders(rows) == []
+
+
+def test_the_newest_usable_one_is_never_a_backup_services() -> None:
+    """found: a backup's date was shown as a disk's newest, though it holds no slot."""
+    rows = [OLD, MID, BAD, snapshot("backup", name="autobk_snapshot_1")]
+    assert usage(volume(), rows, limit=7) == Usage(volume(), 7, used=3, newest=MID.created_at)
+    assert usage(volume(), [], limit=7).newest is None
 
 
 def test_what_is_given_up_is_told_in_the_order_in_which_it_goes() -> None:
@@ -79,9 +86,12 @@ def test_of_two_made_in_the_same_second_one_is_replaced() -> None:
         (foreign("f", made=0 * DAY, status="creating"), False),
         (snapshot("backup", made=0 * DAY, name="autobk_snapshot_x"), False),
         (snapshot("undated", made=None), False),
+        (foreign("future", made=-16 * MINUTE), False),
+        (foreign("ahead", made=-14 * MINUTE), True),
     ],
 )
 def test_a_newer_usable_one_must_stay(other: Snapshot, *, is_replaced: bool) -> None:
+    """found: a stranger's, dated in the future, was taken for the newer one that stays."""
     assert replaced(snapshot("own", made=DAY), other) == ("own" if is_replaced else None)
 
 
