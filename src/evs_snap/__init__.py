@@ -122,5 +122,6 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
         else None,
         app=app,
         note=note or (lambda _text: None),
+        refresh=auth.refresh,
     ) as http:
         yield EvsClient(http, auth=auth, clock=clock, limit=settings.limit or DEFAULT_LIMIT)

@@ -1,8 +1,8 @@
-"""What every kind of sign-in offers the client."""
+"""What every kind of sign-in offers to the client and to the transport."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,11 +13,8 @@ if TYPE_CHECKING:
 REPEATABLE = "evs_snap.repeatable"
 """Request extension: this POST changes nothing and may be sent again."""
 
-BEFORE_REPEAT = "evs_snap.before_repeat"
-"""Request extension: to be called before the request is sent once more."""
 
-
-class Identity(httpx.Auth):
+class Identity(httpx.Auth, ABC):
     """Proves each request, and knows where the project's volumes are served."""
 
     @property
@@ -27,13 +24,19 @@ class Identity(httpx.Auth):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Names of the roles in the project, where the sign-in tells them."""
+        """Names of the user's roles in the project; empty where the sign-in does not tell."""
         return ()
 
     @abstractmethod
     def volume_url(self, send: Callable[[httpx.Request], httpx.Response]) -> str:
-        """Return the base of the project's volume API, asking for it if need be.
+        """Return the base address of the project's volume API, asking for it if need be.
 
-        ``send`` carries a request as it is. Raises SignInError, ConfigurationError
-        and whatever keeps an answer from coming.
+        ``send`` sends a request as it is. Raises SignInError, ConfigurationError, and all
+        that ``send`` raises.
+        """
+
+    def refresh(self, request: httpx.Request) -> None:
+        """Renew the proof on a request that is about to be sent once more.
+
+        A signature holds a date and grows old; a token stays as it is.
         """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from evs_snap.api.identity import BEFORE_REPEAT, REPEATABLE
+from evs_snap.api.identity import REPEATABLE
 from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -54,12 +54,14 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     app: WSGIApplication | None = None,
     timeout: httpx.Timeout = TIMEOUT,
     note: Callable[[str], None] = lambda _text: None,
+    refresh: Callable[[httpx.Request], None] = lambda _request: None,
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
     ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
     the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
-    answers in place of the network. ``note`` is told before each repetition.
+    answers in place of the network. ``note`` is told before each repetition; ``refresh``
+    (``Identity.refresh``) then renews what proves the request.
     """
     if app is not None:
         wire, send = None, partial(_whole, httpx.WSGITransport(app=app).handle_request)
@@ -68,7 +70,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
         send = partial(_whole, partial(wire.send, stream=True))
     if trace is not None:
         send = partial(trace.send, send)
-    transport = RetryTransport(send, clock=clock, wire=wire, note=note)
+    transport = RetryTransport(send, clock=clock, wire=wire, note=note, refresh=refresh)
     return httpx.Client(transport=transport, timeout=timeout)
 
 
@@ -125,8 +127,10 @@ class RetryTransport(httpx.BaseTransport):
         clock: Clock,
         wire: httpx.Client | None = None,
         note: Callable[[str], None] = lambda _text: None,
+        refresh: Callable[[httpx.Request], None] = lambda _request: None,
     ) -> None:
         self._send = send
+        self._refresh = refresh
         self._note = note
         self._clock = clock
         self._wire = wire
@@ -155,8 +159,7 @@ class RetryTransport(httpx.BaseTransport):
                 self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
                 if not self._clock.stop.asked:
-                    if prepare := request.extensions.get(BEFORE_REPEAT):
-                        prepare()
+                    self._refresh(request)
                     continue
             if isinstance(outcome, httpx.Response):
                 return outcome

@@ -1,4 +1,7 @@
-"""Who we are: how a request proves it, and where the project's volumes are served."""
+"""Signing in: what proves who we are, and where the project's volumes are served.
+
+Each kind of sign-in is an ``Identity`` (api/identity.py). Nothing here knows about disks.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def identify(settings: Settings, *, clock: Clock, cache: TokenCache | None) -> Identity:
-    """Return the sign-in that the settings ask for; nothing is sent yet."""
-    from evs_snap.settings.credentials import AgencyCredentials, Keys  # noqa: PLC0415 - as below
+    """Return the sign-in that the settings ask for. Nothing is sent yet.
+
+    Each kind is imported only where it is used, which saves time at the start.
+    """
+    from evs_snap.settings.credentials import AgencyCredentials, Keys  # noqa: PLC0415
 
     credentials = settings.credentials
     if isinstance(credentials, Keys | AgencyCredentials):
-        # Each kind of sign-in is imported by those who use it.
         from evs_snap.auth.agency import AgencyKeys  # noqa: PLC0415
         from evs_snap.auth.aksk import GivenKeys, SignatureAuth  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """Temporary keys of the machine's own agency, from the metadata address of an ECS.
 
-Source: evs-api.md, section 5.3 (openstack/latest/securitykey; token mode where offered).
+Source: https://support.huaweicloud.com/intl/en-us/usermanual-ecs/ecs_03_0166.html
+("/securitykey", and "/meta-data/latest/api/token" where the cloud has it)
 """
 
 from __future__ import annotations
@@ -27,20 +28,19 @@ if TYPE_CHECKING:
 TIMEOUT = httpx.Timeout(3.0)
 ATTEMPTS = 2
 MARGIN = timedelta(minutes=10)
-"""Keys live about an hour; with less left than this they are fetched anew."""
+"""Keys last about an hour. With less time left than this, new ones are fetched."""
 
 AGAIN_AFTER = timedelta(minutes=1)
-"""The address may go on handing out the old keys for a while: it is not asked all the time."""
+"""The address may give the old keys for a while longer: it is not asked on each request."""
 
 _TOKEN_LIFE = "21600"  # noqa: S105 - seconds
 _NOT_OFFERED = frozenset({404, 405, 503})
 
 
 class AgencyKeys:
-    """The machine's keys, fetched when needed and renewed in time. Shared by threads.
+    """The machine's keys, fetched when needed and renewed in time. Shared by all threads.
 
-    The address is on the machine's own link: no proxy is asked, and answers come at
-    once or not at all. Raises SignInError where there are none.
+    The address is on the machine's own link, so no proxy is used and answers come quickly.
     """
 
     def __init__(self, address: str, *, clock: Clock) -> None:
@@ -51,7 +51,10 @@ class AgencyKeys:
         self._asked = clock.now()
 
     def current(self, *, refused: Keys | None = None) -> Keys:
-        """Return keys that are valid for a while yet, and are not the ``refused`` ones."""
+        """Return keys that are valid for a while yet, and are not the ``refused`` ones.
+
+        Raises SignInError where there are none.
+        """
         with self._lock:
             keys = self._keys
             if keys is None or keys is refused:
@@ -72,7 +75,7 @@ class AgencyKeys:
         return now >= self._asked + AGAIN_AFTER and now + MARGIN >= end
 
     def _renewed(self, keys: Keys, *, end: datetime) -> Keys:
-        """Return new keys; where there are none just now, the old ones while they last."""
+        """Return new keys; if there are none just now, the old ones until they end."""
         try:
             return self._fetch()
         except SignInError:
@@ -82,7 +85,7 @@ class AgencyKeys:
 
     def _fetch(self) -> Keys:
         self._asked = self._clock.now()
-        # A client of its own each time: an hour passes between two. CAs are read where needed.
+        # A new client each time, as it is needed once an hour. For http no CAs are read.
         verify = self._address.startswith("https:")
         with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as http:
             token = self._metadata_token(http)
@@ -101,7 +104,7 @@ class AgencyKeys:
             raise self._odd_answer("keys") from error
 
     def _metadata_token(self, http: httpx.Client) -> str:
-        """Return the token to ask with; empty where the cloud asks for none."""
+        """Return the token to send with the next request; empty where the cloud has none."""
         path = "/meta-data/latest/api/token"
         answer = self._ask(http, "PUT", path, {"X-Metadata-Token-Ttl-Seconds": _TOKEN_LIFE})
         if answer.status_code in _NOT_OFFERED:
@@ -111,11 +114,11 @@ class AgencyKeys:
         try:
             return _text(answer.text.strip())
         except ValueError as error:
-            raise self._odd_answer("token") from error
+            raise self._odd_answer("a token") from error
 
     def _odd_answer(self, wanted: str) -> SignInError:
         return SignInError(
-            f"the metadata address {self._address} answered with something that is no {wanted}",
+            f"the metadata address {self._address} answered, but not with {wanted}",
             hint="Is this machine an ECS of the cloud?",
         )
 
@@ -140,7 +143,7 @@ def _carrying(token: str) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """Return a value that can travel in a header. Raises ValueError for any other."""
+    """Return a text that can be sent in a header. Raises ValueError for any other value."""
     if not isinstance(value, str) or not re.fullmatch("[!-~]+", value):
         raise ValueError
     return value

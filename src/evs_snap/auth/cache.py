@@ -1,4 +1,4 @@
-"""Tokens kept between runs: one 0600 file for each identity, so that cron need not sign in."""
+"""Tokens kept between runs, one file (mode 0600) for each identity."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MARGIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A project-scoped token, and where it opens the volume service."""
+class ScopedToken:
+    """A token for one project, when it ends (UTC), and where the volume service is."""
 
     token: str = field(repr=False)
     expires_at: datetime
@@ -34,23 +34,23 @@ class Session:
     roles: tuple[str, ...] = ()
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether there is time enough left to use it."""
+        """Whether it can be used for a while yet."""
         return self.expires_at > now + MARGIN
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCache:
-    """Sessions by identity, below ``folder``.
+    """Tokens by identity, in files below ``folder``.
 
-    The file's name tells who (a hash of everything but the secret); the file holds
-    a salted hash of the secret, so that a changed password is never overlooked.
-    A cache that cannot be read or written is no error: one signs in instead.
+    A file is named after a hash of all settings of the sign-in but the secret. It holds a
+    salted hash of the secret, so that a token is not used after the password has changed.
+    A cache that cannot be read or written is not an error: the run signs in.
     """
 
     folder: Path
 
-    def load(self, identity: Sequence[str], *, secret: str) -> Session | None:
-        """Return what was saved for this identity with this very secret."""
+    def load(self, identity: Sequence[str], *, secret: str) -> ScopedToken | None:
+        """Return the token that was saved for this identity and this secret, or None."""
         path = self._path(identity)
         try:
             if stat.S_IMODE(path.stat().st_mode) & 0o077 and os.name == "posix":
@@ -60,27 +60,28 @@ class TokenCache:
             if not hmac.compare_digest(proof, document["proof"]):
                 return None
             expires_at = parse_time(document["expires_at"])
-            session = [document[key] for key in ("token", "project_id", "endpoint")]
+            texts = [document[key] for key in ("token", "project_id", "endpoint")]
             roles = tuple(str(role) for role in document.get("roles", ()))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        if expires_at is None or not all(isinstance(v, str) and v for v in session):
+        if expires_at is None or not all(isinstance(text, str) and text for text in texts):
             return None
-        if not is_token(session[0]):
+        if not is_token(texts[0]):
             return None
-        return Session(session[0], expires_at, session[1], session[2], roles)
+        token, project_id, endpoint = texts
+        return ScopedToken(token, expires_at, project_id, endpoint, roles)
 
-    def save(self, identity: Sequence[str], session: Session, *, secret: str) -> None:
-        """Keep a session; readable by this user alone, replaced as a whole."""
+    def save(self, identity: Sequence[str], scoped: ScopedToken, *, secret: str) -> None:
+        """Keep a token, readable by this user alone. A reader never sees half a file."""
         salt = os.urandom(16)
         document = {
             "salt": salt.hex(),
             "proof": _proof(secret, salt=salt),
-            "token": session.token,
-            "expires_at": session.expires_at.isoformat(),
-            "project_id": session.project_id,
-            "endpoint": session.endpoint,
-            "roles": list(session.roles),
+            "token": scoped.token,
+            "expires_at": scoped.expires_at.isoformat(),
+            "project_id": scoped.project_id,
+            "endpoint": scoped.endpoint,
+            "roles": list(scoped.roles),
         }
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,11 +102,11 @@ class TokenCache:
 
 
 def is_token(value: str) -> bool:
-    """Whether a header can carry it."""
+    """Whether a text can be sent in a header."""
     return re.fullmatch("[!-~]+", value) is not None
 
 
 def _proof(secret: str, *, salt: bytes) -> str:
-    # Memory-hard, about 10 ms: the file must not make guessing the password cheap.
+    # Slow on purpose (about 10 ms): the file must not help to guess the password.
     data = secret.encode(errors="surrogatepass")
     return hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1).hex()

@@ -1,4 +1,4 @@
-"""Where the volume service is, from what a Keystone catalog says."""
+"""The address of the volume service, from a Keystone catalog."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SERVICE_TYPES = ("volumev3", "evs", "block-storage", "volumev2", "volume")
-"""Catalog types that mean EVS, best first: Cinder's own names and the one of these clouds."""
+"""Catalog types of EVS and Cinder, best first.
+
+Source: https://service-types.openstack.org/service-types.json (block-storage and its
+aliases); ``evs`` is what the vendors call it.
+"""
 
 
 def find_endpoint(catalog: object, *, region: str | None, interface: str) -> str:
     """Return the address of the best block storage entry in a Keystone catalog.
 
-    Raises ConfigurationError where there is none, or one in several regions.
+    Raises ConfigurationError where there is none, and where several regions have one and
+    ``region`` is None.
     """
     found = list(_endpoints(catalog, interface=interface))
     for kind in SERVICE_TYPES:
@@ -49,7 +54,7 @@ def _listed(places: Iterable[str]) -> str:
 
 
 def _endpoints(catalog: object, *, interface: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (service type, region, URL) of all block storage entries, however odd the rest."""
+    """Yield (service type, region, address) of each block storage entry; skip odd entries."""
     for service in catalog if isinstance(catalog, list) else []:
         if not isinstance(service, dict) or service.get("type") not in SERVICE_TYPES:
             continue
@@ -57,16 +62,16 @@ def _endpoints(catalog: object, *, interface: str) -> Iterator[tuple[str, str, s
         for entry in endpoints if isinstance(endpoints, list) else []:
             if not isinstance(entry, dict) or entry.get("interface") != interface:
                 continue
-            # A region may be null: such an entry serves those who name none.
+            # A region may be null: such an entry is for those who name no region.
             place, url = entry.get("region_id") or entry.get("region") or "", entry.get("url")
             if isinstance(url, str) and isinstance(place, str):
                 yield str(service["type"]), place, url
 
 
 def endpoint_base(url: str) -> str:
-    """Cut version and project off an endpoint: scheme, host and prefix stay.
+    """Remove version and project from an endpoint; scheme, host and prefix stay.
 
-    Catalogs end theirs in ``/v2``, ``/v3/<project>``, ``$(tenant_id)s`` or nothing.
+    Endpoints in catalogs end in ``/v2``, ``/v3/<project>``, ``$(tenant_id)s`` or nothing.
     """
     parts = urlsplit(url)
     kept = []

@@ -1,15 +1,13 @@
-"""Signing in at Keystone (IAM): a scoped token, the catalog, and renewal when refused.
+"""Signing in at Keystone (IAM): a token for the project, and a new one when it is refused.
 
 Sources: https://docs.openstack.org/api-ref/identity/v3/ ("password authentication with scoped
-authorization") and https://docs.otc.t-systems.com/identity-access-management/api-ref/
-("obtaining a user token").
+authorization") and https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,8 +15,9 @@ import httpx
 from evs_snap.api.identity import REPEATABLE, Identity
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import is_stale_token, refused
-from evs_snap.auth.cache import Session, TokenCache, is_token
+from evs_snap.auth.cache import ScopedToken, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
+from evs_snap.auth.flow import Flow, require_host_of, run_flow
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -30,102 +29,89 @@ from evs_snap.settings.addresses import require_safe
 from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from evs_snap.clock import Clock
     from evs_snap.settings import Settings
 
 
 class KeystoneAuth(Identity):
-    """Puts a token on each request; signs in when needed, anew once when refused.
+    """Puts a token on each request. Signs in when needed, and once more when it is refused.
 
-    Shared by all threads of a run. A refused sign-in is remembered: the clouds lock
-    users after a few wrong passwords, so there is one attempt a run.
+    Shared by all threads of a run. A refused sign-in is remembered and not tried again:
+    the clouds lock a user after a few wrong passwords.
     """
 
     requires_response_body = True
 
     def __init__(self, settings: Settings, *, clock: Clock, cache: TokenCache | None) -> None:
         self._settings = settings
-        self._key = sign_in_key(settings)
+        self._key = cache_key(settings)
         self._clock = clock
         self._cache = cache
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._scoped: ScopedToken | None = None
         self._refusal: EvsSnapError | None = None
 
     def volume_url(self, send: Callable[[httpx.Request], httpx.Response]) -> str:
         """Return the base of the project's volume API, signing in if need be."""
-        # Closed at once when sending fails: it holds the lock all others wait for.
-        with closing(self._current(refused=None)) as flow:
-            try:
-                request = next(flow)
-                while True:
-                    request = flow.send(send(request))
-            except StopIteration as stop:
-                session: Session = stop.value
-        return f"{session.endpoint}/{self._settings.api_version}/{session.project_id}"
+        scoped = run_flow(self._current(refused=None), send=send)
+        return f"{scoped.endpoint}/{self._settings.api_version}/{scoped.project_id}"
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Names of the roles in the project."""
-        return self._session.roles if self._session else ()
+        return self._scoped.roles if self._scoped else ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown."""
-        token = (self._session.token,) if self._session else ()
+        token = (self._scoped.token,) if self._scoped else ()
         return (*self._settings.secrets, *token)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send with the token at hand; where it is refused as stale, once more with a new one."""
-        session = yield from self._current(refused=None)
-        self._put_token(request, session)
+    def auth_flow(self, request: httpx.Request) -> Flow[None]:
+        """Send with the token; if it may be too old, once more with a new one."""
+        scoped = yield from self._current(refused=None)
+        self._put_token(request, scoped)
         response = yield request
         if response.is_success or not is_stale_token(self._refused(response)):
             return
-        renewed = yield from self._current(refused=session)
+        renewed = yield from self._current(refused=scoped)
         self._put_token(request, renewed)
         response = yield request
         if response.is_success:
             return
         refusal = self._refused(response, doing="using the new token")
         if is_stale_token(refusal):
-            # A token just fetched will not do either: no thread need try another.
+            # A new token is refused too: no other thread needs to try.
             with self._lock:
                 self._refusal = refusal
 
-    def _put_token(self, request: httpx.Request, session: Session) -> None:
-        place = httpx.URL(session.endpoint)
-        if (place.scheme, place.netloc) != (request.url.scheme, request.url.netloc):
-            raise ConfigurationError(
-                f"refusing to send the token to {request.url.host}: it is for {place.host}"
-            )
-        request.headers["X-Auth-Token"] = session.token
+    def _put_token(self, request: httpx.Request, scoped: ScopedToken) -> None:
+        require_host_of(scoped.endpoint, request=request, what="the token")
+        request.headers["X-Auth-Token"] = scoped.token
 
-    def _current(
-        self, *, refused: Session | None
-    ) -> Generator[httpx.Request, httpx.Response, Session]:
-        """Yield sign-in requests if need be; return a session that was not refused."""
+    def _current(self, *, refused: ScopedToken | None) -> Flow[ScopedToken]:
+        """Return a token other than the ``refused`` one, signing in if need be."""
         with self._lock:
             if self._refusal:
                 raise self._refusal
-            if self._session is None and self._cache:
+            if self._scoped is None and self._cache:
                 kept = self._cache.load(self._key, secret=self._secret)
-                self._session = kept if kept and kept.is_fresh(self._clock.now()) else None
-            if self._session and self._session is not refused:
-                return self._session
+                self._scoped = kept if kept and kept.is_fresh(self._clock.now()) else None
+            if self._scoped and self._scoped is not refused:
+                return self._scoped
             try:
-                self._session = yield from self._sign_in()
+                self._scoped = yield from self._sign_in()
             except ServiceError as error:
                 if not isinstance(error, ServerError):
                     self._refusal = error
                 raise
             if self._cache:
-                self._cache.save(self._key, self._session, secret=self._secret)
-            return self._session
+                self._cache.save(self._key, self._scoped, secret=self._secret)
+            return self._scoped
 
-    def _sign_in(self) -> Generator[httpx.Request, httpx.Response, Session]:
+    def _sign_in(self) -> Flow[ScopedToken]:
         response = yield token_request(self._settings)
         if not response.is_success:
             raise self._refused(response, doing=f"signing in at {self._settings.auth_url}")
@@ -140,10 +126,10 @@ class KeystoneAuth(Identity):
         if not token or not is_token(token) or not isinstance(project_id, str):
             raise BadAnswerError(
                 f"{self._settings.auth_url} answered the sign-in with something "
-                "that is no project-scoped token",
-                hint="Check OS_AUTH_URL, and that no proxy or log-in page stands between.",
+                "that is not a token for a project",
+                hint="Check OS_AUTH_URL, and that no proxy or log-in page answers in its place.",
             )
-        return Session(
+        return ScopedToken(
             token=token,
             expires_at=parse_time(document.get("expires_at")) or self._clock.now(),
             project_id=project_id,
@@ -178,7 +164,7 @@ def _role_names(roles: object) -> tuple[str, ...]:
 
 
 def token_request(settings: Settings) -> httpx.Request:
-    """Return the sign-in that the settings describe.
+    """Return the request that signs in as the settings say.
 
     Raises ConfigurationError where a project's name has no domain.
     """
@@ -192,8 +178,8 @@ def token_request(settings: Settings) -> httpx.Request:
     )
 
 
-def sign_in_key(settings: Settings) -> Sequence[str]:
-    """Return all that makes one sign-in another's, without the secret: a cached token's name."""
+def cache_key(settings: Settings) -> Sequence[str]:
+    """Return all settings, except the secret, that a cached token depends on."""
     credentials = settings.credentials
     user: tuple[str | None, ...] = ("token",)
     if isinstance(credentials, PasswordCredentials):
@@ -205,7 +191,7 @@ def sign_in_key(settings: Settings) -> Sequence[str]:
         settings.project_domain_name,
         settings.project_domain_id,
     )
-    # allow_http, too: what it let in must not outlive it.
+    # With allow_http: an endpoint that it allowed must not be used by a run without it.
     place = (
         settings.auth_url,
         settings.region,
@@ -240,7 +226,7 @@ def _project(settings: Settings) -> dict[str, object]:
         domain_id, domain_name = credentials.domain_id, credentials.domain_name
     if not (domain_id or domain_name):
         raise ConfigurationError(
-            "a project's name says nothing without its domain",
+            "the project has a name but no domain, and only both together name a project",
             hint="Set OS_PROJECT_DOMAIN_NAME, or OS_PROJECT_ID instead of the name.",
         )
     return {"name": settings.project_name, "domain": _reference(domain_id, domain_name)}

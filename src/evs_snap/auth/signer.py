@@ -1,7 +1,6 @@
 """AK/SK signatures, ``SDK-HMAC-SHA256``: what is signed is what is sent, byte for byte.
 
-Source: Huawei Cloud developer guide "API request signing", and evs-api.md, section 5.2,
-whose two known answers the tests repeat.
+Source: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html
 """
 
 from __future__ import annotations
@@ -20,17 +19,19 @@ if TYPE_CHECKING:
     from evs_snap.settings.credentials import Keys
 
 ALGORITHM = "SDK-HMAC-SHA256"
+SKEW_ALLOWED = 15 * 60
+"""Seconds that the date of a signed request may differ from the service's clock."""
+
 _DATE = "%Y%m%dT%H%M%SZ"
 _UNRESERVED = "-_.~"
-# What a proxy or httpx may change on the way stays unsigned.
+# Headers that a proxy or httpx may change on the way are not signed.
 _SIGNED = ("content-type", "host", "x-domain-id", "x-project-id", "x-sdk-date", "x-security-token")
 
 
 def sign(request: httpx.Request, keys: Keys, *, now: datetime) -> None:
-    """Put the date and the signature on a request that is otherwise complete.
+    """Put date and signature on a request that is otherwise complete.
 
-    Signing again replaces what an earlier signing left. ``now`` is aware UTC; the
-    service accepts 15 minutes either way.
+    ``now`` is aware UTC. Date and signature of an earlier call are replaced.
     """
     request.headers["X-Sdk-Date"] = now.strftime(_DATE)
     if keys.security_token:
@@ -76,16 +77,16 @@ def authorization(
 
 
 def _canonical_path(path: bytes) -> str:
-    """Return the path re-quoted, with the slash at its end that the request does not have.
+    """Return the path quoted anew, with a slash at its end that the request does not have.
 
-    Unquoted as a whole, as the vendor does it: there, too, a %2F is signed as a slash.
+    It is unquoted as a whole, as the vendor's own signer does it: %2F is signed as a slash.
     """
     quoted = quote(unquote_to_bytes(path), safe=f"/{_UNRESERVED}")
     return quoted if quoted.endswith("/") else f"{quoted}/"
 
 
 def _canonical_query(query: bytes) -> str:
-    """Return the pairs sorted, then quoted: in the order of what they mean, as the vendor's."""
+    """Return the pairs sorted by their unquoted text, then quoted, as the vendor's own signer."""
     pairs = []
     for item in filter(None, query.split(b"&")):
         key, _, value = item.partition(b"=")

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import USABLE_VOLUME_STATUSES
+from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
 from evs_snap.plan.slots import holders
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from evs_snap.api.models import QuotaSet, Volume
     from evs_snap.runs.gather import Gathered
-
-SKEW_ALLOWED = 15 * 60
-"""Seconds that a signed request's date may be off: the gateway refuses with APIGW.0301 beyond."""
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})

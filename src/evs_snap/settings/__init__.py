@@ -1,4 +1,7 @@
-"""What the user values, checked: one frozen record that a session can start from."""
+"""The user's settings, checked: environment, clouds.yaml and options become one record.
+
+No request is sent here, and no file but the user's own configuration is read.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from evs_snap.settings.credentials import (
 )
 from evs_snap.settings.sources import (
     Values,
-    agreeing,
+    fitting,
     from_cloud,
     from_environment,
     from_keys_file,
+    has_sign_in,
     require_sendable,
-    speaks_of_sign_in,
 )
 
 if TYPE_CHECKING:
@@ -35,12 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a session needs to know.
+    """All that is needed to sign in and to find the volume service.
 
-    ``auth_url`` is Keystone's (IAM's), without the version; empty where keys need no
-    look-up there. ``endpoint`` overrides the catalog. ``verify`` is True, False, or the path of a
-    CA file. ``limit`` is how many snapshots a disk may hold, None where nobody values.
-    ``origins`` tells where each value came from, never the value.
+    ``auth_url`` is the address of Keystone (IAM) without the version; empty where AK/SK need
+    nothing from there. ``endpoint`` is used in place of the catalog's. ``verify`` is True,
+    False, or the path of a CA file. ``limit`` is how many snapshots a disk may hold, None where
+    it is not set. ``origins`` names the variable, option or file of each setting.
     """
 
     auth_url: str
@@ -65,8 +68,9 @@ class Settings:
 
     @property
     def sign_in(self) -> str:
-        """Which kind of sign-in it is, and where it came from; never the secret."""
-        places = sorted({self.origins[k] for k in self.credentials.keys_said if k in self.origins})
+        """Which kind of sign-in it is and where it was set, without the secret."""
+        keys = self.credentials.setting_keys
+        places = sorted({self.origins[k] for k in keys if k in self.origins})
         return f"{self.credentials.kind} ({', '.join(places) or 'built in'})"
 
 
@@ -76,34 +80,33 @@ def load_settings(
     cloud: str | None = None,
     options: Mapping[str, str | None] | None = None,
 ) -> Settings:
-    """Combine options (by our key), environment and clouds.yaml, in this order.
+    """Combine ``options`` (by our key), then ``environ``, then clouds.yaml.
 
-    Raises ConfigurationError that names the variable or key at fault.
+    ``cloud`` is the value of --os-cloud. Raises ConfigurationError that names the variable or
+    the key of clouds.yaml that is wrong or missing.
     """
     values = environment = from_environment(environ)
     name = cloud or environ.get("OS_CLOUD") or None
-    if name or not speaks_of_sign_in(environment):
+    if name or not has_sign_in(environment):
         entry = clouds.find_cloud(environ, name=name)
         if entry:
             where, tree = entry
             of_cloud = from_cloud(tree, where=where)
-            values = of_cloud.under(
-                agreeing(environment, cloud=of_cloud, named_by_option=bool(cloud))
+            values = of_cloud.replaced_by(
+                fitting(environment, cloud=of_cloud, named_by_option=bool(cloud))
             )
-    if not speaks_of_sign_in(values):
-        values = from_keys_file(environ).under(values)
+    if not has_sign_in(values):
+        values = from_keys_file(environ).replaced_by(values)
     given = {k: v for k, v in (options or {}).items() if v}
-    options_of = {"region": "--os-region-name"}
-    values = values.under(
-        Values(given, {k: options_of.get(k, f"--os-{k.replace('_', '-')}") for k in given})
-    )
-    if not speaks_of_sign_in(values):
+    names = {k: f"--os-{k.replace('_', '-')}" for k in given} | {"region": "--os-region-name"}
+    values = values.replaced_by(Values(given, {k: names[k] for k in given}))
+    if not has_sign_in(values):
         raise _nothing_configured(clouds.cloud_names(environ))
     return _settings(values)
 
 
 def _settings(values: Values) -> Settings:
-    get = values.values.get
+    get = values.get
     require_sendable(values)
     credentials = choose_credentials(values)
     region = get("region")
@@ -141,8 +144,8 @@ def _settings(values: Values) -> Settings:
 
 
 def _auth_url_of_keys(values: Values) -> str:
-    """Return where to look the project up: given, the region's own, or nowhere."""
-    get = values.values.get
+    """Return where the project is looked up; empty where its ID is known."""
+    get = values.get
     region = get("region")
     if not region and not (get("endpoint") and get("project_id")):
         raise missing("region", "OS_REGION_NAME", "region_name")
@@ -168,7 +171,7 @@ def _nothing_configured(names: list[str]) -> ConfigurationError:
 
 
 def _base_url(auth_url: str) -> str:
-    """Cut what people leave at the end of OS_AUTH_URL: a slash, /v3, the tokens path."""
+    """Remove what OS_AUTH_URL often ends in: a slash, /v3, the path of the tokens."""
     url = auth_url.rstrip("/").removesuffix("/auth/tokens")
     return url.removesuffix("/v3").rstrip("/")
 
@@ -181,16 +184,18 @@ def _api_version(value: str | None) -> str:
 
 
 def _verify(values: Values) -> bool | str:
-    if is_true(values.values.get("insecure")):
+    if is_true(values.get("insecure")):
         return False
-    return values.values.get("cacert") or True
+    return values.get("cacert") or True
 
 
 def _limit(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch("[1-9][0-9]{0,8}", value):
-        raise ConfigurationError(f"evs_snap.limit in clouds.yaml is no count: {value!r}")
+        raise ConfigurationError(
+            f"evs_snap.limit in clouds.yaml is not a positive number: {value!r}"
+        )
     return int(value)
 
 

@@ -1,4 +1,4 @@
-"""Which addresses may be sent a secret."""
+"""Which addresses a secret may be sent to, and the addresses of the known regions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from evs_snap.errors import ConfigurationError
 
 
 def require_safe(url: str, *, allow_http: bool, what: str) -> None:
-    """Refuse an address to which a secret would travel in the clear.
+    """Refuse an address where others could read the secret on its way.
 
-    Raises ConfigurationError for anything but https, http to loopback, or http
-    where the user allowed it.
+    Raises ConfigurationError for all but https, http to this machine, and http where
+    ``allow_http`` is set. ``what`` names the address in the message.
     """
     shown = re.sub("//.*@", "//***@", url, flags=re.DOTALL)
     host = _host(url)
     if host is None:
         raise ConfigurationError(
-            f"{what} {shown!r} is no plain http(s) address",
+            f"{what} {shown!r} is not an http(s) address",
             hint="It should look like https://iam.example.com/v3: a host, perhaps a port "
             "and a path; no blanks, no user, nothing outside ASCII.",
         )
@@ -32,7 +32,7 @@ def require_safe(url: str, *, allow_http: bool, what: str) -> None:
 
 
 def _host(url: str) -> str | None:
-    """Return the host of a plain http(s) address that can be looked up, else None."""
+    """Return the host of an http(s) address, or None where it is not one."""
     if not re.fullmatch("[!-~]+", url):
         return None
     try:
@@ -53,7 +53,7 @@ def _host(url: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself."""
+    """Whether a host name or address always means this machine (RFC 6761, section 6.3)."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -62,7 +62,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-# Region pattern -> host names; the first that fits.
+# Region -> host names of IAM and EVS; the first pattern that fits. Sources:
+# https://docs.otc.t-systems.com/regions-and-endpoints/index.html
+# https://developer.huaweicloud.com/intl/en-us/endpoint?EVS
 _CLOUDS = (
     (r"eu-de|eu-nl", "iam.{}.otc.t-systems.com", "evs.{}.otc.t-systems.com"),
     (r"eu-ch2", "iam-pub.{}.sc.otc.t-systems.com", "evs.{}.sc.otc.t-systems.com"),

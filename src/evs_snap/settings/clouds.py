@@ -1,8 +1,9 @@
 """clouds.yaml, secure.yaml and the built-in profiles, merged into one mapping.
 
-The search order and the merging are openstacksdk's: the first clouds.yaml of the
-working directory, the user's and the system's configuration folder; secure.yaml
-from the same places; values of secure.yaml win.
+Files are searched and merged as openstacksdk does it: the first clouds.yaml in the working
+directory, the user's and then the system's configuration folder; secure.yaml in the same
+places. Where both files set a value, that of secure.yaml counts. Source:
+https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ PROFILES: Mapping[str, Tree] = {
     },
 }
 
-# What PyYAML lets slip for `!!int x` and its like, and for ten thousand brackets.
+# What PyYAML raises besides its own errors: for `!!int x`, for ten thousand brackets.
 _FROM_TAGS = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 def find_cloud(environ: Mapping[str, str], *, name: str | None) -> tuple[str, Tree] | None:
-    """Return (where it was found, its merged keys) of the cloud called ``name``.
+    """Return the cloud called ``name``: where it was found, and its settings.
 
-    Without a name: the only cloud there is, or None. Raises ConfigurationError for
-    a name that stands in no file, and for a file that cannot be read as one.
+    Without a name: the only cloud in the file, or None. Raises ConfigurationError for a name
+    that is not in the file, and for a file that cannot be read.
     """
     path = _first(environ, variable="OS_CLIENT_CONFIG_FILE", file="clouds.yaml")
     clouds = _clouds(path) if path else {}
@@ -54,7 +55,7 @@ def find_cloud(environ: Mapping[str, str], *, name: str | None) -> tuple[str, Tr
 
 
 def cloud_names(environ: Mapping[str, str]) -> list[str]:
-    """Names of the clouds that are configured, for messages."""
+    """Return the names of all clouds in clouds.yaml."""
     path = _first(environ, variable="OS_CLIENT_CONFIG_FILE", file="clouds.yaml")
     return sorted(_clouds(path)) if path else []
 
@@ -73,7 +74,7 @@ def _config_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
     given, home = environ.get("XDG_CONFIG_HOME"), environ.get("HOME")
     try:
         config = Path(given) if given else Path(home or Path.home()) / ".config"
-    except RuntimeError:  # a user without a home, as in some containers
+    except RuntimeError:  # a user without a home directory, as in some containers
         return ()
     return (config / "openstack",)
 
@@ -86,10 +87,10 @@ def _is_file(path: Path) -> bool:
 
 
 def _clouds(path: Path) -> dict[str, Tree]:
-    import yaml  # noqa: PLC0415 - only those who use clouds.yaml pay for it
+    import yaml  # noqa: PLC0415 - slow to load, and few use clouds.yaml
 
     class Loader(yaml.SafeLoader):
-        """Leaves values as they were typed: the password 0123 is not the number 83."""
+        """Leaves values as they were typed: YAML reads the password 0123 as the number 83."""
 
         yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
             first: [(tag, form) for tag, form in forms if tag.endswith((":null", ":merge"))]

@@ -1,4 +1,4 @@
-"""The four ways to prove who one is, and which of them the user meant."""
+"""The four kinds of sign-in, and which of them the settings ask for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from evs_snap.settings.sources import Values
 
 METADATA_ADDRESS = "http://169.254.169.254"
-"""Where an ECS finds the keys of its agency: on its own link, hence plain http."""
+"""Where an ECS gets the keys of its agency, by plain http: the link is the machine's own.
+
+Source: https://support.huaweicloud.com/intl/en-us/usermanual-ecs/ecs_03_0166.html
+"""
 
 _KINDS = {
     "password": "password",
@@ -37,7 +40,7 @@ class PasswordCredentials:
     password: str = field(repr=False)
 
     kind: ClassVar[str] = "password"
-    keys_said: ClassVar[tuple[str, ...]] = ("username", "user_id", "password")
+    setting_keys: ClassVar[tuple[str, ...]] = ("username", "user_id", "password")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -47,12 +50,12 @@ class PasswordCredentials:
 
 @dataclass(frozen=True, slots=True)
 class TokenCredentials:
-    """A token somebody else fetched; it cannot be renewed."""
+    """A token that was made elsewhere; it cannot be renewed."""
 
     token: str = field(repr=False)
 
     kind: ClassVar[str] = "token"
-    keys_said: ClassVar[tuple[str, ...]] = ("token",)
+    setting_keys: ClassVar[tuple[str, ...]] = ("token",)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ class TokenCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An access key and its secret; temporary ones have a security token and an end."""
+    """An access key and its secret key. Temporary ones have a security token and an end (UTC)."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -70,7 +73,7 @@ class Keys:
     expires_at: datetime | None = None
 
     kind: ClassVar[str] = "AK/SK"
-    keys_said: ClassVar[tuple[str, ...]] = ("access_key", "secret_key", "security_token")
+    setting_keys: ClassVar[tuple[str, ...]] = ("access_key", "secret_key", "security_token")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -85,7 +88,7 @@ class AgencyCredentials:
     address: str = METADATA_ADDRESS
 
     kind: ClassVar[str] = "ECS agency"
-    keys_said: ClassVar[tuple[str, ...]] = ("auth_type", "metadata_url")
+    setting_keys: ClassVar[tuple[str, ...]] = ("auth_type", "metadata_url")
     secrets: ClassVar[tuple[str, ...]] = ()
 
 
@@ -93,10 +96,10 @@ Credentials = PasswordCredentials | TokenCredentials | Keys | AgencyCredentials
 
 
 def choose_credentials(values: Values) -> Credentials:
-    """Return the one kind of sign-in that the user gave in full.
+    """Return the one kind of sign-in that the settings give completely.
 
-    Raises ConfigurationError where none is complete (naming what is missing), and where
-    several are and nothing says which.
+    Raises ConfigurationError where none is complete (it names what is missing), and where
+    several are complete and OS_AUTH_TYPE does not choose.
     """
     kind = _kind_asked(values)
     if kind is None:
@@ -114,7 +117,7 @@ def choose_credentials(values: Values) -> Credentials:
             return Keys(
                 access_key=required(values, "access_key"),
                 secret_key=required(values, "secret_key"),
-                security_token=values.values.get("security_token"),
+                security_token=values.get("security_token"),
             )
         case "agency":
             return _agency(values)
@@ -122,15 +125,15 @@ def choose_credentials(values: Values) -> Credentials:
 
 
 def required(values: Values, key: str) -> str:
-    """Return a value. Raises ConfigurationError that names the variable that is missing."""
-    value = values.values.get(key)
+    """Return a setting. Raises ConfigurationError that names its variable if it is missing."""
+    value = values.get(key)
     if not value:
         raise missing(key, _variable(values, key), key)
     return value
 
 
 def missing(what: str, variable: str, key: str) -> ConfigurationError:
-    """Say which variable, or key of clouds.yaml, is missing."""
+    """Return the error for a missing setting: it names the variable and the key of clouds.yaml."""
     return ConfigurationError(
         f"the {what.replace('_', ' ')} is not set: {variable} is missing",
         hint=f"Set {variable}, or {key} in clouds.yaml.",
@@ -138,17 +141,17 @@ def missing(what: str, variable: str, key: str) -> ConfigurationError:
 
 
 def is_true(value: str | None) -> bool:
-    """Whether a setting says yes."""
+    """Whether a setting is switched on."""
     return (value or "").strip().lower() in {"1", "true", "yes", "on"}
 
 
 def _kind_asked(values: Values) -> str | None:
-    asked = values.values.get("auth_type")
+    asked = values.get("auth_type")
     if asked is None:
         return None
     if asked not in _KINDS:
         raise ConfigurationError(
-            f"{values.origins['auth_type']} asks for {asked!r}, which is not known",
+            f"{values.origins['auth_type']} asks for {asked!r}, which evs-snap does not know",
             hint="Known: password, token, aksk, agency.",
         )
     return _KINDS[asked]
@@ -170,13 +173,13 @@ _PARTNERS = {
 
 
 def _begun(values: Values, kind: str) -> bool:
-    return any(key in values.values for key in (*_PARTS[kind], *_instead(kind)))
+    return any(key in values for key in (*_PARTS[kind], *_instead(kind)))
 
 
 def _lacking(values: Values, kind: str) -> list[str]:
     """Return what is missing of a kind of sign-in."""
-    lacking = [key for key in _PARTS[kind] if key not in values.values]
-    if kind == "password" and "user_id" in values.values and "username" in lacking:
+    lacking = [key for key in _PARTS[kind] if key not in values]
+    if kind == "password" and "user_id" in values and "username" in lacking:
         lacking.remove("username")
     return lacking
 
@@ -186,7 +189,7 @@ def _instead(kind: str) -> tuple[str, ...]:
 
 
 def _variable(values: Values, key: str) -> str:
-    """Return the variable that would set a value: for keys, one of the set begun with."""
+    """Return the variable for a setting; for half a pair of keys, that of the same vendor."""
     partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(key, "")
     return _PARTNERS.get(values.origins.get(partner, ""), f"OS_{key.upper()}")
 
@@ -216,7 +219,7 @@ def _halves(values: Values, begun: dict[str, list[str]]) -> ConfigurationError:
 
 
 def _password(values: Values) -> PasswordCredentials:
-    get = values.values.get
+    get = values.get
     if not (get("username") or get("user_id")):
         raise missing("user", "OS_USERNAME", "username")
     if not (get("user_id") or get("user_domain_name") or get("user_domain_id")):
@@ -231,7 +234,7 @@ def _password(values: Values) -> PasswordCredentials:
 
 
 def _agency(values: Values) -> AgencyCredentials:
-    address = values.values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
-    allowed = is_true(values.values.get("allow_http")) or address == METADATA_ADDRESS
+    address = values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
+    allowed = is_true(values.get("allow_http")) or address == METADATA_ADDRESS
     require_safe(address, allow_http=allowed, what="the metadata address")
     return AgencyCredentials(address)

@@ -1,18 +1,15 @@
-"""What was values where: environment and clouds.yaml as flat values with their origin."""
+"""Where settings come from: the environment, clouds.yaml and the vendor's file of keys."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# Our key -> the environment variables that set it, first one wins.
+# Our key -> the environment variables that set it. The first one that is set counts.
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "auth_type": ("OS_AUTH_TYPE",),
     "auth_url": ("OS_AUTH_URL",),
@@ -36,8 +33,9 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "metadata_url": ("EVS_SNAP_METADATA_URL",),
 }
 
-# Each vendor's set of variables for keys, by our key. The first set that has a key or a
-# secret is taken, and taken alone: one set's key does not go with another's secret.
+# The variables of each vendor's tools for keys, by our key. The first set that has an access
+# key or a secret key is used, and no other: the key of one set does not belong to the secret
+# of another.
 _KEY_SETS: tuple[Mapping[str, str], ...] = (
     {
         "access_key": "OS_ACCESS_KEY",
@@ -62,7 +60,7 @@ _KEY_SETS: tuple[Mapping[str, str], ...] = (
     },
 )
 
-# Our key -> its names in clouds.yaml, under "auth" or beside it, where they differ.
+# Our key -> its names in clouds.yaml, where they are not the same.
 _CLOUD_NAMES: Mapping[str, tuple[str, ...]] = {
     "project_name": ("project_name", "tenant_name"),
     "project_id": ("project_id", "tenant_id"),
@@ -76,7 +74,7 @@ _CLOUD_NAMES: Mapping[str, tuple[str, ...]] = {
     "api_version": ("volume_api_version",),
 }
 
-# Ways to say one thing: a stronger source that says one silences the others below it.
+# Two ways to say the same: who sets one of a group replaces all of it.
 _ALTERNATIVES = (
     {"username", "user_id"},
     {"user_domain_name", "user_domain_id"},
@@ -84,55 +82,66 @@ _ALTERNATIVES = (
     {"project_domain_name", "project_domain_id"},
 )
 
-# Kinds of sign-in: a stronger source that speaks of one silences the others below it.
+# The secrets of each kind of sign-in: who sets one kind replaces all other kinds.
 _SECRETS = ({"password"}, {"token"}, {"access_key", "secret_key", "security_token"})
 
 SIGN_IN_KEYS = frozenset({"auth_url", "auth_type", "username", "user_id"}.union(*_SECRETS))
-"""What shows that a source speaks of signing in at all."""
+"""The settings that are about signing in."""
 
 OF_ONE_CLOUD = SIGN_IN_KEYS.union(
     {"region", "interface", "endpoint", "api_version"}, *_ALTERNATIVES
 )
-"""What says who we are and where: never to be taken from one cloud for another."""
+"""The settings that say who we are and where to go: never taken from one cloud for another."""
 
 _IN_HEADERS = frozenset({"token", "access_key", "security_token"})
 _NO = frozenset({"false", "no", "off", "0"})
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """Values by our key, and the variable, option or file each came from."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Values(Mapping[str, str]):
+    """Settings by our key. ``origins`` names the variable, option or file of each.
 
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    Its repr shows no value, since some are secret.
+    """
+
+    by_key: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
-    def under(self, stronger: Values) -> Values:
-        """Return both combined, the stronger's word standing where they meet."""
-        spoken = stronger.values.keys()
-        silenced = {key for group in _ALTERNATIVES if group & spoken for key in group}
-        if any(kind & spoken for kind in _SECRETS):
-            silenced |= {key for kind in _SECRETS if not kind & spoken for key in kind}
-            silenced.add("auth_type")
-        if "access_key" in spoken:
-            silenced.add("security_token")  # it belongs to the key that is not taken
-        kept = {k: v for k, v in self.values.items() if k not in silenced}
-        origins = {k: self.origins[k] for k in kept}
-        return Values({**kept, **stronger.values}, {**origins, **stronger.origins})
+    def __getitem__(self, key: str) -> str:
+        return self.by_key[key]
 
-    def without(self, keys: frozenset[str]) -> Values:
-        """Return the rest."""
-        kept = self.values.keys() - keys
-        return Values({k: self.values[k] for k in kept}, {k: self.origins[k] for k in kept})
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_key)
+
+    def __len__(self) -> int:
+        return len(self.by_key)
+
+    def replaced_by(self, stronger: Values) -> Values:
+        """Return both together. Where they say different things, ``stronger`` counts."""
+        dropped = {key for group in _ALTERNATIVES if group & stronger.keys() for key in group}
+        if any(kind & stronger.keys() for kind in _SECRETS):
+            dropped |= {k for kind in _SECRETS if not kind & stronger.keys() for k in kind}
+            dropped.add("auth_type")
+        if "access_key" in stronger:
+            dropped.add("security_token")  # it belongs to the access key that is replaced
+        kept = self.without(dropped)
+        return Values({**kept, **stronger}, {**kept.origins, **stronger.origins})
+
+    def without(self, keys: set[str] | frozenset[str]) -> Values:
+        """Return all other settings."""
+        kept = self.keys() - keys
+        return Values({k: self[k] for k in kept}, {k: self.origins[k] for k in kept})
 
 
-def speaks_of_sign_in(values: Values) -> bool:
-    """Whether a source says who we are, not just which kind of proof it would prefer."""
-    keys = values.values.keys() & SIGN_IN_KEYS
-    return bool(keys - {"auth_type"}) or values.values.get("auth_type") == "agency"
+def has_sign_in(values: Values) -> bool:
+    """Whether there is anything to sign in with, beyond the kind of sign-in that is wanted."""
+    return bool(values.keys() & SIGN_IN_KEYS - {"auth_type"}) or (
+        values.get("auth_type") == "agency"
+    )
 
 
 def from_environment(environ: Mapping[str, str]) -> Values:
-    """Read the ``OS_*`` variables; empty ones count as not set."""
+    """Read the environment variables. An empty one counts as not set."""
     values, origins = {}, {}
     for key, names in VARIABLES.items():
         name = next((n for n in names if environ.get(n)), None)
@@ -149,7 +158,11 @@ def from_environment(environ: Mapping[str, str]) -> Values:
 
 
 def from_keys_file(environ: Mapping[str, str]) -> Values:
-    """Read the vendor SDK's ``~/.huaweicloud/credentials``, where there is one."""
+    """Read the file of Huawei Cloud's SDK, ``~/.huaweicloud/credentials``, if it exists.
+
+    Source: https://github.com/huaweicloud/huaweicloud-sdk-python-v3, "Use Credentials".
+    Raises ConfigurationError for a file that cannot be read.
+    """
     from configparser import ConfigParser, Error  # noqa: PLC0415 - few have the file
 
     given = environ.get("HUAWEICLOUD_SDK_CREDENTIALS_FILE")
@@ -174,7 +187,7 @@ def from_keys_file(environ: Mapping[str, str]) -> Values:
 
 
 def from_cloud(cloud: Mapping[str, object], *, where: str) -> Values:
-    """Read one cloud of clouds.yaml, its ``auth`` part before its top level."""
+    """Read one cloud of clouds.yaml: what is under ``auth`` first, then what is beside it."""
     auth = cloud.get("auth")
     parts = [part for part in (auth, cloud) if isinstance(part, dict)]
     values = {}
@@ -191,15 +204,15 @@ def from_cloud(cloud: Mapping[str, object], *, where: str) -> Values:
     return Values(values, dict.fromkeys(values, where))
 
 
-def agreeing(environment: Values, *, cloud: Values, named_by_option: bool) -> Values:
-    """Return what of the environment may be combined with a named cloud.
+def fitting(environment: Values, *, cloud: Values, named_by_option: bool) -> Values:
+    """Return what of the environment may be used together with a named cloud.
 
-    A password in the environment often completes a clouds.yaml entry. Where the
-    environment speaks of another cloud altogether (its own OS_AUTH_URL), mixing the
-    two would send one cloud's secret to the other: the option wins, OS_CLOUD is a
-    contradiction.
+    A password in the environment often completes an entry of clouds.yaml. But where the
+    environment is about another cloud (another OS_AUTH_URL), using both would send the
+    secret of one cloud to the other. Then the option counts alone; OS_CLOUD raises
+    ConfigurationError.
     """
-    theirs, ours = environment.values.get("auth_url"), cloud.values.get("auth_url")
+    theirs, ours = environment.get("auth_url"), cloud.get("auth_url")
     if theirs is None or ours is None or _root(theirs) == _root(ours):
         return environment
     if named_by_option:
@@ -211,13 +224,16 @@ def agreeing(environment: Values, *, cloud: Values, named_by_option: bool) -> Va
 
 
 def require_sendable(values: Values) -> None:
-    """Refuse what no request can carry; a wrong password costs one of few tries."""
-    for key, value in values.values.items():
+    """Refuse values that cannot be part of a request; a wrong password costs one of few tries.
+
+    Raises ConfigurationError that names the variable and never shows the value.
+    """
+    for key, value in values.items():
         odd = any(unicodedata.category(c) in {"Cc", "Cs"} for c in value)
         if odd or (key in _IN_HEADERS and not value.isascii()):
             raise ConfigurationError(
-                f"{key} ({values.origins[key]}) holds a line break, another control character, "
-                "or bytes that are no text",
+                f"{key} ({values.origins[key]}) has a line break, another control character, "
+                "or bytes that are not text",
                 hint="Often it is the line break at the end of a file: leave it out.",
             )
 

@@ -1,13 +1,10 @@
-"""The machine's own agency: what the metadata address is asked, how often, and what it may say."""
+"""The machine's own agency: what the metadata address is asked, and what its answers mean."""
 
 from __future__ import annotations
 
 import json
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,51 +13,31 @@ import pytest
 from evs_snap.auth import agency
 from evs_snap.auth.agency import AGAIN_AFTER, MARGIN, AgencyKeys
 from evs_snap.errors import SignInError
-from evs_snap.sandbox.server import serving
-from evs_snap.settings.credentials import Keys
+from evs_snap.settings.credentials import METADATA_ADDRESS, Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Callable
 
+    import respx
     from tests.conftest import FakeClock
 
-TOKEN_PATH = "/meta-data/latest/api/token"
-KEYS_PATH = "/openstack/latest/securitykey"
+    Threads = Callable[[Callable[[], object]], list[Keys]]
+
 LIFE = timedelta(hours=1)
 
 
 class Metadata:
-    """The metadata address of an ECS: hands out new keys each time it is asked."""
+    """The metadata address of an ECS. It gives new keys each time it is asked."""
 
-    def __init__(self, fake: FakeClock) -> None:
+    def __init__(self, wire: respx.MockRouter, fake: FakeClock) -> None:
         self.fake = fake
-        self.asked: list[tuple[str, str]] = []
-        self.headers: list[dict[str, str]] = []
-        self.url = ""
-        self.token: tuple[int, bytes] = (200, b"metadata-t0ken\n")
-        self.answer: tuple[int, bytes] | None = None
-        self.more: list[tuple[str, str]] = []
         self.count = 0
-        self._lock = threading.Lock()
+        self.token = wire.put(f"{METADATA_ADDRESS}/meta-data/latest/api/token")
+        self.token.return_value = httpx.Response(200, text="metadata-t0ken\n")
+        self.keys = wire.get(f"{METADATA_ADDRESS}/openstack/latest/securitykey")
+        self.keys.side_effect = self.new_keys
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        with self._lock:
-            self.asked.append((method, path))
-            self.headers.append({k: v for k, v in environ.items() if k.startswith("HTTP_X_")})
-            status, body = self.token if method == "PUT" else self.answer or (200, self._keys())
-        start_response(
-            f"{status} {HTTPStatus(status).phrase}",
-            [("Content-Length", str(len(body))), *self.more],
-        )
-        return [body]
-
-    @property
-    def fetched(self) -> int:
-        return sum(path == KEYS_PATH for _, path in self.asked)
-
-    def _keys(self) -> bytes:
+    def new_keys(self, _: object = None) -> httpx.Response:
         self.count += 1
         end = self.fake.moment + LIFE
         credential = {
@@ -69,20 +46,24 @@ class Metadata:
             "securitytoken": f"t0ken{self.count}-s3cret",
             "expires_at": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
-        return json.dumps({"credential": credential}).encode()
+        return httpx.Response(200, json={"credential": credential})
+
+    def answer(self, status: int, content: bytes = b"") -> None:
+        self.keys.mock(return_value=httpx.Response(status, content=content))
+
+    @property
+    def fetched(self) -> int:
+        return self.keys.call_count
 
 
 @pytest.fixture(name="metadata")
-def _metadata(fake: FakeClock) -> Iterator[Metadata]:
-    metadata = Metadata(fake)
-    with serving(metadata) as port:
-        metadata.url = f"http://127.0.0.1:{port}"
-        yield metadata
+def _metadata(wire: respx.MockRouter, fake: FakeClock) -> Metadata:
+    return Metadata(wire, fake)
 
 
 @pytest.fixture(name="keys")
-def _keys(metadata: Metadata, fake: FakeClock) -> AgencyKeys:
-    return AgencyKeys(metadata.url, clock=fake.clock)
+def _keys(metadata: Metadata, fake: FakeClock) -> AgencyKeys:  # noqa: ARG001 - it must be there
+    return AgencyKeys(METADATA_ADDRESS, clock=fake.clock)
 
 
 def refused(keys: AgencyKeys) -> SignInError:
@@ -96,7 +77,8 @@ def refused(keys: AgencyKeys) -> SignInError:
 
 
 def test_nothing_is_asked_before_keys_are_needed(metadata: Metadata, keys: AgencyKeys) -> None:
-    assert (keys.secrets, metadata.asked) == ((), [])
+    assert keys.secrets == ()
+    assert not metadata.token.called
 
 
 def test_the_first_use_fetches_a_token_and_with_it_keys(
@@ -104,11 +86,9 @@ def test_the_first_use_fetches_a_token_and_with_it_keys(
 ) -> None:
     end = fake.moment + LIFE
     assert keys.current() == Keys("AK1", "sk1-s3cret", "t0ken1-s3cret", end)
-    assert metadata.asked == [("PUT", TOKEN_PATH), ("GET", KEYS_PATH)]
-    assert metadata.headers == [
-        {"HTTP_X_METADATA_TOKEN_TTL_SECONDS": "21600"},
-        {"HTTP_X_METADATA_TOKEN": "metadata-t0ken"},
-    ]
+    asked = metadata.token.calls.last.request
+    assert asked.headers["X-Metadata-Token-Ttl-Seconds"] == "21600"
+    assert metadata.keys.calls.last.request.headers["X-Metadata-Token"] == "metadata-t0ken"
     assert keys.secrets == ("sk1-s3cret", "t0ken1-s3cret")
     assert "s3cret" not in repr(keys.current())
 
@@ -117,9 +97,9 @@ def test_the_first_use_fetches_a_token_and_with_it_keys(
 def test_where_no_token_is_offered_none_is_sent(
     status: int, metadata: Metadata, keys: AgencyKeys
 ) -> None:
-    metadata.token = (status, b"metadata-t0ken")
+    metadata.token.return_value = httpx.Response(status, content=b"metadata-t0ken")
     assert keys.current().access_key == "AK1"
-    assert metadata.headers[1] == {}
+    assert "X-Metadata-Token" not in metadata.keys.calls.last.request.headers
 
 
 def test_they_are_kept_while_there_is_time(
@@ -145,7 +125,7 @@ def test_an_address_that_hands_out_old_keys_is_not_asked_all_the_time(
     metadata: Metadata, keys: AgencyKeys, fake: FakeClock
 ) -> None:
     keys.current()
-    metadata.answer = (200, metadata._keys())
+    metadata.keys.mock(return_value=metadata.new_keys())
     fake.advance((LIFE - MARGIN).total_seconds())
     for _ in range(20):
         keys.current()
@@ -160,13 +140,13 @@ def test_a_renewal_that_fails_costs_nothing_while_the_old_keys_last(
     answer: tuple[int, bytes], metadata: Metadata, keys: AgencyKeys, fake: FakeClock
 ) -> None:
     first = keys.current()
-    metadata.answer = answer
+    metadata.answer(*answer)
     fake.advance((LIFE - MARGIN).total_seconds())
     for _ in range(5):
         assert keys.current() is first
     assert metadata.fetched == 2
     fake.advance(AGAIN_AFTER.total_seconds())
-    metadata.answer = None
+    metadata.keys.side_effect = metadata.new_keys
     assert keys.current().access_key == "AK2"
 
 
@@ -174,7 +154,7 @@ def test_keys_that_ended_and_cannot_be_renewed_are_not_used(
     metadata: Metadata, keys: AgencyKeys, fake: FakeClock
 ) -> None:
     keys.current()
-    metadata.answer = (500, b"")
+    metadata.answer(500, b"")
     fake.advance(LIFE.total_seconds())
     refused(keys)
 
@@ -191,25 +171,14 @@ def test_keys_without_an_end_are_kept_until_they_are_refused(
     end: object, metadata: Metadata, keys: AgencyKeys, fake: FakeClock
 ) -> None:
     credential = {"access": "AK", "secret": "sk", "securitytoken": "t", "expires_at": end}
-    metadata.answer = (200, json.dumps({"credential": credential}).encode())
+    metadata.answer(200, json.dumps({"credential": credential}).encode())
     first = keys.current()
     fake.advance(10 * LIFE.total_seconds())
     assert keys.current() is first
 
 
-def in_eight_threads(task: Callable[[], Keys]) -> list[Keys]:
-    ready = threading.Barrier(8)
-
-    def run(_: int) -> Keys:
-        ready.wait()
-        return task()
-
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(run, range(8)))
-
-
 def test_eight_threads_fetch_once_and_renew_once(
-    metadata: Metadata, keys: AgencyKeys, fake: FakeClock
+    metadata: Metadata, keys: AgencyKeys, fake: FakeClock, in_eight_threads: Threads
 ) -> None:
     first = in_eight_threads(keys.current)
     assert {k.access_key for k in first} == {"AK1"}
@@ -230,7 +199,7 @@ NO_AGENCY = b"The ECS has no permission. Please configure Cloud Service Agency f
 def test_a_machine_without_an_agency_is_told_so(
     status: int, metadata: Metadata, keys: AgencyKeys
 ) -> None:
-    metadata.answer = (status, NO_AGENCY)
+    metadata.answer(status, NO_AGENCY)
     error = refused(keys)
     assert "Cloud Service Agency" in error.message
     assert error.status == status
@@ -239,7 +208,7 @@ def test_a_machine_without_an_agency_is_told_so(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 def test_a_refused_token_is_a_refusal(status: int, metadata: Metadata, keys: AgencyKeys) -> None:
-    metadata.token = (status, NO_AGENCY)
+    metadata.token.return_value = httpx.Response(status, content=NO_AGENCY)
     assert "Cloud Service Agency" in refused(keys).message
     assert metadata.fetched == 0
 
@@ -271,9 +240,9 @@ GARBAGE = [
 def test_garbage_is_no_keys_and_is_not_quoted(
     body: bytes, metadata: Metadata, keys: AgencyKeys
 ) -> None:
-    metadata.answer = (200, body)
+    metadata.answer(200, body)
     error = refused(keys)
-    assert "is no keys" in error.message
+    assert "not with keys" in error.message
     assert "ECS" in (error.hint or "")
 
 
@@ -284,50 +253,50 @@ def test_a_token_that_no_header_can_carry_is_not_sent(
     body: bytes, metadata: Metadata, keys: AgencyKeys
 ) -> None:
     """As from a log-in page that answers everything."""
-    metadata.token = (200, body)
-    assert "is no token" in refused(keys).message
+    metadata.token.return_value = httpx.Response(200, content=body)
+    assert "not with a token" in refused(keys).message
     assert metadata.fetched == 0
 
 
 def test_an_answer_that_repeats_the_metadata_token_is_not_quoted_on_it(
     metadata: Metadata, keys: AgencyKeys
 ) -> None:
-    metadata.answer = (401, b"no such token: metadata-t0ken")
+    metadata.answer(401, b"no such token: metadata-t0ken")
     assert "metadata-t0ken" not in refused(keys).message
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-@pytest.mark.parametrize("step", ["token", "answer"])
+@pytest.mark.parametrize("step", ["token", "keys"])
 def test_no_redirect_is_followed(
-    step: str, status: int, metadata: Metadata, keys: AgencyKeys
+    step: str, status: int, metadata: Metadata, keys: AgencyKeys, wire: respx.MockRouter
 ) -> None:
-    setattr(metadata, step, (status, b""))
-    metadata.more = [("Location", f"{metadata.url}{KEYS_PATH}?elsewhere")]
+    place = {"Location": f"{METADATA_ADDRESS}/elsewhere"}
+    getattr(metadata, step).mock(return_value=httpx.Response(status, headers=place))
     assert str(status) in refused(keys).message
-    assert len(metadata.asked) == (1 if step == "token" else 2)
+    assert len(wire.calls) == (1 if step == "token" else 2)
 
 
-def test_no_proxy_of_the_environment_is_asked(
-    metadata: Metadata, keys: AgencyKeys, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_of_the_environment_is_used(
+    name: str, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "")
-    assert keys.current().access_key == "AK1"
-    assert metadata.fetched == 1
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("NO_PROXY", "")
+        error = refused(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
+    assert "refused" in error.message, "the address itself, where nobody listens"
 
 
-def test_where_nobody_listens_the_way_on_is_told(fake: FakeClock) -> None:
+def test_where_nobody_listens_the_other_ways_are_named(fake: FakeClock) -> None:
     error = refused(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
     assert "http://127.0.0.1:1 does not answer" in error.message
     assert "password or AK/SK" in (error.hint or "")
 
 
 def test_where_nobody_answers_it_is_not_waited_for_long(
-    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+    metadata: Metadata, keys: AgencyKeys
 ) -> None:
+    metadata.token.side_effect = httpx.ReadTimeout("timed out")
     assert agency.TIMEOUT.read == 3.0
-    monkeypatch.setattr(agency, "TIMEOUT", httpx.Timeout(0.05))
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        keys = AgencyKeys(f"http://127.0.0.1:{silent.getsockname()[1]}", clock=fake.clock)
-        assert "does not answer: timed out" in refused(keys).message
+    assert "does not answer: timed out" in refused(keys).message
+    assert metadata.token.call_count == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from evs_snap.api.client import EvsClient
-from evs_snap.api.transport import RetryTransport
+from evs_snap.api.transport import open_http
 from evs_snap.auth.aksk import GivenKeys, SignatureAuth
 from evs_snap.auth.signer import sign
 from evs_snap.errors import (
@@ -32,9 +31,12 @@ from evs_snap.settings.credentials import Keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import respx
     from tests.conftest import FakeClock
 
     from evs_snap.auth.aksk import KeySource
+
+    Threads = Callable[[Callable[[], object]], list[object]]
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 EVS = "https://evs.eu-de.otc.t-systems.com"
@@ -60,24 +62,29 @@ def listed(*names: str) -> httpx.Response:
 
 
 class Cloud:
-    """IAM and EVS behind one transport; each plays its answers in turn, the last for ever."""
+    """IAM and EVS. Each gives its answers in turn, the last one for ever."""
 
-    def __init__(self) -> None:
-        self.sent: list[httpx.Request] = []
-        self.headers: list[httpx.Headers] = []
+    def __init__(self, wire: respx.MockRouter) -> None:
         self.iam = [listed("eu-de")]
         self.evs = [answered(200, {"volumes": [], "snapshots": []})]
-        self.hook: Callable[[], object] = lambda: None
-        self._lock = threading.Lock()
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.calls = wire.calls
+        wire.route(host__regex=r"^iam\.").mock(side_effect=lambda _: self._next(self.iam))
+        wire.route(host__regex=r"^evs\.").mock(side_effect=lambda _: self._next(self.evs))
+        wire.route().mock(return_value=httpx.Response(200))
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        with self._lock:
-            self.sent.append(request)
-            self.headers.append(request.headers.copy())
-            plays = self.iam if request.url.host.startswith("iam.") else self.evs
-            play = plays.pop(0) if len(plays) > 1 else plays[0]
-        self.hook()
-        return httpx.Response(play.status_code, headers=play.headers, content=play.content)
+    def _next(self, answers: list[httpx.Response]) -> httpx.Response:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.meanwhile()
+        return answer
+
+    @property
+    def sent(self) -> list[httpx.Request]:
+        return [call.request for call in self.calls]
+
+    @property
+    def headers(self) -> list[httpx.Headers]:
+        return [request.headers for request in self.sent]
 
     @property
     def urls(self) -> list[str]:
@@ -105,32 +112,33 @@ class Renewable:
 
 
 @pytest.fixture(name="cloud")
-def _cloud() -> Cloud:
-    return Cloud()
+def _cloud(wire: respx.MockRouter) -> Cloud:
+    return Cloud(wire)
 
 
-def connect(
-    cloud: Cloud, fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
-) -> tuple[httpx.Client, SignatureAuth]:
+def identity(
+    fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
+) -> SignatureAuth:
     given = settings.credentials
     assert isinstance(given, Keys)
-    auth = SignatureAuth(settings, clock=fake.clock, keys=keys or GivenKeys(given))
-    return httpx.Client(transport=RetryTransport(cloud, clock=fake.clock)), auth
+    return SignatureAuth(settings, clock=fake.clock, keys=keys or GivenKeys(given))
 
 
-def client(
-    cloud: Cloud, fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None
-) -> EvsClient:
-    http, auth = connect(cloud, fake, settings, keys)
+def client(fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None) -> EvsClient:
+    auth = identity(fake, settings, keys)
+    # No CAs are read: that is slow.
+    http = open_http(verify=False, clock=fake.clock, connections=10, refresh=auth.refresh)
     return EvsClient(http, auth=auth, clock=fake.clock)
 
 
-def is_signed(request: httpx.Request, headers: httpx.Headers, keys: Keys) -> bool:
-    """Tell whether the headers hold what signing the request at its date gives."""
-    again = httpx.Request(request.method, request.url, headers=headers, content=request.content)
-    date = datetime.strptime(headers["X-Sdk-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+def is_signed(request: httpx.Request, keys: Keys) -> bool:
+    """Whether the request has the signature that it should have at its date."""
+    again = httpx.Request(
+        request.method, request.url, headers=request.headers, content=request.content
+    )
+    date = datetime.strptime(request.headers["X-Sdk-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     sign(again, keys, now=date)
-    return again.headers["Authorization"] == headers["Authorization"]
+    return again.headers["Authorization"] == request.headers["Authorization"]
 
 
 # --- what is sent -------------------------------------------------------------------
@@ -140,14 +148,14 @@ def is_signed(request: httpx.Request, headers: httpx.Headers, keys: Keys) -> boo
 def test_each_request_is_signed_and_names_the_project(
     keys: Keys, cloud: Cloud, fake: FakeClock
 ) -> None:
-    client(cloud, fake, replace(GIVEN, credentials=keys)).volumes()
+    client(fake, replace(GIVEN, credentials=keys)).volumes()
     assert cloud.urls == [f"{BASE}/volumes/detail?limit=1000"]
     (headers,) = cloud.headers
     assert headers["X-Project-Id"] == PROJECT
     assert headers["X-Sdk-Date"] == "20261123T021700Z"
     assert headers.get("X-Security-Token") == keys.security_token
     assert "X-Auth-Token" not in headers
-    assert is_signed(cloud.sent[0], headers, keys)
+    assert is_signed(cloud.sent[0], keys)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +165,11 @@ def test_the_project_is_looked_up_by_its_name_or_the_regions(
     name: str | None, query: str, cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.iam = [listed(name or "eu-de")]
-    asking = client(cloud, fake, replace(LOOKING_UP, project_name=name))
+    asking = client(fake, replace(LOOKING_UP, project_name=name))
     assert asking.address() == f"{EVS}/v3/{1:032x}"
     assert cloud.urls == [f"{IAM}/v3/projects?name={query}"]
     assert "X-Project-Id" not in cloud.headers[0]
-    assert is_signed(cloud.sent[0], cloud.headers[0], KEYS)
+    assert is_signed(cloud.sent[0], KEYS)
     asking.volumes()
     asking.snapshots()
     assert len(cloud.urls) == 3, "it is looked up once"
@@ -170,7 +178,7 @@ def test_the_project_is_looked_up_by_its_name_or_the_regions(
 
 def test_a_service_that_ignores_the_filter_does_not_mislead(cloud: Cloud, fake: FakeClock) -> None:
     cloud.iam = [listed("MOS", "eu-de_dev", "eu-de", "eu-nl")]
-    assert client(cloud, fake, LOOKING_UP).address().endswith(f"{3:032x}")
+    assert client(fake, LOOKING_UP).address().endswith(f"{3:032x}")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +194,7 @@ def test_no_project_or_several_are_for_the_user_to_settle(
 ) -> None:
     cloud.iam = [answer]
     with pytest.raises(ConfigurationError, match=told) as caught:
-        client(cloud, fake, LOOKING_UP).volumes()
+        client(fake, LOOKING_UP).volumes()
     assert "OS_PROJECT_ID" in (caught.value.hint or "")
     assert caught.value.details == ((f"{1:032x}", f"{2:032x}") if "2" in told else ())
     assert len(cloud.urls) == 1
@@ -210,7 +218,7 @@ def test_an_answer_without_projects_is_a_bad_answer(
 ) -> None:
     cloud.iam = [httpx.Response(200, content=body)]
     with pytest.raises(BadAnswerError) as caught:
-        client(cloud, fake, LOOKING_UP).volumes()
+        client(fake, LOOKING_UP).volumes()
     assert "OS_AUTH_URL" in (caught.value.hint or "")
 
 
@@ -220,10 +228,10 @@ def test_an_odd_project_id_is_never_put_into_an_address(
 ) -> None:
     cloud.iam = [answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})]
     with pytest.raises(ConfigurationError):
-        client(cloud, fake, LOOKING_UP).volumes()
+        client(fake, LOOKING_UP).volumes()
     if isinstance(id_, str) and id_:
         with pytest.raises(ConfigurationError, match="project ID"):
-            client(cloud, fake, replace(GIVEN, project_id=id_)).volumes()
+            client(fake, replace(GIVEN, project_id=id_)).volumes()
     assert len(cloud.urls) == 1
 
 
@@ -247,35 +255,33 @@ def test_a_look_up_that_is_refused_says_what_to_do(
 ) -> None:
     cloud.iam = [answer]
     with pytest.raises(expected, match="looking up the project 'eu-de'") as caught:
-        client(cloud, fake, LOOKING_UP).volumes()
+        client(fake, LOOKING_UP).volumes()
     assert hint in (caught.value.hint or "")
 
 
-# --- sent again ---------------------------------------------------------------------
+# --- sent once more ---------------------------------------------------------------------
 
 
 def test_a_request_is_signed_anew_when_it_is_sent_again(cloud: Cloud, fake: FakeClock) -> None:
     cloud.evs = [answered(503), answered(503), *cloud.evs]
-    cloud.hook = lambda: fake.advance(1)
-    client(cloud, fake).volumes()
+    cloud.meanwhile = lambda: fake.advance(1)
+    client(fake).volumes()
     dates = [headers["X-Sdk-Date"] for headers in cloud.headers]
-    assert len(set(dates)) == 3
+    assert len(set(dates)) == 3, "each at its own time"
     assert len({headers["Authorization"] for headers in cloud.headers}) == 3
-    for request, headers in zip(cloud.sent, cloud.headers, strict=True):
-        assert is_signed(request, headers, KEYS)
-        assert len(headers.get_list("Authorization")) == 1
+    assert all(is_signed(request, KEYS) for request in cloud.sent)
+    assert all(len(h.get_list("Authorization")) == 1 for h in cloud.headers)
 
 
 def test_so_are_a_look_up_and_a_post(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.hook = lambda: fake.advance(1)
+    cloud.meanwhile = lambda: fake.advance(1)
     cloud.iam = [answered(503), *cloud.iam]
     cloud.evs = [answered(429), answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
-    asking = client(cloud, fake, LOOKING_UP)
+    asking = client(fake, LOOKING_UP)
     asking.create_snapshot("v", name="größe", description=None, metadata={}, force=True)
     assert [request.method for request in cloud.sent] == ["GET", "GET", "POST", "POST"]
     assert len({headers["X-Sdk-Date"] for headers in cloud.headers}) == 4
-    for request, headers in zip(cloud.sent, cloud.headers, strict=True):
-        assert is_signed(request, headers, KEYS)
+    assert all(is_signed(request, KEYS) for request in cloud.sent)
     assert "content-type;" in cloud.headers[3]["Authorization"]
 
 
@@ -286,7 +292,7 @@ def test_expired_temporary_keys_are_renewed_once(
     plays = cloud.evs if settings is GIVEN else cloud.iam
     plays.insert(0, EXPIRED)
     keys = Renewable()
-    client(cloud, fake, settings, keys).volumes()
+    client(fake, settings, keys).volumes()
     assert keys.number == 2
     assert [h["Authorization"].split(",")[0] for h in cloud.headers[:2]] == [
         "SDK-HMAC-SHA256 Access=AK1",
@@ -302,14 +308,14 @@ def test_keys_that_are_refused_again_are_not_renewed_again(
     cloud.evs = cloud.iam = [EXPIRED]
     keys = Renewable()
     with pytest.raises(SignInError, match=r"IAM\.1108"):
-        client(cloud, fake, settings, keys).volumes()
+        client(fake, settings, keys).volumes()
     assert (keys.number, len(cloud.urls)) == (2, 2)
 
 
 def test_given_temporary_keys_that_expired_are_sent_once(cloud: Cloud, fake: FakeClock) -> None:
     cloud.evs = [EXPIRED]
     with pytest.raises(SignInError) as caught:
-        client(cloud, fake, replace(GIVEN, credentials=TEMPORARY)).volumes()
+        client(fake, replace(GIVEN, credentials=TEMPORARY)).volumes()
     assert "fetch new ones" in (caught.value.hint or "")
     assert len(cloud.urls) == 1
 
@@ -318,7 +324,7 @@ def test_a_refusal_after_the_renewal_of_a_post_does_not_lose_its_body(
     cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.evs = [EXPIRED, answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
-    client(cloud, fake, keys=Renewable()).create_snapshot(
+    client(fake, keys=Renewable()).create_snapshot(
         "v", name="n", description=None, metadata={}, force=False
     )
     assert cloud.sent[0].content == cloud.sent[1].content != b""
@@ -327,33 +333,25 @@ def test_a_refusal_after_the_renewal_of_a_post_does_not_lose_its_body(
 # --- threads ------------------------------------------------------------------------
 
 
-def in_eight_threads(task: Callable[[], object]) -> list[object]:
-    ready = threading.Barrier(8)
-
-    def run(_: int) -> object:
-        ready.wait()
-        try:
-            return task()
-        except EvsSnapError as error:
-            return error
-
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(run, range(8)))
-
-
 @pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
 @pytest.mark.parametrize("answer", [WRONG_KEY, answered(401)])
 def test_wrong_keys_are_tried_once_even_by_eight_threads(
-    answer: httpx.Response, settings: Settings, cloud: Cloud, fake: FakeClock
+    answer: httpx.Response,
+    settings: Settings,
+    cloud: Cloud,
+    fake: FakeClock,
+    in_eight_threads: Threads,
 ) -> None:
-    """The clouds lock those who try wrong ones a few times."""
+    """The clouds lock a user after a few wrong tries."""
     cloud.evs = cloud.iam = [answer]
-    outcomes = in_eight_threads(client(cloud, fake, settings).volumes)
+    outcomes = in_eight_threads(client(fake, settings).volumes)
     assert [type(outcome) for outcome in outcomes] == [SignInError] * 8
     assert len(cloud.urls) == 1
 
 
-def test_a_key_source_that_has_none_is_asked_once(cloud: Cloud, fake: FakeClock) -> None:
+def test_a_key_source_that_has_none_is_asked_once(
+    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+) -> None:
     asked = []
 
     class Nobody:
@@ -363,7 +361,7 @@ def test_a_key_source_that_has_none_is_asked_once(cloud: Cloud, fake: FakeClock)
             asked.append(refused)
             raise SignInError("this machine has no keys")
 
-    outcomes = in_eight_threads(client(cloud, fake, keys=Nobody()).volumes)
+    outcomes = in_eight_threads(client(fake, keys=Nobody()).volumes)
     assert [str(outcome) for outcome in outcomes] == ["this machine has no keys"] * 8
     assert (asked, cloud.urls) == ([None], [])
 
@@ -373,7 +371,7 @@ def test_a_service_that_fails_says_nothing_about_the_keys(
     answer: httpx.Response, cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.evs = [answer]
-    asking = client(cloud, fake)
+    asking = client(fake)
     with pytest.raises(EvsSnapError):
         asking.volumes()
     cloud.evs = [answered(200, {"volumes": []})]
@@ -385,24 +383,28 @@ def test_keys_that_were_good_are_not_given_up_for_one_refusal(
 ) -> None:
     cloud.evs.insert(1, WRONG_KEY)
     cloud.evs.append(cloud.evs[0])
-    asking = client(cloud, fake)
+    asking = client(fake)
     assert asking.volumes() == []
     with pytest.raises(SignInError):
         asking.volumes()
     assert asking.volumes() == []
 
 
-def test_good_keys_let_requests_go_side_by_side(cloud: Cloud, fake: FakeClock) -> None:
-    asking = client(cloud, fake)
+def test_good_keys_let_requests_go_side_by_side(
+    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+) -> None:
+    asking = client(fake)
     asking.volumes()
     together = threading.Barrier(8)
-    cloud.hook = lambda: together.wait(timeout=5)
+    cloud.meanwhile = lambda: together.wait(timeout=5)
     assert in_eight_threads(asking.volumes) == [[]] * 8
 
 
-def test_eight_threads_with_expired_keys_renew_them_once(cloud: Cloud, fake: FakeClock) -> None:
+def test_eight_threads_with_expired_keys_renew_them_once(
+    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+) -> None:
     keys = Renewable()
-    asking = client(cloud, fake, keys=keys)
+    asking = client(fake, keys=keys)
     asking.volumes()
     together = threading.Barrier(8)
 
@@ -410,7 +412,7 @@ def test_eight_threads_with_expired_keys_renew_them_once(cloud: Cloud, fake: Fak
         if keys.number == 1:
             together.wait(timeout=5)
 
-    cloud.hook = until_renewed
+    cloud.meanwhile = until_renewed
     cloud.evs = [*[EXPIRED] * 8, answered(200, {"volumes": []})]
     assert in_eight_threads(asking.volumes) == [[]] * 8
     assert keys.number == 2
@@ -418,31 +420,13 @@ def test_eight_threads_with_expired_keys_renew_them_once(cloud: Cloud, fake: Fak
 
 
 @pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
-def test_a_request_that_fails_keeps_nobody_waiting(settings: Settings, fake: FakeClock) -> None:
-    """Kept errors keep their frames alive, and must not keep the lock with them."""
-
-    def fail(_: httpx.Request) -> httpx.Response:
-        raise NotSentError("no connection")
-
-    http, auth = connect(Cloud(), fake, settings)
-    asking = EvsClient(
-        httpx.Client(transport=httpx.MockTransport(fail)), auth=auth, clock=fake.clock
-    )
-    kept: list[object] = []
-
-    def ask() -> None:
-        try:
-            asking.volumes()
-        except NotSentError as error:
-            kept.append(error)
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=2)
-    http.close()
-    assert len(kept) == 8
+def test_a_request_that_fails_keeps_nobody_waiting(
+    settings: Settings, wire: respx.MockRouter, fake: FakeClock, in_eight_threads: Threads
+) -> None:
+    """An error that is kept keeps its frames, and must not keep the lock with them."""
+    wire.route().mock(side_effect=httpx.ConnectError("no connection"))
+    outcomes = in_eight_threads(client(fake, settings).volumes)
+    assert [type(outcome) for outcome in outcomes] == [NotSentError] * 8
 
 
 # --- to whom ------------------------------------------------------------------------
@@ -461,9 +445,8 @@ def test_a_request_that_fails_keeps_nobody_waiting(settings: Settings, fake: Fak
 def test_nothing_is_signed_for_another_host_scheme_or_port(
     url: str, cloud: Cloud, fake: FakeClock
 ) -> None:
-    http, auth = connect(cloud, fake)
-    with pytest.raises(ConfigurationError, match="refusing to sign"):
-        http.get(url, auth=auth)
+    with pytest.raises(ConfigurationError, match="refusing to send a signed request"):
+        httpx.get(url, auth=identity(fake))
     assert cloud.urls == []
 
 
@@ -471,7 +454,7 @@ def test_a_redirect_is_not_followed(cloud: Cloud, fake: FakeClock) -> None:
     place = {"Location": "https://evil.example.com/v3"}
     cloud.evs = [httpx.Response(302, headers=place)]
     with pytest.raises(WrongEndpointError):
-        client(cloud, fake).volumes()
+        client(fake).volumes()
     assert len(cloud.urls) == 1
 
 
@@ -480,11 +463,11 @@ def test_nothing_is_signed_for_an_endpoint_in_the_clear(
     endpoint: str, cloud: Cloud, fake: FakeClock
 ) -> None:
     with pytest.raises(ConfigurationError, match="volume endpoint"):
-        client(cloud, fake, replace(GIVEN, endpoint=endpoint)).volumes()
+        client(fake, replace(GIVEN, endpoint=endpoint)).volumes()
     assert cloud.urls == []
 
 
-def test_secret_and_token_are_known_as_secrets(cloud: Cloud, fake: FakeClock) -> None:
-    _, auth = connect(cloud, fake, replace(GIVEN, credentials=TEMPORARY))
+def test_secret_and_token_are_known_as_secrets(fake: FakeClock) -> None:
+    auth = identity(fake, replace(GIVEN, credentials=TEMPORARY))
     assert auth.secrets == ("sk-s3cret", "t0ken-s3cret")
     assert auth.roles == ()

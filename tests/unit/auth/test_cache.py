@@ -1,4 +1,4 @@
-"""Tokens between runs: kept for one user and one identity, and harmless when broken."""
+"""Tokens between runs: for one user and one identity alone; a broken file is no error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.auth.cache import Session, TokenCache
+from evs_snap.auth.cache import ScopedToken, TokenCache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 PASSWORD = "s3cret-p4ssword"
 ME = ("https://iam.example.com", "eu-de", "cron")
-SESSION = Session("gAAAA-t0ken", NOW + timedelta(hours=24), "p" * 32, "https://evs.example.com")
+SCOPED = ScopedToken("gAAAA-t0ken", NOW + timedelta(hours=24), "p" * 32, "https://evs.example.com")
 
 
 @pytest.fixture(name="cache")
@@ -35,8 +35,8 @@ def the_file(cache: TokenCache) -> Path:
 
 
 def test_what_was_saved_is_found_again(cache: TokenCache) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
-    assert cache.load(ME, secret=PASSWORD) == SESSION
+    cache.save(ME, SCOPED, secret=PASSWORD)
+    assert cache.load(ME, secret=PASSWORD) == SCOPED
 
 
 def test_an_empty_cache_holds_nothing(cache: TokenCache) -> None:
@@ -48,7 +48,7 @@ def test_an_empty_cache_holds_nothing(cache: TokenCache) -> None:
 def test_only_the_user_can_read_it(cache: TokenCache) -> None:
     before = os.umask(0)
     try:
-        cache.save(ME, SESSION, secret=PASSWORD)
+        cache.save(ME, SCOPED, secret=PASSWORD)
     finally:
         os.umask(before)
     assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
@@ -58,37 +58,37 @@ def test_only_the_user_can_read_it(cache: TokenCache) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666])
 def test_a_file_that_others_can_read_is_not_used(cache: TokenCache, mode: int) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     the_file(cache).chmod(mode)
     assert cache.load(ME, secret=PASSWORD) is None
 
 
 def test_another_identity_finds_nothing(cache: TokenCache) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     for other in ((*ME, "x"), ME[:2], (ME[0] + "eu-de", "", "cron")):
         assert cache.load(other, secret=PASSWORD) is None
 
 
 def test_a_changed_password_finds_nothing(cache: TokenCache) -> None:
     """A password that the service no longer takes must not keep on working here."""
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     assert cache.load(ME, secret="another") is None
     assert cache.load(ME, secret="") is None
 
 
 @pytest.mark.parametrize("secret", [PASSWORD, "pässwörd", "", "\udce9"])
 def test_the_secret_itself_is_nowhere_in_the_folder(cache: TokenCache, secret: str) -> None:
-    cache.save(ME, SESSION, secret=secret)
-    assert cache.load(ME, secret=secret) == SESSION
+    cache.save(ME, SCOPED, secret=secret)
+    assert cache.load(ME, secret=secret) == SCOPED
     raw = the_file(cache).read_bytes() + the_file(cache).name.encode()
     for form in (secret.encode("utf-8", "replace"), json.dumps(secret)[1:-1].encode()):
         assert not form or form not in raw
 
 
 def test_the_same_password_is_proved_differently_each_time(cache: TokenCache) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     first = json.loads(the_file(cache).read_text())
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     second = json.loads(the_file(cache).read_text())
     assert first["salt"] != second["salt"]
     assert first["proof"] != second["proof"]
@@ -99,17 +99,17 @@ def test_the_same_password_is_proved_differently_each_time(cache: TokenCache) ->
     [b"", b"{", b"[]", b'"text"', b"null", b"7", b"{}", b"\xff\xfe", b"[" * 100_000, b"1" * 5000],
 )
 def test_a_corrupt_file_is_no_error(cache: TokenCache, content: bytes) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     the_file(cache).write_bytes(content)
     assert cache.load(ME, secret=PASSWORD) is None
-    cache.save(ME, SESSION, secret=PASSWORD)
-    assert cache.load(ME, secret=PASSWORD) == SESSION
+    cache.save(ME, SCOPED, secret=PASSWORD)
+    assert cache.load(ME, secret=PASSWORD) == SCOPED
 
 
 @pytest.mark.parametrize("key", ["salt", "proof", "token", "expires_at", "project_id", "endpoint"])
 @pytest.mark.parametrize("value", [None, 7, "", [], {}])
 def test_a_corrupt_value_is_no_error(cache: TokenCache, key: str, value: object) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     document = json.loads(the_file(cache).read_text())
     the_file(cache).write_text(json.dumps({**document, key: value}))
     assert cache.load(ME, secret=PASSWORD) is None
@@ -120,7 +120,7 @@ def test_a_corrupt_value_is_no_error(cache: TokenCache, key: str, value: object)
 
 def test_a_token_no_header_can_carry_is_not_used(cache: TokenCache) -> None:
     for token in ("tok\nen", "tökén", "tok en"):
-        cache.save(ME, replace(SESSION, token=token), secret=PASSWORD)
+        cache.save(ME, replace(SCOPED, token=token), secret=PASSWORD)
         assert cache.load(ME, secret=PASSWORD) is None
 
 
@@ -128,16 +128,16 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "tokens", tmp_path / "file", tmp_path / ("x" * 500)):
         cache = TokenCache(folder)
-        cache.save(ME, SESSION, secret=PASSWORD)
+        cache.save(ME, SCOPED, secret=PASSWORD)
         assert cache.load(ME, secret=PASSWORD) is None
 
 
 def test_a_failed_save_leaves_nothing_behind(cache: TokenCache) -> None:
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     path = the_file(cache)
     path.unlink()
     path.mkdir()
-    cache.save(ME, SESSION, secret=PASSWORD)
+    cache.save(ME, SCOPED, secret=PASSWORD)
     assert list(cache.folder.iterdir()) == [path]
     assert cache.load(ME, secret=PASSWORD) is None
 
@@ -154,22 +154,22 @@ def test_a_failed_save_leaves_nothing_behind(cache: TokenCache) -> None:
     ],
 )
 def test_a_token_about_to_expire_is_not_fresh(expires_at: datetime, *, fresh: bool) -> None:
-    assert Session("t", expires_at, "p", "https://evs").is_fresh(NOW) is fresh
+    assert ScopedToken("t", expires_at, "p", "https://evs").is_fresh(NOW) is fresh
 
 
 def test_the_token_is_not_in_the_repr() -> None:
-    assert SESSION.token not in repr(SESSION)
+    assert SCOPED.token not in repr(SCOPED)
 
 
 SAVE_OFTEN = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from evs_snap.auth.cache import Session, TokenCache
+from evs_snap.auth.cache import ScopedToken, TokenCache
 cache = TokenCache(Path(sys.argv[1]))
 for turn in range(20):
-    session = Session(sys.argv[2] * 5000, datetime(2030, 1, 1, tzinfo=UTC), "p", "https://e")
-    cache.save(["me"], session, secret="password")
+    scoped = ScopedToken(sys.argv[2] * 5000, datetime(2030, 1, 1, tzinfo=UTC), "p", "https://e")
+    cache.save(["me"], scoped, secret="password")
     found = cache.load(["me"], secret="password")
     assert found and set(found.token) in ({"a"}, {"b"}) and len(found.token) == 5000
 """

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from evs_snap.auth.cache import Session, TokenCache
+from evs_snap.auth.cache import TokenCache
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.errors import (
     BadAnswerError,
@@ -28,9 +26,12 @@ from evs_snap.settings import Settings
 from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    import respx
     from tests.conftest import FakeClock
+
+    Threads = Callable[[Callable[[], object]], list[object]]
 
 PASSWORD = "s3cret-p4ssword"
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -54,42 +55,41 @@ def granted(
 
 
 class Cloud:
-    """Keystone and EVS behind one transport; only ``valid`` opens EVS."""
+    """Keystone, and an EVS that takes the token ``valid`` alone."""
 
-    def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-        self.told: list[tuple[str, bytes]] = []
+    def __init__(self, wire: respx.MockRouter) -> None:
+        self.keystone = wire.post(host="iam.example.com", path__regex=r".*/v3/auth/tokens$")
+        self.keystone.return_value = granted()
+        self.evs = wire.route(host="evs.example.com").mock(side_effect=self._answer)
         self.valid = "token-1"
-        self.grants = [granted()]
-        self.refused_with: Callable[[], httpx.Response] = lambda: httpx.Response(401)
+        self.refusal = httpx.Response(401)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        if request.url.host == "iam.example.com":
-            play = self.grants.pop(0) if len(self.grants) > 1 else self.grants[0]
-            # A response is read once by each client.
-            return httpx.Response(play.status_code, headers=play.headers, content=play.content)
-        self.told.append((request.headers["X-Auth-Token"], request.content))
-        if request.headers["X-Auth-Token"] == self.valid:
-            return httpx.Response(200, json={})
-        return self.refused_with()
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        is_valid = request.headers["X-Auth-Token"] == self.valid
+        return httpx.Response(200, json={}) if is_valid else self.refusal
 
     @property
     def sign_ins(self) -> list[Any]:
-        return [json.loads(r.content) for r in self.requests if r.url.host == "iam.example.com"]
-
-    def open(self, auth: KeystoneAuth) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self), auth=auth)
+        return [json.loads(call.request.content) for call in self.keystone.calls]
 
 
 @pytest.fixture(name="cloud")
-def _cloud() -> Cloud:
-    return Cloud()
+def _cloud(wire: respx.MockRouter) -> Cloud:
+    return Cloud(wire)
 
 
-def sign_in(cloud: Cloud, fake: FakeClock, settings: Settings = SETTINGS) -> str:
+@contextmanager
+def signing_in(
+    fake: FakeClock, settings: Settings = SETTINGS, cache: TokenCache | None = None
+) -> Iterator[httpx.Client]:
+    auth = KeystoneAuth(settings, clock=fake.clock, cache=cache)
+    with httpx.Client(auth=auth, verify=False) as http:  # noqa: S501 - it reads no CAs: that is slow
+        yield http
+
+
+def sign_in(fake: FakeClock, settings: Settings = SETTINGS) -> str:
     auth = KeystoneAuth(settings, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    with signing_in(fake) as http:
         return auth.volume_url(lambda request: http.send(request, auth=None))
 
 
@@ -129,12 +129,10 @@ def test_the_identity_is_sent_as_documented(
     fake: FakeClock,
 ) -> None:
     settings = replace(SETTINGS, credentials=credentials, project_id=PROJECT)
-    assert sign_in(cloud, fake, settings) == f"{EVS}/v3/{PROJECT}"
-    (request,) = cloud.requests
-    assert (request.method, str(request.url)) == ("POST", "https://iam.example.com/v3/auth/tokens")
-    assert json.loads(request.content) == {
-        "auth": {"identity": identity, "scope": {"project": {"id": PROJECT}}}
-    }
+    assert sign_in(fake, settings) == f"{EVS}/v3/{PROJECT}"
+    assert cloud.sign_ins == [
+        {"auth": {"identity": identity, "scope": {"project": {"id": PROJECT}}}}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,23 +147,23 @@ def test_the_identity_is_sent_as_documented(
 def test_a_project_is_named_in_its_own_or_the_users_domain(
     changes: dict[str, str], project: object, cloud: Cloud, fake: FakeClock
 ) -> None:
-    sign_in(cloud, fake, replace(SETTINGS, **changes))  # type: ignore[arg-type]  # all text
+    sign_in(fake, replace(SETTINGS, **changes))  # type: ignore[arg-type]  # all text
     assert cloud.sign_ins[0]["auth"]["scope"] == {"project": project}
 
 
 def test_a_projects_name_needs_a_domain(cloud: Cloud, fake: FakeClock) -> None:
     with pytest.raises(ConfigurationError, match="domain") as caught:
-        sign_in(cloud, fake, replace(SETTINGS, credentials=TokenCredentials("t")))
+        sign_in(fake, replace(SETTINGS, credentials=TokenCredentials("t")))
     assert "OS_PROJECT_DOMAIN_NAME" in (caught.value.hint or "")
-    assert cloud.requests == []
+    assert cloud.sign_ins == []
 
 
 def test_a_recorded_answer_of_keystone_is_understood(cloud: Cloud, fake: FakeClock) -> None:
     answer = json.loads((SAMPLES / "003-token-password-project.json").read_text())["response"]
-    cloud.grants = [
-        httpx.Response(201, headers={"X-Subject-Token": "t"}, content=answer["body_raw"])
-    ]
-    url = sign_in(cloud, fake, replace(SETTINGS, region=None))
+    cloud.keystone.return_value = httpx.Response(
+        201, headers={"X-Subject-Token": "t"}, content=answer["body_raw"]
+    )
+    url = sign_in(fake, replace(SETTINGS, region=None))
     assert url == f"http://127.0.0.1:18776/v3/{answer['body']['token']['project']['id']}"
 
 
@@ -179,30 +177,27 @@ def test_a_recorded_answer_of_keystone_is_understood(cloud: Cloud, fake: FakeClo
         ),
     ],
 )
-def test_version_and_address_can_be_set(
-    changes: dict[str, str], url: str, cloud: Cloud, fake: FakeClock
-) -> None:
-    assert sign_in(cloud, fake, replace(SETTINGS, **changes)) == url  # type: ignore[arg-type]  # all text
+@pytest.mark.usefixtures("cloud")
+def test_version_and_address_can_be_set(changes: dict[str, str], url: str, fake: FakeClock) -> None:
+    assert sign_in(fake, replace(SETTINGS, **changes)) == url  # type: ignore[arg-type]  # all text
 
 
 @pytest.mark.parametrize("url", ["http://evs.example.com", "ftp://evs.example.com", "nonsense", ""])
 def test_a_catalog_cannot_send_the_token_over_plain_http(
     url: str, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.grants = [granted(url=url)]
+    cloud.keystone.return_value = granted(url=url)
     with pytest.raises(ConfigurationError, match="volume endpoint"):
-        sign_in(cloud, fake)
+        sign_in(fake)
 
 
 def test_what_was_allowed_over_http_is_not_cached_for_runs_that_forbid_it(
     cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
-    cloud.grants = [granted(url="http://evs.example.com")]
+    cloud.keystone.return_value = granted(url="http://evs.example.com")
     for allowed in (True, False):
-        auth = KeystoneAuth(
-            replace(SETTINGS, allow_http=allowed), clock=fake.clock, cache=TokenCache(tmp_path)
-        )
-        with cloud.open(auth) as http:
+        settings = replace(SETTINGS, allow_http=allowed)
+        with signing_in(fake, settings, TokenCache(tmp_path)) as http:
             if allowed:
                 assert http.get("http://evs.example.com/v3").is_success
             else:
@@ -235,120 +230,95 @@ BAD = [
 def test_an_answer_that_grants_nothing_is_a_bad_answer(
     answer: httpx.Response, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.grants = [answer]
-    with pytest.raises(BadAnswerError, match="no project-scoped token") as caught:
-        sign_in(cloud, fake)
+    cloud.keystone.return_value = answer
+    with pytest.raises(BadAnswerError, match="not a token for a project") as caught:
+        sign_in(fake)
     assert "OS_AUTH_URL" in (caught.value.hint or "")
 
 
 def test_an_unscoped_token_is_a_bad_answer(cloud: Cloud, fake: FakeClock) -> None:
     body = json.loads((SAMPLES / "005-token-unscoped.json").read_text())["response"]["body_raw"]
-    cloud.grants = [httpx.Response(201, headers={"X-Subject-Token": "t"}, content=body)]
+    cloud.keystone.return_value = httpx.Response(
+        201, headers={"X-Subject-Token": "t"}, content=body
+    )
     with pytest.raises(BadAnswerError):
-        sign_in(cloud, fake)
+        sign_in(fake)
 
 
 @pytest.mark.parametrize("catalog", [None, [], {}, "odd", [None], [{"type": []}]])
 def test_an_odd_catalog_is_a_configuration_error(
     catalog: object, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.grants = [granted(catalog=catalog)]
+    cloud.keystone.return_value = granted(catalog=catalog)
     with pytest.raises(ConfigurationError, match="catalog"):
-        sign_in(cloud, fake)
-    assert sign_in(cloud, fake, replace(SETTINGS, endpoint=EVS)) == f"{EVS}/v3/{PROJECT}"
+        sign_in(fake)
+    assert sign_in(fake, replace(SETTINGS, endpoint=EVS)) == f"{EVS}/v3/{PROJECT}"
 
 
 @pytest.mark.parametrize("expires_at", [None, 7, "soon", "0001-01-01T00:00:00Z", "9999-12-31"])
 def test_an_odd_expiry_is_no_reason_to_fail(
     expires_at: object, cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
-    cloud.grants = [granted(expires_at=expires_at)]
+    cloud.keystone.return_value = granted(expires_at=expires_at)
     for _ in range(2):
-        auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=TokenCache(tmp_path))
-        with cloud.open(auth) as http:
+        with signing_in(fake, cache=TokenCache(tmp_path)) as http:
             assert http.get(EVS).is_success
 
 
 def test_a_wrong_address_is_told_apart_from_a_wrong_password(cloud: Cloud, fake: FakeClock) -> None:
     for status in (404, 302):
-        cloud.grants = [httpx.Response(status, html="<title>Not here</title>")]
+        cloud.keystone.return_value = httpx.Response(status, html="<title>Not here</title>")
         with pytest.raises(WrongEndpointError) as caught:
-            sign_in(cloud, fake)
+            sign_in(fake)
         assert "OS_AUTH_URL" in (caught.value.hint or "")
 
 
 def test_a_user_without_programmatic_access_is_told_so(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.grants = [answered(403, {"error_code": "IAM.0081", "error_msg": "console only"})]
+    cloud.keystone.return_value = answered(
+        403, {"error_code": "IAM.0081", "error_msg": "console only"}
+    )
     with pytest.raises(PermissionDeniedError) as caught:
-        sign_in(cloud, fake)
+        sign_in(fake)
     assert "programmatic" in (caught.value.hint or "")
 
 
 def test_a_refusal_never_quotes_the_password(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.grants = [answered(401, {"error": {"message": f"{PASSWORD} is wrong"}})]
+    cloud.keystone.return_value = answered(401, {"error": {"message": f"{PASSWORD} is wrong"}})
     with pytest.raises(SignInError) as caught:
-        sign_in(cloud, fake)
+        sign_in(fake)
     assert PASSWORD not in caught.value.message
     assert "***" in caught.value.message
 
 
-def in_eight_threads(task: Callable[[], object]) -> list[object]:
-    ready = threading.Barrier(8)
-
-    def run(_: int) -> object:
-        ready.wait()
-        try:
-            return task()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
-            return error
-
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(run, range(8)))
-
-
 def test_a_wrong_password_is_tried_once_even_by_eight_threads(
-    cloud: Cloud, fake: FakeClock
+    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
 ) -> None:
-    """The clouds lock a user after a few."""
-    cloud.grants = [answered(401, {"error": {"message": "wrong"}})]
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    """The clouds lock a user after a few wrong ones."""
+    cloud.keystone.return_value = answered(401, {"error": {"message": "wrong"}})
+    with signing_in(fake) as http:
         outcomes = in_eight_threads(lambda: http.get(EVS))
     assert [type(outcome) for outcome in outcomes] == [SignInError] * 8
-    assert len(cloud.requests) == 1
+    assert len(cloud.sign_ins) == 1
 
 
 def test_a_broken_keystone_is_asked_again(cloud: Cloud, fake: FakeClock) -> None:
     """A server fault says nothing about the password: a long wait may go on after it."""
-    cloud.grants = [httpx.Response(503), granted()]
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    cloud.keystone.side_effect = [httpx.Response(503), granted()]
+    with signing_in(fake) as http:
         with pytest.raises(ServerError):
             http.get(EVS)
         assert http.get(EVS).is_success
 
 
-def test_a_failed_sign_in_keeps_nobody_waiting(fake: FakeClock) -> None:
-    """Kept errors keep their frames alive, and must not keep the lock with them."""
+def test_a_failed_sign_in_keeps_nobody_waiting(fake: FakeClock, in_eight_threads: Threads) -> None:
+    """An error that is kept keeps its frames, and must not keep the lock with them."""
     auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    kept: list[object] = []
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise NotSentError("no connection")
 
-    def ask() -> object:
-        try:
-            return auth.volume_url(fail)
-        except NotSentError as error:
-            kept.append(error)
-            return error
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=2)
-    assert len(kept) == 8
+    outcomes = in_eight_threads(lambda: auth.volume_url(fail))
+    assert [type(outcome) for outcome in outcomes] == [NotSentError] * 8
 
 
 STALE = [
@@ -364,14 +334,15 @@ STALE = [
 def test_a_stale_token_is_renewed_and_the_request_repeated(
     status: int, body: object, method: str, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.grants = [granted("token-1"), granted("token-2")]
+    cloud.keystone.side_effect = [granted("token-1"), granted("token-2")]
     cloud.valid = "token-2"
-    cloud.refused_with = lambda: answered(status, body)
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    cloud.refusal = answered(status, body)
+    with signing_in(fake) as http:
         assert http.request(method, EVS, content=b"the body").is_success
     assert len(cloud.sign_ins) == 2
-    assert cloud.told == [("token-1", b"the body"), ("token-2", b"the body")]
+    sent = [call.request for call in cloud.evs.calls]
+    assert [request.headers["X-Auth-Token"] for request in sent] == ["token-1", "token-2"]
+    assert [request.content for request in sent] == [b"the body"] * 2
 
 
 @pytest.mark.parametrize(("status", "body"), STALE)
@@ -379,9 +350,8 @@ def test_a_token_refused_twice_is_renewed_once(
     status: int, body: object, cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.valid = "none"
-    cloud.refused_with = lambda: answered(status, body)
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    cloud.refusal = answered(status, body)
+    with signing_in(fake) as http:
         assert http.get(EVS).status_code == status
     assert len(cloud.sign_ins) == 2
 
@@ -393,17 +363,17 @@ def test_no_other_refusal_renews_the_token(
     status: int, body: object, cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.valid = "none"
-    cloud.refused_with = lambda: answered(status, body)
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    cloud.refusal = answered(status, body)
+    with signing_in(fake) as http:
         assert http.get(EVS).status_code == status
     assert len(cloud.sign_ins) == 1
 
 
-def test_eight_threads_with_an_expired_token_renew_it_once(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.grants = [granted("token-1"), granted("token-2")]
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+def test_eight_threads_with_an_expired_token_renew_it_once(
+    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+) -> None:
+    cloud.keystone.side_effect = [granted("token-1"), granted("token-2")]
+    with signing_in(fake) as http:
         assert http.get(EVS).is_success
         cloud.valid = "token-2"
         outcomes = in_eight_threads(lambda: http.get(EVS).status_code)
@@ -421,27 +391,26 @@ def test_eight_threads_with_an_expired_token_renew_it_once(cloud: Cloud, fake: F
         "https://172.28.9.185:8776/v2",
     ],
 )
-def test_the_token_goes_to_no_other_host(url: str, cloud: Cloud, fake: FakeClock) -> None:
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http, pytest.raises(ConfigurationError, match="refusing"):
-        http.get(url)
-    assert [r.url.host for r in cloud.requests] == ["iam.example.com"]
-
-
-@pytest.mark.parametrize("url", [f"{EVS}:443/v3", "https://EVS.example.com/v3"])
-def test_the_same_host_in_another_spelling_is_the_same(
-    url: str, cloud: Cloud, fake: FakeClock
+def test_the_token_goes_to_no_other_host(
+    url: str, cloud: Cloud, wire: respx.MockRouter, fake: FakeClock
 ) -> None:
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
-    with cloud.open(auth) as http:
+    wire.route().mock(return_value=httpx.Response(200))
+    with signing_in(fake) as http, pytest.raises(ConfigurationError, match="refusing"):
+        http.get(url)
+    assert len(wire.calls) == len(cloud.sign_ins) == 1
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("url", [f"{EVS}:443/v3", "https://EVS.example.com/v3"])
+def test_the_same_host_in_another_spelling_is_the_same(url: str, fake: FakeClock) -> None:
+    with signing_in(fake) as http:
         assert http.get(url).is_success
 
 
 def run_once(cloud: Cloud, fake: FakeClock, folder: Path, settings: Settings = SETTINGS) -> int:
     """Make one request in a run of its own; return how many sign-ins there were."""
     before = len(cloud.sign_ins)
-    auth = KeystoneAuth(settings, clock=fake.clock, cache=TokenCache(folder))
-    with cloud.open(auth) as http:
+    with signing_in(fake, settings, TokenCache(folder)) as http:
         assert http.get(EVS).is_success
     return len(cloud.sign_ins) - before
 
@@ -481,7 +450,7 @@ def test_another_identity_signs_in_anew(
 def test_a_cached_token_that_was_revoked_is_renewed_and_cached(
     cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
-    cloud.grants = [granted("token-1"), granted("token-2")]
+    cloud.keystone.side_effect = [granted("token-1"), granted("token-2")]
     run_once(cloud, fake, tmp_path)
     cloud.valid = "token-2"
     assert [run_once(cloud, fake, tmp_path) for _ in range(2)] == [1, 0]
@@ -501,14 +470,10 @@ def test_a_cache_that_cannot_be_used_is_no_error(
     assert [run_once(cloud, fake, tmp_path / "file") for _ in range(2)] == [1, 1]
 
 
-def test_password_and_tokens_are_known_as_secrets(cloud: Cloud, fake: FakeClock) -> None:
+@pytest.mark.usefixtures("cloud")
+def test_password_and_tokens_are_known_as_secrets(fake: FakeClock) -> None:
     auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
     before = auth.secrets
-    with cloud.open(auth) as http:
-        http.get(EVS)
+    with signing_in(fake) as http:
+        http.get(EVS, auth=auth)
     assert (before, auth.secrets) == ((PASSWORD,), (PASSWORD, "token-1"))
-
-
-def test_a_session_says_when_it_ends() -> None:
-    ends = datetime(2026, 1, 1, tzinfo=UTC)
-    assert not Session("t", ends, "p", EVS).is_fresh(ends - timedelta(minutes=5))
