@@ -36,6 +36,7 @@ class Front:
         self.ahead = timedelta()
         self.keys_end: datetime | None = None
         self.refuse: Callable[[WSGIEnvironment], tuple[int, object] | None] = lambda _: None
+        self.life = timedelta(hours=1)
         self.fetched = 0
         self.url = ""
         self._path = folder / "sandbox.db"
@@ -63,7 +64,7 @@ class Front:
         if path.endswith("/token"):
             return _answer(start_response, 404, None)
         self.fetched += 1
-        end = self.fake.moment + timedelta(hours=1)
+        end = self.fake.moment + self.life
         credential = {
             "access": TEMPORARY[0],
             "secret": TEMPORARY[1],
@@ -338,9 +339,9 @@ def test_agency_keys_are_renewed_before_they_end(
     run: Run, front: Front, env: Env, fake: FakeClock
 ) -> None:
     def later(_: WSGIEnvironment) -> None:
-        fake.advance(timedelta(minutes=13).total_seconds())
+        fake.advance(100)
 
-    front.refuse = later
+    front.refuse, front.life = later, timedelta(minutes=12)
     env(agency(front))
     run("create --volume data-01")
     assert len(front.asked) > 4

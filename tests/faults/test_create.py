@@ -291,9 +291,14 @@ def test_a_snapshot_that_vanishes_is_no_success(service: Service, run: Run) -> N
     [("error", 1), ("error_deleting", 1), ("deleting", 1), ("rollbacking", 7), ("quantum", 7)],
 )
 def test_only_available_is_usable(status: str, code: int, service: Service, run: Run) -> None:
-    service.disk("d1")
-    body = b'{"snapshot": {"id": "x", "volume_id": "y", "status": "%s"}}' % status.encode()
-    service.mishap(LOOK, 200, times=9999, acts=False, body=body)
+    disk = service.disk("d1")
+
+    def turn() -> None:
+        (row,) = service.left(disk)
+        body = f'{{"snapshot": {{"id": "{row.id}", "volume_id": "{disk}", "status": "{status}"}}}}'
+        service.mishap(LOOK, 200, times=9999, acts=False, body=body.encode())
+
+    service.once(LOOK, turn)
     item = told(run("create --volume d1 -f json", exit_code=code))
     assert item["snapshot"]["id"]
     assert item["error"]
