@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.cli.context import Surroundings
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import Run
 
 
 def test_reset_brings_the_first_disks_back(run: Run) -> None:
@@ -26,9 +27,9 @@ def test_reset_of_a_sandbox_never_used_is_no_error(run: Run) -> None:
     run("sandbox reset")
 
 
-def test_a_file_that_cannot_be_used_is_named_with_the_way_out(run: Run, fake: FakeClock) -> None:
+def test_a_file_that_cannot_be_used_is_named_with_the_way_out(run: Run) -> None:
     """found: a folder in the place of the sandbox's file ended in a traceback."""
-    path = Surroundings(clock=fake.clock).state / "sandbox.db"
+    path = state_folder(os.environ) / "sandbox.db"
     path.mkdir(parents=True)
     used = run("--sandbox volumes", exit_code=1)
     assert f"{path}" in used.stderr
