@@ -18,7 +18,7 @@ NOWHERE = "11111111-2222-4333-8444-555555555555"
 
 def _post(cloud: Cloud, **fields: object) -> Any:
     """Ask for a disk, and have it removed at the end."""
-    answer = cloud.client.send("POST", "volumes", doing="asking", body={"volume": fields})
+    answer = cloud.client.send("POST", "volumes", body={"volume": fields})
     made = answer.json()["volume"]
     cloud.made.append(made["id"])
     return made
@@ -34,7 +34,7 @@ def _snapshot(cloud: Cloud, volume_id: str) -> Snapshot:
 
 
 def _shown(cloud: Cloud, volume_id: str) -> Any:
-    answer = cloud.client.send("GET", f"volumes/{volume_id}", doing="asking")
+    answer = cloud.client.send("GET", f"volumes/{volume_id}")
     return answer.json()["volume"]
 
 
@@ -105,7 +105,7 @@ def test_a_disk_with_snapshots_is_not_deleted(cloud: Cloud) -> None:
     volume_id = cloud.volume("contract")
     snapshot = _snapshot(cloud, volume_id)
     with pytest.raises(ServiceError) as caught:
-        cloud.client.send("DELETE", f"volumes/{volume_id}", doing="asking")
+        cloud.client.send("DELETE", f"volumes/{volume_id}")
     assert caught.value.status == 400
     assert "have snapshots" in caught.value.message
     assert cloud.client.snapshot(snapshot.id).is_usable
@@ -113,7 +113,7 @@ def test_a_disk_with_snapshots_is_not_deleted(cloud: Cloud) -> None:
 
 def test_a_disk_is_deleted_and_then_gone(cloud: Cloud) -> None:
     volume_id = cloud.volume("contract")
-    cloud.client.send("DELETE", f"volumes/{volume_id}", doing="asking")
+    cloud.client.send("DELETE", f"volumes/{volume_id}")
 
     def gone() -> bool:
         try:
