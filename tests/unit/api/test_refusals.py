@@ -355,13 +355,8 @@ def test_any_json_becomes_a_clean_fault(document: object) -> None:
     assert_clean(refusal(400, document))
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["X-Request-Id", "x-iam-trace-id"]),
-        st.text(st.characters(max_codepoint=255)),
-    )
-)
-def test_any_request_id_header_is_shown_only_when_it_is_one(headers: dict[str, str]) -> None:
+@given(st.dictionaries(st.sampled_from([b"X-Request-Id", b"x-iam-trace-id"]), st.binary()))
+def test_any_request_id_header_is_shown_only_when_it_is_one(headers: dict[bytes, bytes]) -> None:
     assert_clean(refusal(400, b"", headers=headers))
 
 
