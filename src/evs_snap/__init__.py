@@ -44,6 +44,8 @@ __all__ = [
     "prune_snapshots",
 ]
 
+__version__ = "0.1.0"
+
 _MODULES = {
     "EvsClient": "api.client",
     "EvsSnapError": "errors",

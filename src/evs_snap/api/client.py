@@ -7,15 +7,18 @@ Sources: https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "
 from __future__ import annotations
 
 import json
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from evs_snap.api.bounds import UNTIL
 from evs_snap.api.models import DEFAULT_LIMIT, QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
@@ -52,6 +55,16 @@ class EvsClient:
         self.limit = limit
         """How many snapshots a disk may hold in this cloud."""
         self._base: str | None = None
+        self._until = inf
+
+    def until(self, moment: float) -> EvsClient:
+        """Return this client, with requests that end at that moment of ``clock.monotonic``.
+
+        Their failure is raised then, even where they could be repeated.
+        """
+        hurried = copy(self)
+        hurried._until = moment  # noqa: SLF001 - its own
+        return hurried
 
     def volumes(self, *, name: str | None = None) -> list[Volume]:
         """Return all disks with their details, or those whose name is exactly ``name``.
@@ -73,8 +86,11 @@ class EvsClient:
 
     def volume(self, volume_id: str) -> Volume:
         """Return one disk. Raises NotFoundError where there is none."""
-        path = f"volumes/{_segment(volume_id)}"
-        return self._one(self.send("GET", path, doing="reading the disk"), "volume", Volume)
+        doing = "reading the disk"
+        answer = self.send("GET", f"volumes/{_segment(volume_id)}", doing=doing)
+        volume = self._one(answer, "volume", Volume)
+        _require_same(volume.id, asked=volume_id, doing=doing)
+        return volume
 
     def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
         """Return all snapshots of the project, or those of one disk."""
@@ -84,9 +100,11 @@ class EvsClient:
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return one snapshot. Raises NotFoundError where there is none."""
-        path = f"snapshots/{_segment(snapshot_id)}"
-        answer = self.send("GET", path, doing="reading the snapshot")
-        return self._one(answer, "snapshot", Snapshot)
+        doing = "reading the snapshot"
+        answer = self.send("GET", f"snapshots/{_segment(snapshot_id)}", doing=doing)
+        snapshot = self._one(answer, "snapshot", Snapshot)
+        _require_same(snapshot.id, asked=snapshot_id, doing=doing)
+        return snapshot
 
     def create_snapshot(
         self,
@@ -109,10 +127,11 @@ class EvsClient:
             "force": force or None,
         }
         wanted = {"volume_id": volume_id, **{k: v for k, v in given.items() if v is not None}}
-        answer = self.send(
-            "POST", "snapshots", body={"snapshot": wanted}, doing="creating the snapshot"
-        )
-        return self._one(answer, "snapshot", Snapshot)
+        doing = "creating the snapshot"
+        answer = self.send("POST", "snapshots", body={"snapshot": wanted}, doing=doing)
+        snapshot = self._one(answer, "snapshot", Snapshot)
+        _require_same(snapshot.volume_id, asked=volume_id, doing=doing)
+        return snapshot
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Ask for a deletion; the service carries it out after it has answered."""
@@ -175,7 +194,11 @@ class EvsClient:
             content = json.dumps(body)
         try:
             request = httpx.Request(
-                method, f"{self.address()}/{path}", headers=headers, content=content
+                method,
+                f"{self.address()}/{path}",
+                headers=headers,
+                content=content,
+                extensions={UNTIL: self._until},
             )
             response = self._http.send(request, auth=self._auth)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -219,6 +242,15 @@ class EvsClient:
         if self._base is None:
             self._base = self._auth.volume_url(partial(self._http.send, auth=None))
         return self._base
+
+
+def _require_same(answered: str, *, asked: str, doing: str) -> None:
+    """Raise BadAnswerError unless the answer is about the ID that was asked for."""
+    if answered.lower() != asked.lower():  # databases may ignore the case
+        raise BadAnswerError(
+            f"{doing}: the answer is about {answered[:64]!r}, and not about {asked!r}",
+            hint="A proxy or the service mixes up answers: report it to the cloud's support.",
+        )
 
 
 def _segment(id_: str) -> str:

@@ -172,7 +172,7 @@ def is_stale_token(error: ServiceError) -> bool:
     return error.status == 401 or error.code in RENEWABLE_CODES  # noqa: PLR2004
 
 
-def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911 - a table
+def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911, PLR0912 - a table
     known = _BY_CODE.get(fault.code or "")
     if known:
         return known
@@ -188,6 +188,8 @@ def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901
             return WrongEndpointError, _ENDPOINT
         case 400 if "malformed request url" in text:
             return WrongEndpointError, _ENDPOINT
+        case 400 | 403 | 409 | 413 if re.search(r"too many requests|rate.?limit|throttl", text):
+            return ThrottledError, "Too many requests; try again in a minute."
         case 413 if fault.name in {"overLimit", "overLimitFault"} or _speaks_of_quota(text):
             return QuotaError, _QUOTA
         case 400 | 403 | 409 if _speaks_of_quota(text):
@@ -209,9 +211,11 @@ def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901
 def _speaks_of_quota(text: str) -> bool:
     if re.search(r"invalid input|policy|permission|not authori", text):
         return False
-    return "quota" in text or (
-        "snapshot" in text and bool(re.search(r"exceed|limit|maximum", text))
+    of_number = "snapshot" in text and bool(re.search(r"exceed|limit|maximum", text))
+    of_length = bool(
+        re.search(r"\b(name|description|metadata|length|long(er)?|characters|bytes)\b", text)
     )
+    return "quota" in text or (of_number and not of_length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,19 @@
-"""How requests are sent: time-outs, repetition, size limits, and a trace of each."""
+"""How requests are sent: which are repeated, after which pause, and how failures are worded."""
 
 from __future__ import annotations
 
 import re
-import ssl
 from functools import partial
 from itertools import count
-from pathlib import Path
+from math import inf
 from typing import TYPE_CHECKING
 
 import httpx
 
+from evs_snap import __version__
+from evs_snap.api.bounds import DEADLINE, ENDS, UNTIL, whole
 from evs_snap.api.identity import REPEATABLE
-from evs_snap.errors import (
-    AnswerLostError,
-    BadAnswerError,
-    ConfigurationError,
-    NotSentError,
-    UnreachableError,
-)
+from evs_snap.errors import AnswerLostError, NotSentError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +32,15 @@ THROTTLED_ATTEMPTS = 7
 """Tries after 429: the clouds count by the minute ("over ratelimit,limit:100,time:1 minute")."""
 
 LONGEST_PAUSE = 60.0
-LARGEST_ANSWER = 64 * 2**20
 TOO_MANY = 429
 BROKEN = 500
 _PASSING = frozenset({TOO_MANY, 502, 503, 504})
 _PROMISING = frozenset({TOO_MANY, 503})  # the only ones whose Retry-After means this request
-_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+HEADERS = {
+    "Accept-Encoding": "gzip",
+    "User-Agent": f"evs-snap/{__version__} httpx/{httpx.__version__}",
+}
 
 
 def open_http(  # noqa: PLR0913 - the one place where a client is put together
@@ -63,28 +61,30 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     answers in place of the network. ``note`` is told before each repetition; ``refresh``
     (``Identity.refresh``) then renews what proves the request.
     """
+    network: httpx.BaseTransport
     if app is not None:
-        wire, send = None, partial(_whole, httpx.WSGITransport(app=app).handle_request)
+        network = httpx.WSGITransport(app=app)
+        send: Send = partial(whole, network.handle_request)
     else:
-        wire = _wire(verify=verify, connections=connections)
-        send = partial(_whole, partial(wire.send, stream=True))
+        from evs_snap.api.network import Network  # noqa: PLC0415 - not for the sandbox
+
+        network = Network(verify=verify, clock=clock, connections=connections)
+        send = network.handle_request
     if trace is not None:
         send = partial(trace.send, send)
-    transport = RetryTransport(send, clock=clock, wire=wire, note=note, refresh=refresh)
+    transport = RetryTransport(send, clock=clock, network=network, note=note, refresh=refresh)
     return httpx.Client(transport=transport, timeout=timeout)
 
 
-def _wire(*, verify: bool | str, connections: int) -> httpx.Client:
-    """Return a client for what httpx reads from the environment: the proxies."""
-    context = _tls(verify)
-    try:
-        return httpx.Client(verify=context, limits=httpx.Limits(max_connections=connections))
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            "the proxy settings of the environment cannot be used",
-            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a host; "
-            "a SOCKS proxy needs `pip install 'httpx[socks]'`) and NO_PROXY (host names).",
-        ) from error
+def open_direct(*, verify: bool, clock: Clock, timeout: httpx.Timeout) -> httpx.Client:
+    """Return a client for an address on the machine's own link.
+
+    It asks no proxy, repeats nothing, and raises httpx's own errors, and BadAnswerError.
+    """
+    from evs_snap.api.network import Network  # noqa: PLC0415 - as above
+
+    network = Network(verify=verify, clock=clock, connections=1, proxies=False)
+    return httpx.Client(transport=network, timeout=timeout, headers=HEADERS)
 
 
 def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
@@ -125,7 +125,7 @@ class RetryTransport(httpx.BaseTransport):
         send: Send,
         *,
         clock: Clock,
-        wire: httpx.Client | None = None,
+        network: httpx.BaseTransport | None = None,
         note: Callable[[str], None] = lambda _text: None,
         refresh: Callable[[httpx.Request], None] = lambda _request: None,
     ) -> None:
@@ -133,16 +133,20 @@ class RetryTransport(httpx.BaseTransport):
         self._refresh = refresh
         self._note = note
         self._clock = clock
-        self._wire = wire
+        self._network = network
 
     def close(self) -> None:
         """Close the connections below."""
-        if self._wire is not None:
-            self._wire.close()
+        if self._network is not None:
+            self._network.close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, read. Raises NotSentError, AnswerLostError, BadAnswerError."""
+        request.headers.update(HEADERS)
+        until = request.extensions.get(UNTIL, inf)
         for attempt in count(1):
+            ends = min(until, self._clock.monotonic() + DEADLINE)
+            request.extensions[ENDS] = ends
             outcome = self._outcome(request)
             answer = outcome if isinstance(outcome, httpx.Response) else None
             pause = pause_before_retry(
@@ -154,7 +158,9 @@ class RetryTransport(httpx.BaseTransport):
                 was_sent=not isinstance(outcome, NotSentError),
                 jitter=self._clock.jitter(),
             )
-            if pause is not None and not isinstance(outcome, _HopelessError):
+            now = self._clock.monotonic()
+            hopeless = isinstance(outcome, _HopelessError) or now >= ends
+            if pause is not None and not hopeless and now + pause < until:
                 why = f"{request.url.host} is busy" if answer else str(outcome)
                 self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
@@ -175,30 +181,6 @@ class RetryTransport(httpx.BaseTransport):
 
 class _HopelessError(NotSentError):
     """Trying again cannot help."""
-
-
-def _whole(send: Send, request: httpx.Request) -> httpx.Response:
-    """Read the body at once: a failure can still be repeated, and its size is bounded."""
-    response = send(request)
-    size, parts = 0, []
-    try:
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > LARGEST_ANSWER:
-                raise BadAnswerError(
-                    f"the answer from {request.url.host} is larger than "
-                    f"{LARGEST_ANSWER // 2**20} MiB: that is not this API"
-                )
-            parts.append(part)
-    except httpx.DecodingError as error:
-        raise BadAnswerError(
-            f"the answer from {request.url.host} cannot be unpacked: {error}",
-            hint="A proxy on the way may have damaged it; try again later.",
-        ) from error
-    finally:
-        response.close()
-    headers = [(k, v) for k, v in response.headers.raw if k.lower() not in _OF_THE_WIRE]
-    return httpx.Response(response.status_code, headers=headers, content=b"".join(parts))
 
 
 def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) -> UnreachableError:
@@ -231,16 +213,3 @@ def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) 
         f"{where}: no answer: {why}",
         hint="The service or the network is slow or broken; try again later.",
     )
-
-
-def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
-    try:
-        if isinstance(verify, str):
-            return ssl.create_default_context(cafile=Path(verify).expanduser())
-        return httpx.create_ssl_context(verify=verify)
-    except (OSError, RuntimeError) as error:  # no such file, no certificates in it, no such ~user
-        what = f"the CA file {verify!r}" if isinstance(verify, str) else "the CA certificates"
-        raise ConfigurationError(
-            f"{what} cannot be read: {error}",
-            hint="Correct OS_CACERT or cacert, or SSL_CERT_FILE.",
-        ) from error

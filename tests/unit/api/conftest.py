@@ -66,6 +66,11 @@ class Service:
         return [r.url.raw_path.decode().removeprefix(f"/v3/{PROJECT}") for r in self.sent]
 
 
+@pytest.fixture(name="known")
+def _known() -> Known:
+    return Known()
+
+
 @pytest.fixture(name="service")
 def _service(fake: FakeClock) -> Iterator[Service]:
     with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,24 @@ ODD = st.recursive(
 )
 def test_a_time_without_a_zone_is_utc(text: str) -> None:
     assert parse_time(text) == MOMENT
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_the_zone_of_this_machine_changes_nothing(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: times without a zone read as local time were noticed by no test."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert parse_time("2026-01-02T03:04:05") == MOMENT
+        assert (
+            Snapshot.model_validate({"id": "s", "created_at": "2026-01-02T03:04:05"}).created_at
+            == MOMENT
+        )
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -217,9 +217,14 @@ def test_a_limit_is_known_by_its_words(status: int, text: str) -> None:
         (400, "Invalid input for field/attribute name. Value: snapshot limit.", ServiceError),
         (403, "Policy doesn't allow volume_extension:quotas:show.", PermissionDeniedError),
         (403, "No permission to query the snapshot quota", PermissionDeniedError),
+        (400, "Invalid snapshot name: its length exceeds 64", ServiceError),
+        (400, "The snapshot description has more than the maximum of 85 characters", ServiceError),
+        (403, "Too many requests: the limit of snapshot requests is exceeded", ThrottledError),
+        (413, "This request was rate-limited.", ThrottledError),
     ],
 )
 def test_the_word_alone_makes_no_quota(status: int, text: str, kind: type[ServiceError]) -> None:
+    """found: a name too long and too many requests ended with the exit code of a full disk."""
     assert type(refusal(status, {"error": {"message": text}})) is kind
 
 

@@ -8,8 +8,11 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
+import tracemalloc
 import zlib
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,9 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evs_snap.api import transport
+from evs_snap.api import bounds, network, transport
 from evs_snap.api.identity import REPEATABLE
-from evs_snap.api.transport import open_http, pause_before_retry
+from evs_snap.api.transport import open_direct, open_http, pause_before_retry
+from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -331,9 +335,9 @@ def test_plain_http_where_tls_is_expected_is_worded(fake: FakeClock) -> None:
     assert "https" in (caught.value.hint or "")
 
 
-@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
-def test_an_untrusted_certificate_is_worded_and_tried_once(fake: FakeClock, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+def certified(folder: Path) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS with a certificate that nobody trusts."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
     made = f"-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {key}"
     subprocess.run(
         [OPENSSL or "", "req", *made.split(), "-subj", "/CN=localhost", "-out", certificate],
@@ -342,6 +346,12 @@ def test_an_untrusted_certificate_is_worded_and_tried_once(fake: FakeClock, tmp_
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    return context
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
+def test_an_untrusted_certificate_is_worded_and_tried_once(fake: FakeClock, tmp_path: Path) -> None:
+    context = certified(tmp_path)
     listener = socket.create_server(("127.0.0.1", 0))
     refusals: list[str] = []
 
@@ -404,10 +414,144 @@ def test_an_unknown_encoding_is_left_as_it_is(fake: FakeClock) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_answer_without_end_is_given_up(fake: FakeClock, *, packed: bool) -> None:
     """A few kilobytes may unpack to gigabytes."""
-    body = b"\x00" * (transport.LARGEST_ANSWER + 1)
+    body = b"\x00" * (bounds.LARGEST_ANSWER + 1)
     raw = answer(gzip.compress(body, 1), "Content-Encoding: gzip") if packed else answer(body)
     with server(raw) as (url, _), pytest.raises(BadAnswerError, match="larger than"):
         ask(url, fake)
+
+
+def test_a_small_answer_that_unpacks_to_much_is_refused_early(
+    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: a kilobyte became 512 MiB in memory before its size was looked at."""
+    monkeypatch.setattr(bounds, "LARGEST_ANSWER", 2**22)
+    bomb = answer(gzip.compress(b"\x00" * 2**25, 1), "Content-Encoding: gzip")
+    with server(bomb) as (url, _):
+        tracemalloc.start()
+        with pytest.raises(BadAnswerError, match="larger than 4 MiB"):
+            ask(url, fake)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+        tracemalloc.stop()
+
+
+def test_an_answer_packed_twice_is_not_unpacked(fake: FakeClock) -> None:
+    """found: the unpacked size of one in another was not bounded at all."""
+    twice = gzip.compress(gzip.compress(b"\x00" * 2**25))
+    with server(answer(twice, "Content-Encoding: gzip, gzip")) as (url, _):
+        assert ask(url, fake).content == twice
+
+
+# Answers that drip.
+
+
+@contextmanager
+def dripping(start: bytes, *, pause: float = 0.02) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve the start of an answer, and then a byte every ``pause`` seconds without end."""
+    heard: list[bytes] = []
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(peer: socket.socket) -> None:
+        with peer, suppress(OSError):
+            heard.append(peer.recv(65536))
+            peer.sendall(start)
+            while not over.wait(pause):
+                peer.sendall(b"x")
+
+    def run() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=[listener.accept()[0]]).start()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", heard
+    finally:
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def hasty(factor: float) -> Clock:
+    """Return the machine's clock, ``factor`` times as fast, and without pauses."""
+    real = system_clock()
+    return replace(real, monotonic=lambda: real.monotonic() * factor, sleep=lambda _: None)
+
+
+DRIPS = {
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+    "chunked body": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9000\r\n",
+    "header": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    "status": b"HTTP/1.1 ",
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("start", DRIPS)
+def test_an_answer_that_drips_is_given_up(start: str, method: str) -> None:
+    """found: an answer of a byte a second was never ended, for GET, POST and sign-in."""
+    with (
+        dripping(DRIPS[start]) as (url, heard),
+        open_http(verify=False, clock=hasty(400.0), connections=2) as http,
+        pytest.raises(AnswerLostError, match="too slowly"),
+    ):
+        http.send(httpx.Request(method, url, extensions={REPEATABLE: True}))
+    assert len(heard) == 1, "it would only drip again"
+
+
+def test_the_metadata_address_may_not_drip_either() -> None:
+    """found: an answer of a byte a second was never ended."""
+    with (
+        dripping(DRIPS["body"]) as (url, _),
+        open_direct(verify=False, clock=hasty(400.0), timeout=SHORT) as http,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        http.get(url)
+
+
+@pytest.mark.parametrize("pause", [0.02, 9.0])
+def test_a_stop_ends_a_request_that_drips_or_says_nothing(pause: float) -> None:
+    """found: SIGTERM did not end a request whose answer dripped."""
+    clock = hasty(20.0)
+    with (
+        dripping(DRIPS["body"], pause=pause) as (url, heard),
+        open_http(verify=False, clock=clock, connections=2) as http,
+    ):
+        timer = threading.Timer(0.2, clock.stop.ask, [143])
+        timer.start()
+        with pytest.raises(AnswerLostError):
+            http.get(url)
+        timer.join()
+        assert clock.stop.asked
+    assert len(heard) == 1
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
+@pytest.mark.parametrize("tls", [False, True])
+def test_looking_whether_to_stop_does_not_disturb_a_slow_answer(
+    fake: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tls: bool
+) -> None:
+    monkeypatch.setattr(network, "_STEP", 0.02)
+    context = certified(tmp_path) if tls else None
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        peer, _ = listener.accept()
+        with context.wrap_socket(peer, server_side=True) if context else peer as wire:
+            wire.recv(65536)
+            for part in (b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n{", b" ", b" }"):
+                time.sleep(0.1)  # noqa: TID251 - on a real wire
+                wire.sendall(part)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    url = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/"
+    with open_http(verify=False, clock=fake.clock, connections=2) as http:
+        assert http.get(url).content == b"{  }"
+    thread.join()
+    listener.close()
 
 
 def test_a_proxy_of_the_environment_is_used(

@@ -1,0 +1,159 @@
+"""One request over the network, with an end in time.
+
+httpx's read time-out starts anew with each byte, so an answer of one byte a second would
+never end. Here a request ends as a whole, whatever comes in.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+
+from evs_snap.api.bounds import DEADLINE, ENDS, whole
+from evs_snap.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evs_snap.clock import Clock
+
+ONCE_STOPPED = 5.0
+"""Seconds that are left to a request once somebody asked to stop: systemd and Kubernetes kill
+after 30 to 90."""
+
+_STEP = 0.5
+"""Seconds between two looks whether somebody asked to stop."""
+
+
+class Network(httpx.BaseTransport):
+    """Sends a request once and reads its whole answer. May be shared by threads."""
+
+    def __init__(
+        self, *, verify: bool | str, clock: Clock, connections: int, proxies: bool = True
+    ) -> None:
+        self._clock = clock
+        self._backend = _Backend(clock)
+        self._http = _client(verify=verify, connections=connections, proxies=proxies)
+        # httpcore takes a backend as an argument, but httpx does not pass one on.
+        for transport in (self._http._transport, *self._http._mounts.values()):  # noqa: SLF001
+            if isinstance(transport, httpx.HTTPTransport):
+                transport._pool._network_backend = self._backend  # noqa: SLF001
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer. Raises httpx's TransportErrors, and BadAnswerError."""
+        self._backend.end_at(request.extensions.get(ENDS, self._clock.monotonic() + DEADLINE))
+        return whole(partial(self._http.send, stream=True), request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+
+def _client(*, verify: bool | str, connections: int, proxies: bool) -> httpx.Client:
+    context = _tls(verify)
+    limits = httpx.Limits(max_connections=connections)
+    try:
+        return httpx.Client(verify=context, limits=limits, trust_env=proxies)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            "the proxy settings of the environment cannot be used",
+            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a host; "
+            "a SOCKS proxy needs `pip install 'httpx[socks]'`) and NO_PROXY (host names).",
+        ) from error
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
+    try:
+        if isinstance(verify, str):
+            return ssl.create_default_context(cafile=Path(verify).expanduser())
+        return httpx.create_ssl_context(verify=verify)
+    except (OSError, RuntimeError) as error:  # no such file, no certificates in it, no such ~user
+        what = f"the CA file {verify!r}" if isinstance(verify, str) else "the CA certificates"
+        raise ConfigurationError(
+            f"{what} cannot be read: {error}",
+            hint="Correct OS_CACERT or cacert, or SSL_CERT_FILE.",
+        ) from error
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens connections that know when the request of the thread that uses them must end."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._of_thread = threading.local()
+
+    def end_at(self, moment: float) -> None:
+        """Set when the request that this thread sends next must end."""
+        self._of_thread.ends = moment
+
+    def left(self) -> float:
+        """Return the seconds that are left to this thread's request."""
+        now = self._clock.monotonic()
+        ends: float = self._of_thread.ends
+        if self._clock.stop.asked:
+            self._of_thread.ends = ends = min(ends, now + ONCE_STOPPED)
+        return ends - now
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        patience = _at_most(timeout, self.left())
+        stream = super().connect_tcp(host, port, patience, local_address, socket_options)
+        return _Stream(stream, self)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose reads end with the request."""
+
+    def __init__(self, stream: httpcore.NetworkStream, backend: _Backend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        quiet, patience = 0.0, float("inf") if timeout is None else timeout
+        while True:
+            left = self._backend.left()
+            if left <= 0:
+                raise httpcore.ReadTimeout("it came too slowly and was given up")
+            step = min(_STEP, left, patience - quiet)
+            try:
+                return self._stream.read(max_bytes, step)
+            except httpcore.ReadTimeout:
+                quiet += step
+                if quiet >= patience:
+                    raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _at_most(timeout, self._backend.left()))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        patience = _at_most(timeout, self._backend.left())
+        stream = self._stream.start_tls(ssl_context, server_hostname, patience)
+        return _Stream(stream, self._backend)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+def _at_most(timeout: float | None, left: float) -> float:
+    # Zero would mean: do not wait at all, and fail in another way.
+    return max(0.01, left if timeout is None else min(timeout, left))

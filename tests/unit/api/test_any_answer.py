@@ -1,0 +1,157 @@
+"""Whatever bytes come back, each call ends in a result or in one of our errors."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from typing import TYPE_CHECKING
+
+import httpcore
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evs_snap.api.client import EvsClient
+from evs_snap.api.transport import open_http
+from evs_snap.errors import EvsSnapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import FakeClock
+
+    from evs_snap.api.identity import Identity
+
+EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "300"))
+
+CALLS: list[Callable[[EvsClient], object]] = [
+    lambda c: c.volumes(),
+    lambda c: c.volumes(name="n"),
+    lambda c: c.volume_summaries(),
+    lambda c: c.volume("v"),
+    lambda c: c.snapshots(),
+    lambda c: c.snapshots(volume_id="v"),
+    lambda c: c.snapshot("s"),
+    lambda c: c.create_snapshot("v", name="n", metadata={"k": "v"}, force=True),
+    lambda c: c.delete_snapshot("s"),
+    lambda c: c.quota(),
+    lambda c: c.probe("https://evs.example.com/"),
+]
+
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
+        ["v", "s", "available", "2026-01-02T03:04:05", 10**400, "x" * 5000, "\ud800"]
+    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+ROW = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from(["v", "s"]) | ANY,
+        "volume_id": st.just("v") | ANY,
+        "name": ANY,
+        "status": ANY,
+        "size": ANY,
+        "metadata": st.dictionaries(st.text(), ANY) | ANY,
+        "attachments": st.lists(st.dictionaries(st.just("server_id"), ANY)) | ANY,
+        "created_at": st.text("0123456789-:.TZ+ ") | ANY,
+        "bootable": ANY,
+    },
+)
+DOCUMENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "volumes": st.lists(ROW | ANY) | ANY,
+        "snapshots": st.lists(ROW | ANY) | ANY,
+        "volume": ROW | ANY,
+        "snapshot": ROW | ANY,
+        "quota_set": st.dictionaries(st.just("snapshots"), ROW | ANY) | ANY,
+        "volumes_links": ANY,
+        "error": st.dictionaries(st.sampled_from(["code", "message"]), ANY) | ANY,
+    },
+)
+
+
+def _deep(levels: int) -> bytes:
+    return b'{"volumes": ' + b"[" * levels
+
+
+BODY = (
+    st.binary()
+    | (DOCUMENT | ANY).map(lambda document: json.dumps(document).encode())
+    | st.sampled_from([500, 100_000]).map(_deep)
+)
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
+    "br": bytes,
+    "GZIP": bytes,  # a lie
+}
+STATUS = st.sampled_from([200, 202, 204, 300, 302, 400, 401, 404, 409, 413, 429, 500, 503, 599])
+HEADER = st.tuples(
+    st.sampled_from([b"Content-Type", b"Retry-After", b"X-Request-Id", b"Location", b"Set-Cookie"]),
+    st.binary(max_size=40)
+    | st.sampled_from(
+        [b"30", b"9" * 99, b"text/html; charset=\xff", b"application/json; charset=rot13"]
+    ),
+)
+
+
+@st.composite
+def wires(draw: st.DrawFn) -> bytes:
+    """All that a server may send: a whole answer, a part of one, or anything at all."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(st.binary())
+    packing = draw(st.sampled_from(sorted(PACKINGS)))
+    body = PACKINGS[packing](draw(BODY))
+    lines = [b"HTTP/1.1 %d Any" % draw(STATUS), b"Content-Encoding: " + packing.encode()]
+    lines += [b": ".join(header) for header in draw(st.lists(HEADER, max_size=3))]
+    if draw(st.booleans()):
+        lines.append(b"Content-Length: %d" % max(0, len(body) + draw(st.integers(-2, 2))))
+    elif draw(st.booleans()):
+        lines.append(b"Transfer-Encoding: chunked")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    wire = b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return wire[: draw(st.integers(0, len(wire)))] if draw(st.booleans()) else wire
+
+
+@pytest.fixture(name="sent")
+def _sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Bytes that each connection to the network finds waiting for it."""
+    sent: list[bytes] = []
+
+    def connect(*_args: object, **_options: object) -> httpcore.NetworkStream:
+        return httpcore.MockStream(list(sent))
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect)
+    return sent
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(call=st.sampled_from(CALLS), wire=wires())
+def test_any_answer_is_a_result_or_a_clean_error(
+    sent: list[bytes],
+    fake: FakeClock,
+    known: Identity,
+    call: Callable[[EvsClient], object],
+    wire: bytes,
+) -> None:
+    """Property: no service, however broken, ends in a traceback."""
+    sent[:] = [wire]
+    message = "a result"
+    with open_http(verify=False, clock=fake.clock, connections=2) as http:
+        try:
+            call(EvsClient(http, auth=known, clock=fake.clock))
+        except EvsSnapError as error:
+            message = error.message
+    assert 0 < len(message) < 1000
