@@ -511,7 +511,7 @@ def test_the_metadata_address_may_not_drip_either() -> None:
         http.get(url)
 
 
-@pytest.mark.parametrize("pause", [0.02, 9.0])
+@pytest.mark.parametrize("pause", [0.02, 30.0])
 def test_a_stop_ends_a_request_that_drips_or_says_nothing(
     pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
