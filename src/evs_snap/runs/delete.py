@@ -94,10 +94,11 @@ def _ask(work: Work, snapshot: Snapshot) -> None:
 
 def _see_gone(work: Work, snapshot_id: str) -> None:
     deadline = work.clock.monotonic() + DELETE_TIMEOUT
+    looking = replace(work, client=work.client.until(deadline))
     trouble: EvsSnapError | None = None
     for pause in pauses():
         try:
-            found = work.snapshot(snapshot_id)
+            found = looking.snapshot(snapshot_id)
         except PASSING as error:
             trouble = error
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def await_available(
     """
     clock, stop = work.clock, work.stop
     deadline = clock.monotonic() + timeout
+    looking = replace(work, client=work.client.until(deadline))
     settled: dict[str, Snapshot | EvsSnapError] = {}
     pending: dict[str, Snapshot] = {}
     trouble: EvsSnapError | None = None
@@ -69,7 +71,7 @@ def await_available(
             break
         clock.sleep(min(left, pause))
         try:
-            fresh, trouble = _look(work, pending), None
+            fresh, trouble = _look(looking, pending), None
         except PASSING as error:
             fresh, trouble = {}, error
         except EvsSnapError as error:

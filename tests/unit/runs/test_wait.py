@@ -91,6 +91,9 @@ class Service:
         made = [Snapshot(id=id_, status=fate[0][1]) for id_, fate in self.fate.items()]
         return await_available(work, made, timeout=timeout)
 
+    def until(self, _moment: float) -> Service:
+        return self
+
     def _meet(self, request: str) -> None:
         self.requests.append(request)
         trouble = self.trouble.pop(0) if self.trouble else None
