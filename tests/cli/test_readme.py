@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,3 +62,22 @@ def test_every_command_and_exit_code_has_its_row() -> None:
         assert re.search(rf"^\| `{name}` \|", README, re.MULTILINE), name
     for code in ("0", "1", "2", "3", "4", "5", "6", "7", "11", "130, 143"):
         assert re.search(rf"^\| {code} \|", README, re.MULTILINE), code
+
+
+def test_the_library_example_runs_and_is_well_typed(tmp_path: Path) -> None:
+    """As written, from outside: what it prints, and what mypy --strict says of it."""
+    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert " data-01 available\n" in done.stdout
+    assert done.stdout.endswith("0 {'created': 1}\n")
+    if find_spec("mypy") is None:
+        return  # the test extra has no mypy; the lint step runs this test too
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(script)],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout

@@ -78,7 +78,7 @@ class RunRecord:
         """How many there are of each action."""
         counts: dict[str, int] = {}
         for item in self.items:
-            counts[item.action] = counts.get(item.action, 0) + 1
+            counts[str(item.action)] = counts.get(str(item.action), 0) + 1
         return counts
 
 
