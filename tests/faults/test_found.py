@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from errno import ENOSYS
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap import Keep, create_snapshots, prune_snapshots
+from evs_snap import Keep, connect, create_snapshots, prune_snapshots
+from evs_snap.errors import ConfigurationError
+from evs_snap.runs.locks import DiskLocks
+from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.conftest import FakeClock
     from tests.faults.conftest import Service
 
     from evs_snap import EvsClient, Snapshot
@@ -164,3 +170,83 @@ def test_the_last_slot_taken_for_the_same_period_is_reused(
     assert record.exit_code == 0
     assert [item.action for item in record.items] == ["reused"]
     assert len(own(service, disk)) == 1
+
+
+def test_a_wait_ends_in_time_with_a_service_that_says_nothing(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: --timeout 3s took 249 s, as each request was repeated until its own end."""
+    service.disk("d1")
+    service.mishap(LOOK, "stall", acts=False, times=99)
+    began = service.fake.moment
+    record = create_snapshots(evs, "d1", timeout=3)
+    one_request = 60
+    assert record.exit_code == 7
+    assert (service.fake.moment - began).total_seconds() < 3 + one_request + 1
+
+
+def test_a_stop_ends_the_wait_for_a_lock(tmp_path: Path, fake: FakeClock) -> None:
+    """found: neither Ctrl-C nor SIGTERM ended --lock-wait."""
+
+    def locks(progress: Callable[[str], None] = print) -> DiskLocks:
+        return DiskLocks(tmp_path, project_id="p", wait=600, clock=fake.clock, progress=progress)
+
+    with locks().held(["d1"]):
+        ours = locks(progress=lambda _sentence: fake.stop.ask(143))
+        with ours.held(["d1"]) as held:
+            assert set(held.refused) == {"d1"}
+    assert sum(fake.slept) < 1
+
+
+def test_one_disk_is_one_lock_whatever_the_address(service: Service, tmp_path: Path) -> None:
+    """found: the lock's name followed the API version and how the host was written."""
+    service.disk("d1")
+    other = replace(sandbox_settings(), api_version="v2")
+
+    def meanwhile() -> None:
+        with connect(settings=other, app=service.app, clock=service.fake.clock) as evs:
+            record = create_snapshots(evs, "d1")
+            assert record.exit_code == 11
+
+    service.once(POST, meanwhile)
+    with service.calling(tmp_path) as evs:
+        record = create_snapshots(evs, "d1")
+    assert record.exit_code == 0
+
+
+def test_a_file_system_without_locks_is_a_clean_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fake: FakeClock
+) -> None:
+    """found: without flock a Python warning reached stderr, and a lock outlived its process."""
+
+    def missing(*_args: object) -> None:
+        raise OSError(ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", missing)
+    locks = DiskLocks(tmp_path, project_id="p", wait=0, clock=fake.clock)
+    with pytest.raises(ConfigurationError, match="has no locks"), locks.held(["d1"]):
+        pass
+
+
+def test_an_answer_about_another_disk_is_no_success(service: Service, evs: EvsClient) -> None:
+    """found: a POST answered with a snapshot of another disk counted as success."""
+    disk = service.disk("d1")
+    other = service.snapshot(service.disk("d2"), "not mine")
+    row = service.client.snapshot(other).model_dump_json()
+    service.mishap(POST, 202, acts=True, body=f'{{"snapshot": {row}}}'.encode())
+    record = create_snapshots(evs, "d1")
+    assert record.exit_code == 0
+    assert [s.id for s in service.left(disk)] == [i.snapshot.id for i in record.items if i.snapshot]
+
+
+def test_an_answer_about_another_snapshot_deletes_neither(service: Service, evs: EvsClient) -> None:
+    """found: a re-read that answered with another ID had that other one deleted."""
+    disk = service.disk("d1")
+    made = nightly(service, disk, 2)
+    stranger = service.snapshot(disk, "not mine")
+    row = service.client.snapshot(made[1]).model_dump_json().replace(made[1], stranger)
+    service.mishap(LOOK, 200, acts=False, times=99, body=f'{{"snapshot": {row}}}'.encode())
+    record = prune_snapshots(evs, "d1", keep=Keep(last=1))
+    service.calm()
+    assert record.exit_code == 1
+    assert {s.id for s in service.left(disk)} == {*made, stranger}
