@@ -7,19 +7,24 @@ import os
 import shlex
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import pytest
+from tests.factories import DAY
 
 from evs_snap import cli
 from evs_snap.errors import QuotaError
+from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.retention import Keep
+from evs_snap.plan.simulate import Run, Schedule, play, repeatable, simulate, summary
 from evs_snap.sandbox import Rules, Sandbox
 from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import date, datetime
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    import pytest
     from tests.cli.conftest import Pretend
     from tests.conftest import FakeClock
 
@@ -27,9 +32,11 @@ if TYPE_CHECKING:
 
 NIGHTS = 365
 LIMIT = 7
-COMMAND = (
-    "--sandbox rotate --volume data-01 --name 's-{utc}' --once-per day "
-    "--keep-last 2 --keep-daily 3 --keep-weekly 1 -f json"
+COMMAND = "--sandbox rotate --volume data-01 --name 's-{utc}' --once-per day -f json"
+RULES = (
+    ("--keep-last 2 --keep-daily 3 --keep-weekly 1", Keep(last=2, daily=3, weekly=1)),
+    ("--keep-daily 4 --keep-weekly 2 --keep-monthly 1", Keep(daily=4, weekly=2, monthly=1)),
+    ("--keep-daily 2 --keep-weekly 2 --keep-yearly 2", Keep(daily=2, weekly=2, yearly=2)),
 )
 CALM = Rules(fail_word="no disk is called so")
 STORM = Rules(fail_word="data")
@@ -116,58 +123,119 @@ class Others:
             assert "by-hand" in name, "the backup service has no such limit"
 
 
-def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
-    pretend: Pretend,
-    fake: FakeClock,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    weather = Weather(fake)
-    monkeypatch.setattr("evs_snap.sandbox.Sandbox", lambda _path, *, now: weather)  # noqa: ARG005
-    volume_id = pretend.named("data-01")
-    others = Others(pretend, volume_id)
-    ended: Counter[int] = Counter()
-    reused, most, had_one = 0, 0, False
+@dataclass
+class Nights:
+    """The whole program, run once a night (or twice) on the sandbox's data-01."""
 
-    def held() -> list[Snapshot]:
-        return [s for s in pretend.client.snapshots(volume_id=volume_id) if not s.is_system]
+    pretend: Pretend
+    fake: FakeClock
+    weather: Weather
+    command: str
+    others: Others | None = None
+    ended: Counter[int] = field(default_factory=Counter)
+    reused: int = 0
+    had_one: bool = False
 
-    first = fake.moment
-    for night in range(NIGHTS):
-        fake.moment = first + timedelta(days=night)
-        others.live(night)
-        if chance(night, "missed") < 0.05:
-            continue
+    def __post_init__(self) -> None:
+        self.volume_id = self.pretend.named("data-01")
+        self.first = self.fake.moment
+
+    def held(self) -> tuple[Snapshot, ...]:
+        rows = self.pretend.client.snapshots(volume_id=self.volume_id)
+        return tuple(s for s in rows if not s.is_system)
+
+    def calm(self, _held: tuple[Snapshot, ...], moment: datetime) -> Run:
+        """Run it once; nothing goes wrong."""
+        self.fake.moment = moment
+        before = self.held()
+        assert self._rotate("calm") == 0
+        after = self.held()
+        return Run(moment, before, after, most=max(len(before), len(after)))
+
+    def any_weather(self, _held: tuple[Snapshot, ...], moment: datetime) -> Run:
+        """Run it in the night's weather, on some nights once more; check what is left."""
+        self.fake.moment = moment
+        night = (moment - self.first).days
+        if self.others:
+            self.others.live(night)
+        first = before = self.held()
+        most = len(before)
         again = ["calm"] if chance(night, "twice") < 0.1 else []
         for kind in (weather_of(night), *again):
-            before, posts = held(), weather.posts.total()
-            tonight = f"{fake.moment:%Y-%m-%d}"
-            weather.kind = kind
-            code = cli.run(shlex.split(COMMAND), clock=fake.clock)
-            weather.kind = "calm"
-            capsys.readouterr()
-            ended[code] += 1
-            fake.advance(60)
-            after = held()
-            usable = [s for s in after if s.is_usable]
-            of_tonight = [s for s in usable if s.metadata.get("evs_snap_bucket") == tonight]
-            if code == 0 and of_tonight[0] in before:
-                reused += 1
-                assert weather.posts.total() == posts
+            before, posts = self.held(), self.weather.posts.total()
+            code = self._rotate(kind)
+            after = self.held()
             most = max(most, len(after))
-            had_one |= bool(usable)
+            self._check(before, after, code, kind=kind)
+            if code == 0 and self._of_tonight(after)[0] in before:
+                self.reused += 1
+                assert self.weather.posts.total() == posts
+        return Run(moment, first, after, most=most)
 
-            assert len(after) <= LIMIT
-            assert usable or not had_one
-            assert len(of_tonight) == 1 if code == 0 else not of_tonight
-            assert code in ({0, 1, 3, 6} if kind != "calm" else {0, 6})
-            assert code != 6 or len(before) == LIMIT
-            present = {s.id for s in pretend.client.snapshots(volume_id=volume_id)}
-            assert set(others.theirs) <= present
+    def _rotate(self, kind: str) -> int:
+        self.tonight = f"{self.fake.moment:%Y-%m-%d}"
+        self.weather.kind = kind
+        code = cli.run(shlex.split(self.command), clock=self.fake.clock)
+        self.weather.kind = "calm"
+        self.ended[code] += 1
+        self.fake.advance(60)
+        return code
 
+    def _of_tonight(self, rows: Sequence[Snapshot]) -> list[Snapshot]:
+        return [
+            s for s in rows if s.is_usable and s.metadata.get("evs_snap_bucket") == self.tonight
+        ]
+
+    def _check(
+        self, before: Sequence[Snapshot], after: Sequence[Snapshot], code: int, *, kind: str
+    ) -> None:
+        usable = [s for s in after if s.is_usable]
+        self.had_one |= bool(usable)
+        assert len(after) <= LIMIT
+        assert usable or not self.had_one
+        assert len(self._of_tonight(after)) == (code == 0)
+        assert code in ({0, 1, 3, 6} if kind != "calm" else {0, 6})
+        assert code != 6 or len(before) == LIMIT
+        present = {s.id for s in self.pretend.client.snapshots(volume_id=self.volume_id)}
+        assert set(self.others.theirs if self.others else ()) <= present
+
+
+@pytest.fixture(name="weather")
+def _weather(fake: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Weather:
+    weather = Weather(fake)
+    monkeypatch.setattr("evs_snap.sandbox.Sandbox", lambda _path, *, now: weather)  # noqa: ARG005
+    return weather
+
+
+def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
+    pretend: Pretend, fake: FakeClock, weather: Weather
+) -> None:
+    others = Others(pretend, pretend.named("data-01"))
+    nights = Nights(pretend, fake, weather, f"{COMMAND} {RULES[0][0]}", others)
+    schedule = Schedule(fake.moment, every=DAY, span=NIGHTS * DAY, miss=0.05)
+    seen = summary(list(play(schedule.moments(repeatable("missed")), nights.any_weather)))
+
+    ended = nights.ended
     assert set(weather.posts) == {"202"}, "no POST was sent that had to be refused"
     assert ended[0] > 0.75 * NIGHTS
     assert ended[1] + ended[3] > 0.05 * NIGHTS
-    assert reused > 0
-    assert most == LIMIT, "it was full at times"
+    assert nights.reused > 0
+    assert seen.peak == LIMIT, "it was full at times"
     assert ended[6] > 0, "full of others' snapshots, too"
+
+
+@pytest.mark.parametrize(("options", "keep"), RULES)
+def test_what_simulate_foretells_is_what_the_program_leaves(
+    options: str, keep: Keep, pretend: Pretend, fake: FakeClock, weather: Weather
+) -> None:
+    """The same schedule and the same records; the planner alone, and the whole program."""
+    schedule = Schedule(fake.moment, every=DAY, span=45 * DAY, miss=0.1)
+    foretold = simulate(CreateRequest(keep=keep), schedule, chance=repeatable("x"))
+    nights = Nights(pretend, fake, weather, f"{COMMAND} {options}")
+    real = list(play(schedule.moments(repeatable("x")), nights.calm))
+
+    def days(run: Run) -> list[date]:
+        return sorted(s.created_at.date() for s in run.after if s.created_at)
+
+    assert [days(run) for run in foretold.runs] == [days(run) for run in real]
+    assert foretold.summary.by_day == summary(real).by_day

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.plan.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Selection:
     Chosen are the ``volumes`` (names or IDs), and all that meet every one of the
     other criteria given: a name like one of ``match``, attached to one of
     ``servers``, carrying one of ``metadata`` (a key, or key and value), or simply
-    ``everything``; less those whose name is like one of ``exclude``, or whose ID is one.
+    ``everything``; less those whose name is like one of ``exclude``, or whose ID is one;
+    of all these the ones in ``shard``.
     """
 
     volumes: tuple[str, ...] = ()
@@ -33,6 +35,7 @@ class Selection:
     metadata: tuple[tuple[str, str | None], ...] = ()
     everything: bool = False
     exclude: tuple[str, ...] = ()
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for an empty value."""
@@ -55,7 +58,7 @@ class Selection:
     @property
     def sole_volume(self) -> str | None:
         """The one name or ID, if nothing else was asked for."""
-        if len(self.volumes) == 1 and not (self.has_criteria or self.exclude):
+        if len(self.volumes) == 1 and not (self.has_criteria or self.exclude or self.shard):
             return self.volumes[0]
         return None
 
@@ -78,6 +81,7 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
 
     Raises SelectionError for a name that nothing has, for criteria that no disk meets and
     for a selection that comes out empty, AmbiguousError for a name that several disks have.
+    Only a shard may come out empty.
     """
     named = [find(volumes, wanted) for wanted in selection.volumes]
     meeting = [v for v in volumes if _meets(v, selection)] if selection.has_criteria else []
@@ -89,7 +93,7 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
     chosen = {v.id: v for v in (*named, *meeting) if not _is_excluded(v, selection)}
     if not chosen:
         raise SelectionError("every disk selected is excluded as well", hint="See --exclude.")
-    return list(chosen.values())
+    return [v for v in chosen.values() if selection.shard is None or selection.shard.has(v.id)]
 
 
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
