@@ -102,6 +102,12 @@ def plan_new_volume(  # noqa: PLR0913 - what the decision rests on
     named = [v for v in volumes if v.name == name.strip()]
     ours = [v for v in named if v.snapshot_id == snapshot.id and STAMP_KEY in v.metadata]
     if len(ours) == len(named) == 1:
+        if ours[0].status not in {"available", "creating"}:
+            raise VolumeStateError(
+                f"disk {ours[0].id}, which an earlier run made from this snapshot, is "
+                f"{ours[0].status!r}; nothing was sent",
+                hint="Choose another name with --as, or delete that disk first.",
+            )
         return ours[0]
     if named:
         raise AmbiguousError(
