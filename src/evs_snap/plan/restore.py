@@ -185,8 +185,8 @@ def check_newest(snapshot: Snapshot, volume: Volume, snapshots: Sequence[Snapsho
     newer = [s for s in snapshots if s.id != snapshot.id and s.age_key > snapshot.age_key]
     if newer:
         raise VolumeStateError(
-            f"this cloud rolls a disk back to its newest snapshot only, and {len(newer)} of this "
-            "disk's are newer; nothing was sent",
+            "this cloud rolls a disk back to its newest snapshot only, and newer ones are there; "
+            "nothing was sent",
             details=tuple(f"{s.id}  {s.status}  {s.name or ''}" for s in newer),
             hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME. "
             "Or delete the newer ones first.",
