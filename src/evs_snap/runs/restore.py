@@ -198,18 +198,23 @@ def _reused(item: Item, volume: Volume) -> Item:
 
 def _made(work: Work, item: Item, plan: NewVolume | Volume) -> Item:
     """Return the item with the new disk, seen available where that is waited for."""
-    if isinstance(plan, Volume):
-        item = _reused(item, plan)
-    else:
-        work.progress(f"creating disk {plan.name}")
-        try:
+    try:
+        if isinstance(plan, Volume):
+            made, item = plan, _reused(item, plan)
+        else:
+            work.progress(f"creating disk {plan.name}")
             made = _create(work, plan)
-        except EvsSnapError as error:
-            return failed(item, error)
-        item = replace(
-            item, volume=made, reasons=(f"made from {plan.source.name or plan.source.id}",)
-        )
-    return item if work.timeout is None else _seen_available(work, item, timeout=work.timeout)
+            origin = plan.source.name or plan.source.id
+            item = replace(item, volume=made, reasons=(f"made from {origin}",))
+        if work.timeout is None:
+            return item
+        for seen in _seen_available(work, made, timeout=work.timeout):
+            item = replace(item, volume=seen)
+        if isinstance(plan, NewVolume):
+            _require_one(work, plan)
+    except EvsSnapError as error:
+        return failed(item, error)
+    return item
 
 
 def _create(work: Work, new: NewVolume) -> Volume:
@@ -248,22 +253,29 @@ def _create(work: Work, new: NewVolume) -> Volume:
     return found
 
 
-def _seen_available(work: Work, item: Item, *, timeout: float) -> Item:
-    assert item.volume is not None  # noqa: S101 - for the type checker
-    try:
-        for volume, _ in _watched(work, item.volume, every=pauses(), timeout=timeout):
-            item = replace(item, volume=volume)
-            if volume.status == "available":
-                return item
-            if volume.status.startswith("error"):
-                raise RestoreFailedError(
-                    f"disk {volume.id} ended in status {volume.status!r}",
-                    hint="Delete it in the console or with `openstack volume delete`, and try "
-                    "again; if it fails again, ask the cloud's support.",
-                )
-    except EvsSnapError as error:
-        return failed(item, error)
-    raise AssertionError("unreachable")
+def _seen_available(work: Work, volume: Volume, *, timeout: float) -> Iterator[Volume]:
+    """Yield the disk as it comes along, until it is available."""
+    for seen, _ in _watched(work, volume, every=pauses(), timeout=timeout):
+        yield seen
+        if seen.status == "available":
+            return
+        if seen.status.startswith("error"):
+            raise RestoreFailedError(
+                f"disk {seen.id} ended in status {seen.status!r}",
+                hint="Delete it in the console or with `openstack volume delete`, and try "
+                "again; if it fails again, ask the cloud's support.",
+            )
+
+
+def _require_one(work: Work, new: NewVolume) -> None:
+    """See that the network did not carry the request out twice."""
+    found = [v for v in work.client.volumes(name=new.name) if new.is_made(v)]
+    if len(found) > 1:
+        raise RestoreFailedError(
+            f"the request was carried out {len(found)} times: {len(found)} disks are called "
+            f"{new.name!r}",
+            hint=f"Keep one, and delete the other: {' or '.join(v.id for v in found)}.",
+        )
 
 
 # -- the disk itself -------------------------------------------------------------------------
@@ -307,10 +319,19 @@ def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
             check_newest(snapshot, volume, work.client.snapshots(volume_id=volume.id))
             work.client.revert_volume(volume.id, snapshot_id=snapshot.id)
     except EvsSnapError as error:
-        if not is_unknown(error):
+        if not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
         return error
     return None
+
+
+def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
+    """Whether a refused rollback is under way: a gateway may have sent it twice."""
+    try:
+        found = work.snapshot(snapshot.id)
+    except EvsSnapError:
+        return False
+    return found is not None and found.status in _ROLLING_BACK
 
 
 def _see_rolled_back(
