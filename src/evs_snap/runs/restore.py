@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.plan.restore import (
+    SAFETY_POLICY,
     NewVolume,
     Rollback,
     check_newest,
@@ -97,10 +99,16 @@ def restore(  # noqa: PLR0913 - what a user may say of it
     """
     if (as_name is not None) is in_place:
         raise ConfigurationError("restore as a new disk, or in place: one of the two")
-    locks = state_folder(os.environ) / "locks"
+    locks = DiskLocks(
+        state_folder(os.environ) / "locks",
+        project_id=evs.project_id,
+        wait=lock_wait,
+        clock=evs.clock,
+        progress=progress,
+    )
     work = Work(
         client=evs,
-        locks=DiskLocks(locks, project_id=evs.project_id, wait=lock_wait, clock=evs.clock),
+        locks=locks,
         progress=progress,
         timeout=timeout if wait or in_place else None,
         dry_run=dry_run,
@@ -163,7 +171,7 @@ def _rollback(work: Work, snapshot: Snapshot, volume: Volume, *, safety: bool) -
         newest_only=not work.client.has_vendor_paths(snapshot.id),
         safety=safety,
         limit=work.client.limit,
-        now=work.clock.now(),
+        now=work.client.service_now,
         new_id=work.clock.new_id,
     )
 
@@ -284,7 +292,7 @@ def _require_one(work: Work, new: NewVolume) -> None:
 def _rolled_back(work: Work, item: Item, plan: Rollback, *, timeout: float) -> Item:
     """Return the item with the disk rolled back, after its safety snapshot."""
     if plan.safety is not None and plan.safety.refusal is None:
-        (safety,) = carry_out(work, [plan.safety])
+        (safety,) = carry_out(work, [plan.safety], keep=None, policy=SAFETY_POLICY)
         if safety.error is not None or safety.snapshot is None:
             error = safety.error or InterruptedRunError("not begun: the run was stopped")
             item = replace(item, reasons=("not rolled back, as the safety snapshot failed",))
@@ -317,12 +325,25 @@ def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
             if not is_no_such_path(error):
                 raise
             check_newest(snapshot, volume, work.client.snapshots(volume_id=volume.id))
-            work.client.revert_volume(volume.id, snapshot_id=snapshot.id)
+            _revert(work, volume, snapshot)
     except EvsSnapError as error:
         if not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
         return error
     return None
+
+
+def _revert(work: Work, volume: Volume, snapshot: Snapshot) -> None:
+    try:
+        work.client.revert_volume(volume.id, snapshot_id=snapshot.id)
+    except ServiceError as error:
+        if error.status != HTTPStatus.NOT_ACCEPTABLE and not is_no_such_path(error):
+            raise
+        raise RestoreFailedError(
+            "this cloud has no way to roll a disk back that evs-snap knows",
+            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME. "
+            "Or roll it back in the console.",
+        ) from error
 
 
 def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
@@ -387,9 +408,11 @@ def _watched(
     clock = work.clock
     last_seen, trouble = clock.monotonic(), ""
     deadline = last_seen + timeout
+    client = work.client.until(deadline)
     for pause in every:
         try:
-            volume, beside = work.client.volume(volume.id), snapshot and work.snapshot(snapshot.id)
+            volume = client.volume(volume.id)
+            beside = snapshot and work.snapshot(snapshot.id)
         except NotFoundError as error:
             if clock.monotonic() - last_seen >= GONE_AFTER:
                 gone = f"disk {volume.id} is gone: somebody deleted it"
