@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evs_snap.plan.selection import Selection
     from evs_snap.runs import create_snapshots, delete_snapshots, prune_snapshots
     from evs_snap.runs.report import RunRecord
+    from evs_snap.runs.restore import restore
     from evs_snap.settings import Settings
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "create_snapshots",
     "delete_snapshots",
     "prune_snapshots",
+    "restore",
 ]
 
 __version__ = "0.1.0"
@@ -57,6 +59,7 @@ _MODULES = {
     "create_snapshots": "runs",
     "delete_snapshots": "runs",
     "prune_snapshots": "runs",
+    "restore": "runs.restore",
 }
 
 

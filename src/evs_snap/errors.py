@@ -9,10 +9,11 @@
     ├── NotOursError                2   a snapshot that is not this tool's to delete
     ├── LockedError                11   another run is at work on the disk
     ├── InterruptedRunError       130   asked to stop (143 for SIGTERM)
-    ├── VolumeStateError            1   the disk is in no state to be snapshotted
+    ├── VolumeStateError            1   the disk's or snapshot's status forbids it
     ├── LimitError                  6   the disk holds as many snapshots as it may
     ├── WaitTimeoutError            7   still in progress when the time was up
     ├── SnapshotFailedError         1   the service made it, and it ended badly
+    ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
     │   ├── NotSentError                the request surely never arrived
     │   └── AnswerLostError             it may have been carried out
@@ -88,7 +89,7 @@ class InterruptedRunError(EvsSnapError):
 
 
 class VolumeStateError(EvsSnapError):
-    """The disk's own status forbids a snapshot; nothing was sent."""
+    """The status of the disk, or of its snapshot, forbids what is wanted; nothing was sent."""
 
 
 class LimitError(EvsSnapError):
@@ -98,7 +99,7 @@ class LimitError(EvsSnapError):
 
 
 class _EndedError(EvsSnapError):
-    """How watching a snapshot ended. ``seen`` is the last status that it was seen in."""
+    """How watching a snapshot or disk ended. ``seen`` is the last status that it was seen in."""
 
     def __init__(self, message: str, *, hint: str | None = None, seen: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -106,13 +107,17 @@ class _EndedError(EvsSnapError):
 
 
 class WaitTimeoutError(_EndedError):
-    """The time given for waiting is up; the snapshot is left in progress."""
+    """The time given for waiting is up; what was begun is left in progress."""
 
     exit_code = 7
 
 
 class SnapshotFailedError(_EndedError):
     """The service accepted the snapshot and could not make or keep it."""
+
+
+class RestoreFailedError(_EndedError):
+    """The service accepted to make or to roll back the disk, and could not."""
 
 
 class UnreachableError(EvsSnapError):

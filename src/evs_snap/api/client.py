@@ -22,8 +22,8 @@ from evs_snap.api.bounds import UNTIL
 from evs_snap.api.models import DEFAULT_LIMIT, QuotaSet, Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
-from evs_snap.api.refusals import refused
-from evs_snap.errors import BadAnswerError, NotFoundError
+from evs_snap.api.refusals import is_no_such_path, refused
+from evs_snap.errors import BadAnswerError, NotFoundError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from evs_snap.clock import Clock
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_VENDOR_PATHS = (("v2", "cloudsnapshots"), ("v3", "os-vendor-snapshots"))
+"""EVS's own paths to snapshots, the newer one first: the version, and what follows it."""
 
 
 _AS_GOOD = timedelta(seconds=5)
@@ -92,6 +95,37 @@ class EvsClient:
         _require_same(volume.id, asked=volume_id, doing=doing)
         return volume
 
+    def create_volume(  # noqa: PLR0913 - what the operation takes
+        self,
+        *,
+        size: int,
+        name: str | None = None,
+        snapshot_id: str | None = None,
+        availability_zone: str | None = None,
+        volume_type: str | None = None,
+        multiattach: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Volume:
+        """Ask for a disk of ``size`` GiB; the service makes it after it has answered.
+
+        EVS makes one from a snapshot only with the zone and type of the snapshot's disk. After
+        AnswerLostError, BadAnswerError or ServerError the disk may or may not have been made.
+
+        Source: https://docs.otc.t-systems.com/elastic-volume-service/api-ref/ ("creating EVS
+        disks").
+        """
+        given = {
+            "name": name,
+            "snapshot_id": snapshot_id,
+            "availability_zone": availability_zone,
+            "volume_type": volume_type,
+            "multiattach": multiattach or None,
+            "metadata": metadata if metadata is None else dict(metadata),
+        }
+        wanted = {"size": size, **{k: v for k, v in given.items() if v is not None}}
+        answer = self.send("POST", "volumes", body={"volume": wanted}, doing="creating the disk")
+        return self._one(answer, "volume", Volume)
+
     def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
         """Return all snapshots of the project, or those of one disk."""
         rows = self._rows("snapshots/detail", "snapshots", Snapshot, {"volume_id": volume_id})
@@ -138,11 +172,71 @@ class EvsClient:
         path = f"snapshots/{_segment(snapshot_id)}"
         self.send("DELETE", path, doing="deleting the snapshot")
 
+    def has_vendor_paths(self, snapshot_id: str) -> bool:
+        """Return whether the cloud knows EVS's own snapshot paths, or Cinder's alone.
+
+        ``snapshot_id`` is that of any snapshot that is there.
+        """
+        try:
+            self._vendor("GET", _segment(snapshot_id), doing="reading the snapshot")
+        except ServiceError as error:
+            return not is_no_such_path(error)
+        return True
+
+    def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
+        """Ask for a rollback of the snapshot's own disk, by EVS's own paths.
+
+        The disk must be detached. Raises WrongEndpointError where the cloud has none of these
+        paths: nothing was done then. After AnswerLostError, BadAnswerError or ServerError the
+        rollback may or may not have begun.
+
+        Sources: https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2020.html and, for
+        the older path, https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_3008.html.
+        """
+        doing, body = "rolling the disk back", {"rollback": {"volume_id": volume_id}}
+        path = f"{_segment(snapshot_id)}/rollback"
+        answer = self._vendor("POST", path, body=body, doing=doing)
+        told = self._document(answer).get("rollback")
+        if not isinstance(told, dict) or told.get("volume_id") != volume_id:
+            raise BadAnswerError(f"{doing}: the answer does not name the disk")
+
+    def revert_volume(self, volume_id: str, *, snapshot_id: str) -> None:
+        """Ask for a disk to be reverted to its newest snapshot, as upstream Cinder does it.
+
+        Cinder takes no other than the newest, and none of another size than the disk's.
+        After AnswerLostError, BadAnswerError or ServerError the revert may or may not have begun.
+
+        Source: https://docs.openstack.org/api-ref/block-storage/v3/, "revert volume to snapshot".
+        """
+        doing = "reverting the disk"
+        answer = self.send(
+            "POST",
+            f"volumes/{_segment(volume_id)}/action",
+            body={"revert": {"snapshot_id": snapshot_id}},
+            microversion="3.40",
+            doing=doing,
+        )
+        if answer.content:
+            raise BadAnswerError(f"{doing}: the answer is not Cinder's, which is empty")
+
     def quota(self) -> QuotaSet:
         """Return the project's quotas and how much of them is used."""
         # Cinder compares the text: it must be "True", with a capital T.
         path = f"os-quota-sets/{self.project_id}?usage=True"
         return self._one(self.send("GET", path, doing="reading the quotas"), "quota_set", QuotaSet)
+
+    def _vendor(self, method: str, path: str, *, doing: str, body: object = None) -> httpx.Response:
+        """Send to EVS's own path, the older one only where the newer does not exist."""
+        for version, family in _VENDOR_PATHS:
+            try:
+                return self.send(
+                    method, f"{family}/{path}", body=body, version=version, doing=doing
+                )
+            except ServiceError as error:
+                if not is_no_such_path(error):
+                    raise
+                missing = error
+        raise missing
 
     def _rows(
         self, path: str, key: str, model: type[Row], filters: Mapping[str, str | None]
@@ -180,14 +274,24 @@ class EvsClient:
         )
 
     def send(
-        self, method: str, path: str, *, body: object = None, doing: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        doing: str | None = None,
+        version: str | None = None,
+        microversion: str | None = None,
     ) -> httpx.Response:
         """Send one request below the project's address; return its answer, a success.
 
-        ``body`` is sent as JSON. ``doing`` names the attempt in messages.
+        ``body`` is sent as JSON. ``doing`` names the attempt in messages. ``version`` (as
+        ``v2``) is the API's, if not that of the address; ``microversion`` is Cinder's.
         """
         doing = doing or f"{method} {path}"
         headers = {"Accept": "application/json"}
+        if microversion is not None:
+            headers["OpenStack-API-Version"] = f"volume {microversion}"
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -195,7 +299,7 @@ class EvsClient:
         try:
             request = httpx.Request(
                 method,
-                f"{self.address()}/{path}",
+                f"{self.address(version=version)}/{path}",
                 headers=headers,
                 content=content,
                 extensions={UNTIL: self._until},
@@ -237,11 +341,17 @@ class EvsClient:
         request = httpx.Request("GET", url, headers={"Accept": "application/json"})
         return self._http.send(request, auth=None)
 
-    def address(self) -> str:
-        """Return the base of the project's volume API, signing in if need be."""
+    def address(self, *, version: str | None = None) -> str:
+        """Return the base of the project's volume API, signing in if need be.
+
+        ``version`` (as ``v2``) takes the place of the one that it has.
+        """
         if self._base is None:
             self._base = self._auth.volume_url(partial(self._http.send, auth=None))
-        return self._base
+        if version is None:
+            return self._base
+        root, _, project_id = self._base.rsplit("/", 2)
+        return f"{root}/{version}/{project_id}"
 
 
 def _require_same(answered: str, *, asked: str, doing: str) -> None:

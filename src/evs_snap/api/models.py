@@ -114,7 +114,10 @@ class Attachment(_Wire):
 
 
 class Volume(_Wire):
-    """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared."""
+    """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared.
+
+    ``snapshot_id`` is the snapshot that the disk was made from, if any.
+    """
 
     id: Identifier
     name: Text = None
@@ -126,6 +129,7 @@ class Volume(_Wire):
     bootable: Flag = None
     encrypted: Flag = None
     multiattach: Flag = None
+    snapshot_id: Text = None
     attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_rows)] = ()
     metadata: Texts = Field(default_factory=dict)
     created_at: Moment = None

@@ -34,15 +34,16 @@ if TYPE_CHECKING:
 _SIGN_IN = "Check the user name, password, domain and project, or the token."
 _RIGHTS = (
     "Ask for evs:volumes:list/get and evs:snapshots:list/get/create/delete in this "
-    "project. Rights granted only through an enterprise project do not reach this API."
+    "project; `restore` needs evs:volumes:create or evs:snapshots:rollback as well. "
+    "Rights granted only through an enterprise project do not reach this API."
 )
 _ENDPOINT = (
     "Check the region, the project and, if set, OS_VOLUME_ENDPOINT_OVERRIDE: "
     "the address must serve EVS (Cinder v3) for the project signed in to."
 )
 _QUOTA = (
-    "Delete snapshots no longer needed, or have the quota raised. "
-    "`evs-snap snapshots` lists what there is."
+    "Delete snapshots or disks no longer needed, or have the quota raised. "
+    "`evs-snap snapshots` and `evs-snap volumes` list what there is."
 )
 _BILLING = "Look at the account in the console: it is frozen, in arrears or unverified."
 _LATER = "The service is at fault; try again later, and quote the request ID to it."
@@ -70,6 +71,10 @@ _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
     "EVS.1033": (ServiceError, "The quotas could not be read; that alone changes nothing."),
     "EVS.1034": (QuotaError, _QUOTA),
     "EVS.1042": (QuotaError, _QUOTA),
+    "EVS.1043": (
+        ServiceError,
+        "Leave out the --property that begins with __system__ or hw: the service's own.",
+    ),
     "EVS.1047": (
         ServiceError,
         "Only snapshots that are available or in error can be deleted; wait, and retry.",
@@ -83,8 +88,16 @@ _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
         ServiceError,
         "The disk's encryption key is missing or disabled: look at KMS in the console.",
     ),
+    "EVS.2054": (
+        ServiceError,
+        "The zone of the snapshot's disk is another now: make the new disk in the console.",
+    ),
     "EVS.2056": (PermissionDeniedError, _BILLING),
     "EVS.2068": (ServiceError, "The disk is locked by another operation; retry later."),
+    "EVS.2096": (
+        ServiceError,
+        "The disk's type was changed since: roll it back (--in-place), or use the console.",
+    ),
     "EVS.2130": (
         ServiceError,
         "A backup of the disk is running; retry when it is done.",
@@ -165,6 +178,12 @@ def refused(
         code=fault.code,
         request_id=fault.request_id,
     )
+
+
+def is_no_such_path(error: ServiceError) -> bool:
+    """Return whether the service has no such operation at all, so that nothing was done."""
+    known = error.code in {None, "APIGW.0101"} and error.status in {404, 405}
+    return known and isinstance(error, WrongEndpointError)
 
 
 def is_stale_token(error: ServiceError) -> bool:

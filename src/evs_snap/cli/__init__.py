@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS = (
-    "volumes", "snapshots", "create", "rotate", "prune", "delete", "check", "doctor", "sandbox",
+    "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "check", "doctor",
+    "sandbox",
 )  # fmt: skip
 _ALIASES = {"disks": "volumes", "list": "volumes"}
 

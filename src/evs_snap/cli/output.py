@@ -73,7 +73,7 @@ def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], 
     from evs_snap.render.columns import chosen, item_columns
     from evs_snap.runs.report import RunRecord
 
-    chosen(item_columns(), context.column)  # a wrong column must not be found out afterwards
+    chosen(item_columns(command), context.column)  # a wrong column must not be found out afterwards
     try:
         yield lambda record: _show_record(context, record)
     except EvsSnapError as error:
@@ -87,7 +87,7 @@ def _show_record(context: Context, record: RunRecord) -> int:
     from evs_snap.render.columns import chosen, item_columns
     from evs_snap.render.documents import record_document, to_json
 
-    columns = chosen(item_columns(), context.column)
+    columns = chosen(item_columns(record.command), context.column)
     if context.format == "json":
         click.echo(to_json(record_document(record)))
     else:

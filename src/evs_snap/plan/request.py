@@ -59,22 +59,27 @@ class CreateRequest:
                 f"--description has more than {LONGEST_DESCRIPTION} characters, "
                 "the most that all EVS clouds take"
             )
-        for key, value in self.properties.items():
-            if not key or key.startswith(RESERVED_PREFIXES):
-                raise ConfigurationError(
-                    f"--property {key!r}: such keys are reserved",
-                    hint=f"Choose one that does not begin with {' or '.join(RESERVED_PREFIXES)}.",
-                )
-            if max(len(key), len(value)) > _LONGEST_METADATA:
-                raise ConfigurationError(
-                    f"--property {key[:20]!r}: more than {_LONGEST_METADATA} characters"
-                )
+        check_properties(self.properties)
         if self.keep is not None:
             check_rules(self.keep, limit=self.limit)
 
     def bucket(self, now: datetime) -> str | None:
         """Return the period that ``now`` lies in, or None without --once-per."""
         return now.astimezone(UTC).strftime(BUCKETS[self.once_per]) if self.once_per else None
+
+
+def check_properties(properties: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for metadata that is ours, the service's, or too long."""
+    for key, value in properties.items():
+        if not key or key.startswith(RESERVED_PREFIXES):
+            raise ConfigurationError(
+                f"--property {key!r}: such keys are reserved",
+                hint=f"Choose one that does not begin with {' or '.join(RESERVED_PREFIXES)}.",
+            )
+        if max(len(key), len(value)) > _LONGEST_METADATA:
+            raise ConfigurationError(
+                f"--property {key[:20]!r}: more than {_LONGEST_METADATA} characters"
+            )
 
 
 def check_policy(policy: str) -> None:

@@ -78,8 +78,18 @@ def snapshot_columns(
     ]  # fmt: skip
 
 
-def item_columns() -> list[Column[Item]]:
-    """Columns of what `create` and its kin report."""
+def item_columns(command: str) -> list[Column[Item]]:
+    """Columns of what a changing command reports; those of `restore` are about the disk."""
+    if command == "restore":
+        return [
+            Column("ID", "id", lambda i: i.volume.id if i.volume else ""),
+            Column("Name", "name", lambda i: (i.volume.name if i.volume else "") or "",
+                   folds=True, spare=2),
+            Column("Action", "action", lambda i: i.action),
+            Column("Status", "status", lambda i: i.volume.status if i.volume else "", spare=1),
+            Column("Snapshot", "snapshot", lambda i: i.snapshot.id if i.snapshot else ""),
+            Column("Reason", "reasons", lambda i: "; ".join(i.reasons), folds=True),
+        ]  # fmt: skip
     return [
         Column("ID", "id", lambda i: i.snapshot.id if i.snapshot else ""),
         Column("Name", "name", lambda i: (i.snapshot.name if i.snapshot else "") or "",

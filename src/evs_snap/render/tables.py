@@ -26,6 +26,7 @@ those that fold may become. 24 holds the names that we give."""
 
 _COLOURS = {
     "available": "green", "in-use": "green", "created": "green", "reused": "green",
+    "restored": "green",
     "creating": "yellow", "deleting": "yellow", "planned": "cyan", "deleted": "yellow",
     "error": "red", "error_deleting": "red", "failed": "red", "refused": "red",
     "pass": "green", "warn": "yellow", "fail": "red", "skip": "yellow",

@@ -101,12 +101,12 @@ def _snapshot(rows: Sequence[Snapshot], wanted: str) -> Snapshot:
     found = [s for s in rows if s.id == wanted] or [s for s in rows if s.name == wanted]
     if not found:
         raise SelectionError(
-            f"no snapshot has the ID or name {wanted!r}; nothing was deleted",
+            f"no snapshot has the ID or name {wanted!r}; nothing was sent",
             hint="`evs-snap snapshots --all-kinds` lists them all.",
         )
     if len(found) > 1:
         raise AmbiguousError(
-            f"{len(found)} snapshots have the name {wanted!r}; nothing was deleted",
+            f"{len(found)} snapshots have the name {wanted!r}; nothing was sent",
             details=tuple(f"{s.id}  {s.status}  of disk {s.volume_id}" for s in found),
             hint="Say which by its ID.",
         )

@@ -25,6 +25,7 @@ class Action(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     PLANNED = "planned"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

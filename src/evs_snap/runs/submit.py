@@ -7,14 +7,18 @@ request, never by sending again blindly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from evs_snap.api.models import Snapshot
     from evs_snap.plan.request import NewSnapshot
     from evs_snap.runs.work import Work
+
+R = TypeVar("R")
 
 LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""
@@ -49,7 +53,7 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
                 force=new.force,
             )
         except EvsSnapError as error:
-            unknown = _is_unknown(error)
+            unknown = is_unknown(error)
             if posts == 1 and not unknown:
                 raise
             # A later POST may be refused just because an earlier one was carried out after
@@ -65,30 +69,45 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
             return Submitted(snapshot, posts)
 
 
-def _is_unknown(error: EvsSnapError) -> bool:
+def is_unknown(error: EvsSnapError) -> bool:
     """Whether the service may have acted although it did not say so."""
     if isinstance(error, ServiceError):
         return (error.status or 0) >= _SERVER_FAULT
     return isinstance(error, AnswerLostError | BadAnswerError)
 
 
-def _look(work: Work, new: NewSnapshot, *, lost: EvsSnapError) -> Snapshot | None:
-    """Return the snapshot of this attempt, or None where it does not exist after all.
+def look_for(
+    work: Work,
+    rows: Callable[[], Iterable[R]],
+    is_ours: Callable[[R], bool],
+    *,
+    pauses: Sequence[float] = LOOKS,
+) -> R | None:
+    """Return the row of this attempt, or None where there is none after all.
 
-    Only the last look must succeed: that one decides whether to send again.
+    ``rows`` lists what there is now, ``pauses`` are the seconds before each look. Raises what
+    the last look met: that one must succeed, as it decides.
     """
-    for number, pause in enumerate(LOOKS, start=1):
+    for number, pause in enumerate(pauses, start=1):
         work.clock.sleep(pause)
         try:
-            rows = work.client.snapshots(volume_id=new.volume.id)
-        except EvsSnapError as error:
-            if number == len(LOOKS):
-                raise _unsettled(lost, new, why=error.message) from error
+            found = next((row for row in rows() if is_ours(row)), None)
+        except EvsSnapError:
+            if number == len(pauses):
+                raise
             continue
-        found = next(filter(new.is_made_as, rows), None)
         if found is not None:
             return found
     return None
+
+
+def _look(work: Work, new: NewSnapshot, *, lost: EvsSnapError) -> Snapshot | None:
+    try:
+        return look_for(
+            work, lambda: work.client.snapshots(volume_id=new.volume.id), new.is_made_as
+        )
+    except EvsSnapError as error:
+        raise _unsettled(lost, new, why=error.message) from error
 
 
 def _unsettled(lost: EvsSnapError, new: NewSnapshot, *, why: str) -> AnswerLostError:

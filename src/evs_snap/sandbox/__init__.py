@@ -7,10 +7,10 @@ internal host, microversion 3.50), it does as EVS does.
 
 It speaks what evs-snap sends, and what ``openstack`` sends for ``volume list``, ``show``,
 ``create`` (also from a snapshot), ``delete`` and ``volume snapshot create``, ``list``,
-``show``, ``delete``. Of EVS's own paths it has the list of disks with their tags, and
-rollback. All else it refuses, with a 404 or 400 that says so. Microversions up to 3.50 are
-accepted and answered as 3.0. A status is worked out from the clock when somebody asks; there
-are no timers.
+``show``, ``delete``. Of EVS's own paths it has the list of disks with their tags, one
+snapshot, and rollback. All else it refuses, with a 404 or 400 that says so. Microversions up
+to 3.50 are accepted and answered as 3.0. A status is worked out from the clock when somebody
+asks; there are no timers.
 """
 
 from evs_snap.sandbox.app import Sandbox

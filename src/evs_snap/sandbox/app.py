@@ -49,6 +49,7 @@ _ROUTES: tuple[Route, ...] = (
     ("DELETE", f"{_PROJECT}/snapshots/{_ITEM}", snapshots.delete),
     ("GET", f"{_PROJECT}/os-quota-sets/{_ITEM}", quotas.quota_set),
     ("GET", f"{_NATIVE}/cloudvolumes/detail", volumes.list_native),
+    ("GET", f"{_NATIVE}/cloudsnapshots/{_ITEM}", snapshots.show),
     ("POST", f"{_NATIVE}/cloudsnapshots/{_ITEM}/rollback", snapshots.roll_back),
 )
 _READS = ("GET", "HEAD")

@@ -1,0 +1,149 @@
+"""``evs-snap restore``: a snapshot brought back, as a new disk or onto its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from evs_snap.cli.connection import changing
+from evs_snap.cli.options import (
+    Command,
+    SharedOption,
+    dry_run_option,
+    duration,
+    key_and_value,
+    lock_option,
+    yes_option,
+)
+from evs_snap.cli.output import note, reporting, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from evs_snap.cli.context import Context
+    from evs_snap.plan.restore import Rollback
+    from evs_snap.render.progress import Progress
+    from evs_snap.runs.report import RunRecord
+
+
+@click.command(cls=Command, short_help="Make a new disk of a snapshot, or roll its disk back.")
+@click.argument("snapshot", metavar="SNAPSHOT")
+@click.option("--as", "as_name", metavar="NAME", help="Make a new disk of this name.")
+@click.option("--in-place", is_flag=True, help="Roll the snapshot's own, detached disk back.")
+@click.option("--size", type=click.IntRange(1), metavar="GIB",
+              help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
+@click.option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
+              help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
+@click.option("--no-safety-snapshot", is_flag=True,
+              help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
+@click.option("--wait/--no-wait", default=True, show_default=True,
+              help="See the disk available before saying so.")  # fmt: skip
+@click.option("--timeout", cls=SharedOption, type=duration, default="30m", show_default=True,
+              help="How long to wait for the disk.")  # fmt: skip
+@lock_option
+@yes_option
+@dry_run_option
+@click.pass_obj
+def restore(
+    context: Context,
+    /,
+    *,
+    snapshot: str,
+    as_name: str | None,
+    in_place: bool,
+    size: int | None,
+    properties: tuple[tuple[str, str], ...],
+    no_safety_snapshot: bool,
+    wait: bool,
+    timeout: float,
+    lock_wait: float | None,
+    yes: bool,
+    dry_run: bool,
+) -> int:
+    """Bring a snapshot back, given by ID or by a name that only one has.
+
+    --as NAME makes a new disk of it and loses nothing. --in-place rolls the snapshot's own
+    disk back: what was written since is lost, but for the safety snapshot taken first.
+    Prints the disk's ID, once the disk is available.
+    """
+    from evs_snap import restore as bring_back
+
+    if (as_name is not None) is in_place:
+        raise click.UsageError("Say how: --as NAME for a new disk, or --in-place.")
+    if in_place and (size is not None or properties or not wait):
+        raise click.UsageError("--size, --property and --no-wait go with --as, not --in-place.")
+    if as_name is not None and no_safety_snapshot:
+        raise click.UsageError("--no-safety-snapshot goes with --in-place: --as loses nothing.")
+    asking = in_place and not (yes or dry_run)
+    if asking and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
+    with reporting(context, "restore") as report:
+        with changing(context) as (evs, progress):
+            record = bring_back(
+                evs,
+                snapshot,
+                as_name=as_name,
+                in_place=in_place,
+                size=size,
+                properties=dict(properties),
+                safety_snapshot=not no_safety_snapshot,
+                wait=wait,
+                timeout=timeout,
+                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                dry_run=dry_run,
+                confirm=_asking(progress, now=context.clock.now()) if asking else None,
+                progress=progress.show,
+            )
+        code = report(record)
+        if as_name is not None and code == 0 and not dry_run:
+            _tell_how_to_attach(context, record)
+        return code
+
+
+def _asking(progress: Progress, *, now: datetime) -> Callable[[Rollback], bool]:
+    def ask(plan: Rollback) -> bool:
+        with progress.paused():
+            return _ask(plan, now=now)
+
+    return ask
+
+
+def _ask(plan: Rollback, *, now: datetime) -> bool:
+    """Show what would be done and lost; return whether the disk's name was typed."""
+    from evs_snap.render.text import age, printable, rfc3339
+
+    volume, snapshot, safety = plan.volume, plan.snapshot, plan.safety
+    made, ago = rfc3339(snapshot.created_at), age(snapshot.created_at, now=now)
+    called = printable(volume.name or volume.id)
+    for line in (
+        f"disk      {called}  {volume.id}  {volume.status}, attached to no server",
+        f"snapshot  {snapshot.name or ''}  {snapshot.id}  {made}, {ago}",
+        f"lost      all that was written to the disk since ({ago})",
+        f"safety    {safety.new.name} is taken first" if safety and safety.new else "",
+    ):
+        if line:
+            click.echo("  " + printable(line), err=True)
+    if safety is not None and safety.refusal is not None:
+        write_line("warning:", safety.refusal.message)
+        for line in safety.refusal.details:
+            write_line(" ", line)
+        if not click.confirm("Go on without a safety snapshot?", err=True):
+            return False
+    elif safety is None:
+        write_line("warning:", "no safety snapshot is taken (--no-safety-snapshot)")
+    typed: str = click.prompt(f"Type the disk's name ({called}) to roll it back", err=True)
+    return typed in {called, volume.id}
+
+
+def _tell_how_to_attach(context: Context, record: RunRecord) -> None:
+    (item,) = record.items
+    if item.volume is not None:
+        note(context, f"To attach it: openstack server add volume SERVER {item.volume.id}")
+        note(
+            context,
+            "Not to a server that holds the original: the two file systems have the same UUID "
+            "(XFS: mount -o nouuid; LVM: vgimportclone first).",
+        )

@@ -1,0 +1,214 @@
+"""How a snapshot is brought back, as a new disk or onto its own, and when it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evs_snap.api.models import STAMP_KEY
+from evs_snap.errors import (
+    AmbiguousError,
+    ConfigurationError,
+    NotOursError,
+    SelectionError,
+    VolumeStateError,
+)
+from evs_snap.plan.naming import LONGEST_NAME, Template
+from evs_snap.plan.plan import DiskPlan, plan_create
+from evs_snap.plan.request import CreateRequest, check_properties
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from evs_snap.api.models import Snapshot, Volume
+
+SAFETY_POLICY = "before-restore"
+"""The label of safety snapshots: no rotation under another one deletes them."""
+
+_SAFETY_NAME = Template("{volume}-{policy}-{utc}")
+
+_FIT_FOR_ROLLBACK = frozenset({"available", "error_rollbacking"})
+"""Source: https://docs.otc.t-systems.com/elastic-volume-service/umn/ ("rolling back disk data
+from a snapshot", and the FAQ on errors of a disk for the second)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewVolume:
+    """A disk about to be asked for, made from ``snapshot``. ``size`` is in GiB.
+
+    ``source`` is the snapshot's own disk, whose zone and type the new one must have.
+    """
+
+    snapshot: Snapshot
+    source: Volume
+    name: str
+    size: int
+    metadata: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The unique key of this attempt: it finds the disk again after a lost answer."""
+        return self.metadata[STAMP_KEY]
+
+    def is_made(self, volume: Volume) -> bool:
+        """Return whether this is the disk that was asked for."""
+        if STAMP_KEY in volume.metadata:
+            return volume.metadata[STAMP_KEY] == self.key
+        # A cloud that drops metadata leaves the name, which no disk had before.
+        return volume.name == self.name and volume.snapshot_id == self.snapshot.id
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A disk about to be overwritten with its snapshot.
+
+    ``safety`` is the snapshot of the present state that is taken first; its ``refusal``
+    says why there can be none. It is None where none is wanted.
+    """
+
+    snapshot: Snapshot
+    volume: Volume
+    safety: DiskPlan | None
+
+
+def plan_new_volume(  # noqa: PLR0913 - what the decision rests on
+    snapshot: Snapshot,
+    source: Volume,
+    *,
+    name: str,
+    size: int | None,
+    properties: Mapping[str, str],
+    volumes: Sequence[Volume],
+    key: str,
+) -> NewVolume | Volume:
+    """Return the disk to create, or the one that an earlier run created in the same way.
+
+    ``volumes`` are all disks of the project. Raises ConfigurationError for a name or size
+    that cannot be, AmbiguousError where another disk has the name, VolumeStateError and
+    NotOursError where the snapshot cannot be used.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"--as {name!r} is empty, unprintable or longer than {LONGEST_NAME} characters"
+        )
+    check_properties(properties)
+    _check_snapshot(snapshot, source)
+    least = snapshot.size or source.size or 1
+    if size is not None and size < least:
+        raise ConfigurationError(
+            f"--size {size}: a disk from this snapshot has {least} GiB at least"
+        )
+    named = [v for v in volumes if v.name == name.strip()]
+    ours = [v for v in named if v.snapshot_id == snapshot.id and STAMP_KEY in v.metadata]
+    if len(ours) == len(named) == 1:
+        if ours[0].status not in {"available", "creating"}:
+            raise VolumeStateError(
+                f"disk {ours[0].id}, which an earlier run made from this snapshot, is "
+                f"{ours[0].status!r}; nothing was sent",
+                hint="Choose another name with --as, or delete that disk first.",
+            )
+        return ours[0]
+    if named:
+        raise AmbiguousError(
+            f"a disk is called {name!r} already; nothing was sent",
+            details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in named),
+            hint="Choose another name with --as, so that each name means one disk.",
+        )
+    metadata = {**properties, STAMP_KEY: key}
+    return NewVolume(snapshot, source, name.strip(), size or least, metadata)
+
+
+def plan_rollback(  # noqa: PLR0913 - what the decision rests on
+    snapshot: Snapshot,
+    volume: Volume,
+    snapshots: Sequence[Snapshot],
+    *,
+    newest_only: bool,
+    safety: bool,
+    limit: int,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Rollback:
+    """Return what to do to bring the disk back to what it was.
+
+    ``snapshots`` are all of the disk's. ``newest_only`` says that the cloud is a plain
+    Cinder: see check_newest. Raises VolumeStateError and NotOursError where it cannot be.
+    """
+    check_rollback(snapshot, volume)
+    if newest_only:
+        check_newest(snapshot, volume, snapshots)
+    if not safety:
+        return Rollback(snapshot, volume, None)
+    request = CreateRequest(template=_SAFETY_NAME, policy=SAFETY_POLICY, limit=limit)
+    (plan,) = plan_create([volume], {volume.id: snapshots}, request, now=now, new_id=new_id)
+    refusal = plan.refusal
+    if newest_only:
+        refusal = ConfigurationError("this cloud rolls back only to a disk's newest snapshot")
+    if refusal is not None:
+        refusal = type(refusal)(
+            f"no safety snapshot can be taken first: {refusal.message}",
+            details=refusal.details,
+            hint="To roll back without one, so that what was written since is lost for good: "
+            "--no-safety-snapshot.",
+        )
+        plan = DiskPlan(volume, refusal=refusal)
+    return Rollback(snapshot, volume, plan)
+
+
+def check_rollback(snapshot: Snapshot, volume: Volume) -> None:
+    """Raise what keeps every cloud from rolling the disk back, as the two are now."""
+    _check_snapshot(snapshot, volume)
+    if volume.status == "in-use" or volume.attached_to:
+        servers = volume.attached_to or ("SERVER",)
+        raise VolumeStateError(
+            f"the disk is {volume.status!r}, attached to {', '.join(servers)}: only a detached "
+            "one can be rolled back; nothing was sent",
+            details=tuple(f"openstack server remove volume {s} {volume.id}" for s in servers),
+            hint="Unmount it on the server, detach it (as above, or in the console), and try "
+            "again. A system disk needs its server stopped.",
+        )
+    if volume.status not in _FIT_FOR_ROLLBACK:
+        raise VolumeStateError(
+            f"the disk is {volume.status!r}: only one that is available can be rolled back; "
+            "nothing was sent",
+            hint="Wait until it is, or repair it in the console.",
+        )
+
+
+def check_newest(snapshot: Snapshot, volume: Volume, snapshots: Sequence[Snapshot]) -> None:
+    """Raise VolumeStateError for what upstream Cinder does not revert to.
+
+    That is any but the disk's newest snapshot, and one of another size than the disk's.
+    Source: https://docs.openstack.org/api-ref/block-storage/v3/ ("revert volume to snapshot").
+    """
+    newer = [s for s in snapshots if s.id != snapshot.id and s.age_key > snapshot.age_key]
+    if newer:
+        raise VolumeStateError(
+            "this cloud rolls a disk back to its newest snapshot only, and newer ones are there; "
+            "nothing was sent",
+            details=tuple(f"{s.id}  {s.status}  {s.name or ''}" for s in newer),
+            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME. "
+            "Or delete the newer ones first.",
+        )
+    if None not in {snapshot.size, volume.size} and snapshot.size != volume.size:
+        raise VolumeStateError(
+            f"the disk has {volume.size} GiB now and had {snapshot.size} then: this cloud rolls "
+            "back only to the same size; nothing was sent",
+            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME.",
+        )
+
+
+def _check_snapshot(snapshot: Snapshot, source: Volume) -> None:
+    if snapshot.is_system:
+        raise NotOursError(
+            f"snapshot {snapshot.id} belongs to a backup service; nothing was sent",
+            hint="Restore its backup in CBR instead.",
+        )
+    if snapshot.volume_id != source.id:
+        raise SelectionError(f"snapshot {snapshot.id} is not of disk {source.id}")
+    if not snapshot.is_usable:
+        raise VolumeStateError(
+            f"snapshot {snapshot.id} is {snapshot.status!r}, not available; nothing was sent",
+            hint="`evs-snap snapshots` shows those that are available.",
+        )
