@@ -50,7 +50,7 @@ def finding_document(finding: Finding) -> dict[str, object]:
 
 
 def record_document(record: RunRecord) -> dict[str, object]:
-    """Return a run's record: the schema that scripts rely on (design, section 2)."""
+    """Return a run's record: the schema that scripts rely on."""
     return {
         "schema": SCHEMA,
         "command": record.command,

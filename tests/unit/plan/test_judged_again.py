@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rotation(rows: Sequence[Snapshot], keep: Keep, **wanted: str) -> DiskPlan:
-    request = CreateRequest(keep=keep, limit=99, **wanted)  # type: ignore[arg-type]
+    request = CreateRequest(keep=keep, limit=99, **wanted)  # type: ignore[arg-type]  # by name
     (plan,) = plan_create([volume()], {"v": rows}, request, now=NOW, new_id=lambda: "key")
     return plan
 
@@ -61,7 +61,7 @@ def test_only_what_plan_and_rules_both_give_up_goes(
     after += [s.model_copy(update={"id": f"late-{s.id}"}) for s in others]
     if status != "gone":
         policy = "default" if stamped else None
-        after.append(snapshot("new", made=made, status=status, policy=policy))  # type: ignore[arg-type]
+        after.append(snapshot("new", made=made, status=status, policy=policy))  # type: ignore[arg-type]  # by name
     result = again(plan, after, keep, "new")
 
     own = [s for s in after if s.policy == "default" and not s.is_system]

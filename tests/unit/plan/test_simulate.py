@@ -91,7 +91,7 @@ def test_any_rules_stay_below_the_limit_and_keep_the_newest(
         assert max(s.created_at for s in run.after if s.created_at) == run.moment
     assert seen.worst_reach is None or seen.worst_reach <= seen.best_reach
     for name, count in keep.counts:
-        rest = replace(keep, **{name: 0})  # type: ignore[arg-type]
+        rest = replace(keep, **{name: 0})  # type: ignore[arg-type]  # by name
         if count and not rest.is_empty:
             without = play(moments, rotation(replace(request, keep=rest)))
             same = [run.after for run in without] == [run.after for run in simulation.runs]
@@ -131,5 +131,5 @@ def test_a_schedule_that_cannot_be_played_is_a_usage_error(
     changed: dict[str, timedelta | float], told: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=told) as refused:
-        replace(NIGHTLY, **changed)  # type: ignore[arg-type]
+        replace(NIGHTLY, **changed)  # type: ignore[arg-type]  # by name
     assert refused.value.exit_code == 2

@@ -117,5 +117,5 @@ def test_an_item_is_called_by_its_disks_name_or_what_there_is() -> None:
 def test_the_words_that_scripts_rely_on() -> None:
     assert SCHEMA == "evs-snap/1"
     assert [str(action) for action in Action] == [
-        "created", "reused", "deleted", "kept", "refused", "failed", "planned",
+        "created", "reused", "deleted", "kept", "refused", "failed", "planned", "restored",
     ]  # fmt: skip
