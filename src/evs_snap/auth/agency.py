@@ -16,7 +16,8 @@ import httpx
 
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
-from evs_snap.errors import NotSentError, SignInError
+from evs_snap.api.transport import open_direct
+from evs_snap.errors import EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class AgencyKeys:
         """Return new keys; if there are none just now, the old ones until they end."""
         try:
             return self._fetch()
-        except (SignInError, NotSentError):
+        except EvsSnapError:
             if self._clock.now() >= end:
                 raise
             return keys
@@ -87,7 +88,7 @@ class AgencyKeys:
         self._asked = self._clock.now()
         # A new client each time, as it is needed once an hour. For http no CAs are read.
         verify = self._address.startswith("https:")
-        with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as http:
+        with open_direct(verify=verify, clock=self._clock, timeout=TIMEOUT) as http:
             token = self._metadata_token(http)
             answer = self._ask(http, "GET", "/openstack/latest/securitykey", _carrying(token))
         if not answer.is_success:
