@@ -106,6 +106,7 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
     from evs_snap.auth.cache import TokenCache  # noqa: PLC0415
     from evs_snap.clock import system_clock  # noqa: PLC0415
     from evs_snap.settings import load_settings, sandbox_settings  # noqa: PLC0415
+    from evs_snap.settings.addresses import is_loopback  # noqa: PLC0415
     from evs_snap.settings.folders import cache_folder, state_folder  # noqa: PLC0415
 
     clock = clock or system_clock()
@@ -128,5 +129,6 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
         app=app,
         note=note or (lambda _text: None),
         refresh=auth.refresh,
+        is_local=is_loopback,
     ) as http:
         yield EvsClient(http, auth=auth, clock=clock, limit=settings.limit or DEFAULT_LIMIT)

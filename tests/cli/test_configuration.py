@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +92,28 @@ def test_the_same_sandbox_is_there_with_and_without_a_port(
     named(f"http://127.0.0.1:{port}/identity/v3", "demo")
     made = run("create --volume data-01 -f value -c ID").stdout.strip()
     assert run("--sandbox snapshots --volume data-01 -f value -c ID").stdout.strip() == made
+
+
+def test_the_limit_of_a_cloud_is_that_of_clouds_yaml(
+    run: Run, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: nothing noticed when the limit in clouds.yaml was ignored."""
+    cloud = {
+        "auth": {
+            "auth_url": f"http://127.0.0.1:{port}/identity",
+            "username": "demo",
+            "password": "demo",
+            "user_domain_name": "Default",
+            "project_name": "demo",
+        },
+        "verify": False,
+        "evs_snap": {"limit": 2},
+    }
+    Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
+    monkeypatch.setenv("OS_CLOUD", "x")
+    assert run("volumes --volume data-02 -f value -c Snapshots").stdout == "2/2\n"
+    run("create --volume data-02", exit_code=6)
+    run("create --volume data-02 --limit 3")
 
 
 def test_an_option_of_a_command_is_read_from_its_own_variable(

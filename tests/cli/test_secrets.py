@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import shlex
 import stat
 from dataclasses import dataclass
@@ -398,3 +399,25 @@ def test_no_command_that_goes_well_tells_a_secret(
         assert not in_cache or stat.S_IMODE(path.stat().st_mode) == 0o600
         assert_kept(content, secrets - (set(served.granted) if in_cache else set()))
     assert any(path.parent.name == "tokens" for path in left_behind()) is (kind == "password")
+
+
+@pytest.mark.parametrize("kind", ["password", "keys"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_used_for_this_machine(
+    *,
+    run: Run,
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    variable: str,
+    host: str,
+) -> None:
+    """found: a proxy of the environment got the password, which is sent to loopback by http."""
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    for name in ("OS_AUTH_URL", "OS_VOLUME_ENDPOINT_OVERRIDE"):
+        monkeypatch.setenv(name, os.environ[name].replace("127.0.0.1", host))
+    for name, value in WELL[kind].items():
+        monkeypatch.setenv(name, value)
+    assert "data-01" in run("volumes").stdout
+    assert bool(served.granted) is (kind == "password")

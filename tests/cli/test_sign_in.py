@@ -291,7 +291,7 @@ def test_a_wrong_password_is_sent_once(run: Run, front: Front, env: Env, command
 
 def test_without_a_metadata_address_the_way_on_is_told(run: Run, front: Front, env: Env) -> None:
     env(agency(front) | {"EVS_SNAP_METADATA_URL": "http://127.0.0.1:1"})
-    told = run("volumes", exit_code=4).stderr
+    told = run("volumes", exit_code=1).stderr
     assert "AK/SK" in told
     assert front.asked == []
 
@@ -346,6 +346,21 @@ def test_agency_keys_are_renewed_before_they_end(
     run("create --volume data-01")
     assert len(front.asked) > 4
     assert front.fetched >= 2
+
+
+def test_a_request_that_is_sent_once_more_is_signed_once_more(
+    run: Run, front: Front, env: Env
+) -> None:
+    dates: list[str] = []
+
+    def refuse(environ: WSGIEnvironment) -> tuple[int, object] | None:
+        dates.append(environ["HTTP_X_SDK_DATE"])
+        return (503, None) if len(dates) < 3 else None
+
+    front.refuse = refuse
+    env(place(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID=ACCOUNT.project_id))
+    run("volumes -c ID --volume data-01")
+    assert dates[2] > dates[0], "the pauses are seconds long"
 
 
 # --- which one ----------------------------------------------------------------------

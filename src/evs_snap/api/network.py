@@ -19,7 +19,7 @@ from evs_snap.api.bounds import DEADLINE, ENDS, whole
 from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from evs_snap.clock import Clock
 
@@ -32,32 +32,46 @@ _STEP = 0.5
 
 
 class Network(httpx.BaseTransport):
-    """Sends a request once and reads its whole answer. May be shared by threads."""
+    """Sends a request once and reads its whole answer. May be shared by threads.
+
+    The proxies of the environment are used (``proxies``), but never for a host that is this
+    machine (``is_local``).
+    """
 
     def __init__(
-        self, *, verify: bool | str, clock: Clock, connections: int, proxies: bool = True
+        self,
+        *,
+        verify: bool | str,
+        clock: Clock,
+        connections: int,
+        proxies: bool = True,
+        is_local: Callable[[str], bool] = lambda _host: False,
     ) -> None:
         self._clock = clock
         self._backend = _Backend(clock)
-        self._http = _client(verify=verify, connections=connections, proxies=proxies)
+        self._is_local = is_local
+        context, limits = _tls(verify), httpx.Limits(max_connections=connections)
+        self._direct = _client(context, limits=limits, proxies=False)
+        self._by_proxy = _client(context, limits=limits, proxies=proxies)
         # httpcore takes a backend as an argument, but httpx does not pass one on.
-        for transport in (self._http._transport, *self._http._mounts.values()):  # noqa: SLF001
-            if isinstance(transport, httpx.HTTPTransport):
-                transport._pool._network_backend = self._backend  # noqa: SLF001
+        for client in (self._direct, self._by_proxy):
+            for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
+                if isinstance(transport, httpx.HTTPTransport):
+                    transport._pool._network_backend = self._backend  # noqa: SLF001
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer. Raises httpx's TransportErrors, and BadAnswerError."""
         self._backend.end_at(request.extensions.get(ENDS, self._clock.monotonic() + DEADLINE))
-        return whole(partial(self._http.send, stream=True), request)
+        client = self._direct if self._is_local(request.url.host) else self._by_proxy
+        return whole(partial(client.send, stream=True), request)
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self._direct.close()
+        self._by_proxy.close()
 
 
-def _client(*, verify: bool | str, connections: int, proxies: bool) -> httpx.Client:
-    context = _tls(verify)
-    limits = httpx.Limits(max_connections=connections)
+def _client(context: ssl.SSLContext, *, limits: httpx.Limits, proxies: bool) -> httpx.Client:
     try:
         return httpx.Client(verify=context, limits=limits, trust_env=proxies)
     except (ValueError, ImportError, httpx.InvalidURL) as error:

@@ -53,13 +53,15 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     timeout: httpx.Timeout = TIMEOUT,
     note: Callable[[str], None] = lambda _text: None,
     refresh: Callable[[httpx.Request], None] = lambda _request: None,
+    is_local: Callable[[str], bool] = lambda _host: False,
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
     ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
     the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
     answers in place of the network. ``note`` is told before each repetition; ``refresh``
-    (``Identity.refresh``) then renews what proves the request.
+    (``Identity.refresh``) then renews what proves the request. ``is_local`` tells which hosts
+    are this machine: no proxy is used for them.
     """
     network: httpx.BaseTransport
     if app is not None:
@@ -68,7 +70,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     else:
         from evs_snap.api.network import Network  # noqa: PLC0415 - not for the sandbox
 
-        network = Network(verify=verify, clock=clock, connections=connections)
+        network = Network(verify=verify, clock=clock, connections=connections, is_local=is_local)
         send = network.handle_request
     if trace is not None:
         send = partial(trace.send, send)
@@ -195,7 +197,7 @@ def _worded(error: httpx.TransportError | UnicodeError, request: httpx.Request) 
     if "CERTIFICATE_VERIFY_FAILED" in why:
         return _HopelessError(
             f"{where}: its certificate is not trusted: {why}",
-            hint="Name the CA's file in OS_CACERT, or cacert in clouds.yaml.",
+            hint="Name the CA's file in OS_CACERT; for a cloud of clouds.yaml, in its cacert.",
         )
     if "[SSL" in why and isinstance(error, httpx.ConnectError):
         return NotSentError(

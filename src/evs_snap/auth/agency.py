@@ -16,7 +16,8 @@ import httpx
 
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
-from evs_snap.errors import SignInError
+from evs_snap.api.transport import open_direct
+from evs_snap.errors import EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class AgencyKeys:
     def current(self, *, refused: Keys | None = None) -> Keys:
         """Return keys that are valid for a while yet, and are not the ``refused`` ones.
 
-        Raises SignInError where there are none.
+        Raises SignInError where there are none, NotSentError where nobody answers.
         """
         with self._lock:
             keys = self._keys
@@ -78,7 +79,7 @@ class AgencyKeys:
         """Return new keys; if there are none just now, the old ones until they end."""
         try:
             return self._fetch()
-        except SignInError:
+        except EvsSnapError:
             if self._clock.now() >= end:
                 raise
             return keys
@@ -87,7 +88,7 @@ class AgencyKeys:
         self._asked = self._clock.now()
         # A new client each time, as it is needed once an hour. For http no CAs are read.
         verify = self._address.startswith("https:")
-        with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as http:
+        with open_direct(verify=verify, clock=self._clock, timeout=TIMEOUT) as http:
             token = self._metadata_token(http)
             answer = self._ask(http, "GET", "/openstack/latest/securitykey", _carrying(token))
         if not answer.is_success:
@@ -131,7 +132,7 @@ class AgencyKeys:
                 return http.request(method, f"{self._address}{path}", headers=headers)
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 failure = error
-        raise SignInError(
+        raise NotSentError(
             f"the metadata address {self._address} does not answer: {failure}",
             hint="The machine's own agency can be used only on an ECS of the cloud. "
             "Elsewhere use a password or AK/SK.",

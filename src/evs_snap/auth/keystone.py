@@ -191,13 +191,14 @@ def cache_key(settings: Settings) -> Sequence[str]:
         settings.project_domain_name,
         settings.project_domain_id,
     )
-    # With allow_http: an endpoint that it allowed must not be used by a run without it.
+    # A run that trusts less must not use the endpoint that a run found which trusts more.
     place = (
         settings.auth_url,
         settings.region,
         settings.interface,
         settings.endpoint,
         str(settings.allow_http),
+        str(settings.verify),
     )
     return [value or "" for value in (*place, *user, *project)]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import clouds
-from evs_snap.settings.addresses import iam_url, require_safe
+from evs_snap.settings.addresses import base_url, iam_url, require_safe
 from evs_snap.settings.credentials import (
     AgencyCredentials,
     Credentials,
@@ -24,11 +24,11 @@ from evs_snap.settings.credentials import (
 )
 from evs_snap.settings.sources import (
     Values,
-    fitting,
     from_cloud,
     from_environment,
     from_keys_file,
     has_sign_in,
+    of_named_cloud,
     require_sendable,
 )
 
@@ -80,24 +80,28 @@ def load_settings(
     cloud: str | None = None,
     options: Mapping[str, str | None] | None = None,
 ) -> Settings:
-    """Combine ``options`` (by our key), then ``environ``, then clouds.yaml.
+    """Combine ``options`` (by our key) with ``environ``, or with a cloud of clouds.yaml.
 
-    ``cloud`` is the value of --os-cloud. Raises ConfigurationError that names the variable or
-    the key of clouds.yaml that is wrong or missing.
+    ``cloud`` is the value of --os-cloud. Without it and OS_CLOUD, and with no sign-in in the
+    environment, it is the only cloud in the file, or else the vendor's file of keys. Raises
+    ConfigurationError that names the variable or the key of clouds.yaml at fault.
     """
-    values = environment = from_environment(environ)
-    name = cloud or environ.get("OS_CLOUD") or None
-    if name or not has_sign_in(environment):
-        entry = clouds.find_cloud(environ, name=name)
-        if entry:
-            where, tree = entry
-            of_cloud = from_cloud(tree, where=where)
-            values = of_cloud.replaced_by(
-                fitting(environment, cloud=of_cloud, named_by_option=bool(cloud))
-            )
-    if not has_sign_in(values):
-        values = from_keys_file(environ).replaced_by(values)
     given = {k: v for k, v in (options or {}).items() if v}
+    name = cloud or environ.get("OS_CLOUD") or None
+    values = from_environment(environ, with_other_tools=name is None)
+    named = None
+    if name or not has_sign_in(values):
+        named = clouds.find_cloud(environ, name=name)
+    if named:
+        where, tree = named
+        values = of_named_cloud(
+            from_cloud(tree, where=where),
+            environment=values,
+            by_option=bool(cloud),
+            region=given.get("region"),
+        )
+    elif not has_sign_in(values):
+        values = from_keys_file(environ).replaced_by(values)
     names = {k: f"--os-{k.replace('_', '-')}" for k in given} | {"region": "--os-region-name"}
     values = values.replaced_by(Values(given, {k: names[k] for k in given}))
     if not has_sign_in(values):
@@ -126,7 +130,7 @@ def _settings(values: Values) -> Settings:
     if auth_url:
         require_safe(auth_url, allow_http=allow_http, what="auth_url")
     return Settings(
-        auth_url=_base_url(auth_url),
+        auth_url=base_url(auth_url),
         credentials=credentials,
         project_name=get("project_name"),
         project_id=get("project_id"),
@@ -170,12 +174,6 @@ def _nothing_configured(names: list[str]) -> ConfigurationError:
     )
 
 
-def _base_url(auth_url: str) -> str:
-    """Remove what OS_AUTH_URL often ends in: a slash, /v3, the path of the tokens."""
-    url = auth_url.rstrip("/").removesuffix("/auth/tokens")
-    return url.removesuffix("/v3").rstrip("/")
-
-
 def _api_version(value: str | None) -> str:
     version = f"v{(value or '3').lower().removeprefix('v')}"
     if version not in {"v2", "v3"}:
@@ -193,9 +191,7 @@ def _limit(value: str | None) -> int | None:
     if value is None:
         return None
     if not re.fullmatch("[1-9][0-9]{0,8}", value):
-        raise ConfigurationError(
-            f"evs_snap.limit in clouds.yaml is not a positive number: {value!r}"
-        )
+        raise ConfigurationError("evs_snap.limit in clouds.yaml is not a positive number")
     return int(value)
 
 

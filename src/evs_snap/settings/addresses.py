@@ -15,7 +15,8 @@ def require_safe(url: str, *, allow_http: bool, what: str) -> None:
     Raises ConfigurationError for all but https, http to this machine, and http where
     ``allow_http`` is set. ``what`` names the address in the message.
     """
-    shown = re.sub("//.*@", "//***@", url, flags=re.DOTALL)
+    # What is before the last @ may be a password, also where the scheme was left out.
+    shown = re.sub("^([a-z]+://)?.*@", r"\1***@", url, flags=re.DOTALL | re.IGNORECASE)
     host = _host(url)
     if host is None:
         raise ConfigurationError(
@@ -50,6 +51,26 @@ def _host(url: str) -> str | None:
         and (":" in host or all(re.fullmatch(r"[\w-]{1,63}", x, re.ASCII) for x in labels))
     )
     return host if plain else None
+
+
+def base_url(auth_url: str) -> str:
+    """Remove what OS_AUTH_URL often ends in: a slash, /v3, the path of the tokens."""
+    url = auth_url.rstrip("/").removesuffix("/auth/tokens")
+    return url.removesuffix("/v3").rstrip("/")
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses of IAM are the same, however they are written."""
+    return _parts(one) == _parts(other)
+
+
+def _parts(url: str) -> tuple[object, ...]:
+    try:
+        parts = urlsplit(base_url(url))
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:  # not an address
+        return (url,)
+    return parts.scheme, parts.username, parts.hostname, port, parts.path
 
 
 def is_loopback(host: str) -> bool:

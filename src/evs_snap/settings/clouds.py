@@ -112,11 +112,12 @@ def _clouds(path: Path) -> dict[str, Tree]:
 
 
 def _merged(under: Tree, over: Tree) -> Tree:
+    """Merge two levels, which is all that a cloud has: a YAML tree may be endless."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
         both = isinstance(below, dict) and isinstance(value, dict)
-        result[key] = _merged(below, value) if both else value  # type: ignore[arg-type]  # just checked
+        result[key] = {**below, **value} if both else value  # type: ignore[dict-item]  # just checked
     return result
 
 
@@ -124,9 +125,11 @@ def _with_profile(cloud: Tree, *, name: str) -> Tree:
     profile = cloud.get("profile") or cloud.get("cloud")
     if not profile:
         return cloud
-    if str(profile) not in PROFILES:
+    if not isinstance(profile, str):
+        raise ConfigurationError(f"the profile of cloud {name!r} is not a name")
+    if profile not in PROFILES:
         raise ConfigurationError(
             f"cloud {name!r} uses the profile {profile!r}, which is not built in",
             hint=f"Built in: {', '.join(PROFILES)}. Or give auth_url and region_name.",
         )
-    return _merged(PROFILES[str(profile)], cloud)
+    return _merged(PROFILES[profile], cloud)

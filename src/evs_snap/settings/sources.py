@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evs_snap.errors import ConfigurationError
+from evs_snap.settings.addresses import iam_url, same_address
 
 # Our key -> the environment variables that set it. The first one that is set counts.
 VARIABLES: Mapping[str, tuple[str, ...]] = {
@@ -17,6 +19,9 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "user_id": ("OS_USER_ID",),
     "password": ("OS_PASSWORD",),
     "token": ("OS_TOKEN", "OS_AUTH_TOKEN"),
+    "access_key": ("OS_ACCESS_KEY",),
+    "secret_key": ("OS_SECRET_KEY",),
+    "security_token": ("OS_SECURITY_TOKEN",),
     "user_domain_name": ("OS_USER_DOMAIN_NAME", "OS_DOMAIN_NAME"),
     "user_domain_id": ("OS_USER_DOMAIN_ID", "OS_DOMAIN_ID"),
     "project_name": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
@@ -33,15 +38,10 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "metadata_url": ("EVS_SNAP_METADATA_URL",),
 }
 
-# The variables of each vendor's tools for keys, by our key. The first set that has an access
-# key or a secret key is used, and no other: the key of one set does not belong to the secret
-# of another.
-_KEY_SETS: tuple[Mapping[str, str], ...] = (
-    {
-        "access_key": "OS_ACCESS_KEY",
-        "secret_key": "OS_SECRET_KEY",
-        "security_token": "OS_SECURITY_TOKEN",
-    },
+# The variables of other tools for keys, by our key. They are used where no cloud is named and
+# OS_ACCESS_KEY and OS_SECRET_KEY are not set. The first set that has an access key or a secret
+# key is used, and no other: the key of one set does not belong to the secret of another.
+OTHER_TOOLS: tuple[Mapping[str, str], ...] = (
     {
         "access_key": "HUAWEICLOUD_SDK_AK",
         "secret_key": "HUAWEICLOUD_SDK_SK",
@@ -61,7 +61,7 @@ _KEY_SETS: tuple[Mapping[str, str], ...] = (
 )
 
 # Our key -> its names in clouds.yaml, where they are not the same.
-_CLOUD_NAMES: Mapping[str, tuple[str, ...]] = {
+CLOUD_NAMES: Mapping[str, tuple[str, ...]] = {
     "project_name": ("project_name", "tenant_name"),
     "project_id": ("project_id", "tenant_id"),
     "user_domain_name": ("user_domain_name", "domain_name"),
@@ -82,16 +82,17 @@ _ALTERNATIVES = (
     {"project_domain_name", "project_domain_id"},
 )
 
-# The secrets of each kind of sign-in: who sets one kind replaces all other kinds.
-_SECRETS = ({"password"}, {"token"}, {"access_key", "secret_key", "security_token"})
+# Kind of sign-in -> its secret, and all settings that belong to this kind alone.
+_SECRETS = {"password": "password", "token": "token", "keys": "secret_key"}
+_KINDS: Mapping[str, frozenset[str]] = {
+    "password": frozenset({"username", "user_id", "password"}),
+    "token": frozenset({"token"}),
+    "keys": frozenset({"access_key", "secret_key", "security_token"}),
+}
 
-SIGN_IN_KEYS = frozenset({"auth_url", "auth_type", "username", "user_id"}.union(*_SECRETS))
-"""The settings that are about signing in."""
-
-OF_ONE_CLOUD = SIGN_IN_KEYS.union(
-    {"region", "interface", "endpoint", "api_version"}, *_ALTERNATIVES
-)
-"""The settings that say who we are and where to go: never taken from one cloud for another."""
+_SIGN_IN = frozenset({"auth_type", "user_domain_name", "user_domain_id"}).union(*_KINDS.values())
+_SELECTION = frozenset({"region"}.union(*_ALTERNATIVES[2:]))
+_OWN = frozenset({"allow_http", "metadata_url"})
 
 _IN_HEADERS = frozenset({"token", "access_key", "security_token"})
 _NO = frozenset({"false", "no", "off", "0"})
@@ -119,42 +120,39 @@ class Values(Mapping[str, str]):
     def replaced_by(self, stronger: Values) -> Values:
         """Return both together. Where they say different things, ``stronger`` counts."""
         dropped = {key for group in _ALTERNATIVES if group & stronger.keys() for key in group}
-        if any(kind & stronger.keys() for kind in _SECRETS):
-            dropped |= {k for kind in _SECRETS if not kind & stronger.keys() for k in kind}
-            dropped.add("auth_type")
-        if "access_key" in stronger:
-            dropped.add("security_token")  # it belongs to the access key that is replaced
-        kept = self.without(dropped)
+        kept = self.only(self.keys() - dropped)
         return Values({**kept, **stronger}, {**kept.origins, **stronger.origins})
 
-    def without(self, keys: set[str] | frozenset[str]) -> Values:
-        """Return all other settings."""
-        kept = self.keys() - keys
+    def only(self, keys: AbstractSet[str]) -> Values:
+        """Return these settings alone."""
+        kept = self.keys() & keys
         return Values({k: self[k] for k in kept}, {k: self.origins[k] for k in kept})
 
 
 def has_sign_in(values: Values) -> bool:
     """Whether there is anything to sign in with, beyond the kind of sign-in that is wanted."""
-    return bool(values.keys() & SIGN_IN_KEYS - {"auth_type"}) or (
-        values.get("auth_type") == "agency"
-    )
+    return "auth_url" in values or bool(_kinds(values))
 
 
-def from_environment(environ: Mapping[str, str]) -> Values:
-    """Read the environment variables. An empty one counts as not set."""
-    values, origins = {}, {}
-    for key, names in VARIABLES.items():
-        name = next((n for n in names if environ.get(n)), None)
-        if name:
-            values[key], origins[key] = environ[name], name
-    for names_of in _KEY_SETS:
-        if not any(environ.get(names_of[key]) for key in ("access_key", "secret_key")):
-            continue
-        for key, name in names_of.items():
-            if environ.get(name) and key not in values:
-                values[key], origins[key] = environ[name], name
-        break
-    return Values(values, origins)
+def from_environment(environ: Mapping[str, str], *, with_other_tools: bool = True) -> Values:
+    """Read the environment variables. An empty one counts as not set.
+
+    ``with_other_tools`` reads the variables HUAWEICLOUD_SDK_* and HW_* too.
+    """
+    origins = {
+        key: name
+        for key, names in VARIABLES.items()
+        if (name := next((n for n in names if environ.get(n)), None))
+    }
+    if "access_key" not in origins:
+        origins.pop("security_token", None)  # a token without its key
+    if with_other_tools and not {"access_key", "secret_key"} & origins.keys():
+        for names_of in OTHER_TOOLS:
+            found = {key: name for key, name in names_of.items() if environ.get(name)}
+            if {"access_key", "secret_key"} & found.keys():
+                origins = found | origins
+                break
+    return Values({key: environ[name] for key, name in origins.items()}, origins)
 
 
 def from_keys_file(environ: Mapping[str, str]) -> Values:
@@ -172,7 +170,7 @@ def from_keys_file(environ: Mapping[str, str]) -> Values:
         parser.read_string(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Values()
-    except (OSError, UnicodeDecodeError, Error) as error:
+    except (OSError, ValueError, Error) as error:
         raise ConfigurationError(f"cannot read {path}: {type(error).__name__}") from error
     names = {
         "access_key": "ak",
@@ -191,36 +189,80 @@ def from_cloud(cloud: Mapping[str, object], *, where: str) -> Values:
     auth = cloud.get("auth")
     parts = [part for part in (auth, cloud) if isinstance(part, dict)]
     values = {}
-    for key in (*VARIABLES, "access_key", "secret_key", "security_token"):
-        names = _CLOUD_NAMES.get(key, (key,))
+    for key in VARIABLES:
+        names = CLOUD_NAMES.get(key, (key,))
         found = [part[n] for part in parts for n in names if part.get(n) not in (None, "")]
-        if found and not isinstance(found[0], dict | list):
-            values[key] = str(found[0])
-    if str(cloud.get("verify")).lower() in _NO:
+        if found and isinstance(found[0], str):
+            values[key] = found[0]
+    if "access_key" not in values:
+        values.pop("security_token", None)  # a token without its key
+    verify = cloud.get("verify")
+    if verify is False or (isinstance(verify, str) and verify.lower() in _NO):
         values["insecure"] = "true"
     own = cloud.get("evs_snap")
     if isinstance(own, dict) and own.get("limit") is not None:
-        values["limit"] = str(own["limit"])
+        values["limit"] = own["limit"] if isinstance(own["limit"], str) else "not a number"
     return Values(values, dict.fromkeys(values, where))
 
 
-def fitting(environment: Values, *, cloud: Values, named_by_option: bool) -> Values:
-    """Return what of the environment may be used together with a named cloud.
+def of_named_cloud(
+    cloud: Values, *, environment: Values, by_option: bool, region: str | None
+) -> Values:
+    """Return the settings of a named cloud, with what the environment may add to them.
 
-    A password in the environment often completes an entry of clouds.yaml. But where the
-    environment is about another cloud (another OS_AUTH_URL), using both would send the
-    secret of one cloud to the other. Then the option counts alone; OS_CLOUD raises
-    ConfigurationError.
+    Who we are, where to go and whom to trust come from the cloud's entry in clouds.yaml. The
+    environment only completes its sign-in (a password that the entry leaves out), and sets
+    region and project. ``region`` is that of the command line.
+
+    An environment that is about another sign-in (another OS_AUTH_URL, user, secret or kind
+    of sign-in) adds nothing: its secrets are for another cloud. The option --os-cloud
+    (``by_option``) passes it over; beside OS_CLOUD it is a ConfigurationError.
     """
-    theirs, ours = environment.get("auth_url"), cloud.get("auth_url")
-    if theirs is None or ours is None or _root(theirs) == _root(ours):
-        return environment
-    if named_by_option:
-        return environment.without(OF_ONE_CLOUD)
-    raise ConfigurationError(
-        "OS_CLOUD and OS_AUTH_URL name two different clouds",
-        hint="Unset one of them, or choose with --os-cloud, which wins.",
+    other = _about_another_sign_in(
+        environment, cloud, region=region or cloud.get("region") or environment.get("region")
     )
+    if other and not by_option:
+        raise ConfigurationError(
+            f"OS_CLOUD and {environment.origins[other]} are about two different sign-ins",
+            hint="Unset one of them, or choose the cloud with --os-cloud, which counts alone.",
+        )
+    if other:
+        return cloud.replaced_by(environment.only(_OWN))
+    completing = _SIGN_IN - {"auth_type"} if _kinds(cloud) else _SIGN_IN
+    whole = environment.only(completing).replaced_by(cloud)
+    return whole.replaced_by(environment.only(_SELECTION | _OWN))
+
+
+def _about_another_sign_in(environment: Values, cloud: Values, *, region: str | None) -> str | None:
+    """Return the setting that shows that the environment is not about this cloud."""
+    if "auth_url" in environment and not same_address(
+        environment["auth_url"], _identity_address(cloud, region=region)
+    ):
+        return "auth_url"
+    for key in sorted(_SIGN_IN - {"auth_type"}):
+        if key in environment and cloud.get(key, environment[key]) != environment[key]:
+            return key
+    kinds = _kinds(cloud)
+    offered = {kind: key for kind, key in _SECRETS.items() if key in environment}
+    if environment.get("auth_type") == "agency":
+        offered["agency"] = "auth_type"
+    return next((key for kind, key in offered.items() if kinds and kind not in kinds), None)
+
+
+def _kinds(values: Values) -> set[str]:
+    """Return the kinds of sign-in that have at least one setting."""
+    kinds = {kind for kind, keys in _KINDS.items() if keys & values.keys()}
+    return kinds | ({"agency"} if values.get("auth_type") == "agency" else set())
+
+
+def _identity_address(cloud: Values, *, region: str | None) -> str:
+    """Return the address of the cloud's IAM; empty where it is not known."""
+    if "auth_url" in cloud:
+        return cloud["auth_url"].replace("{region_name}", region or "")
+    try:
+        return iam_url(region or "")
+    except ConfigurationError:
+        return ""
 
 
 def require_sendable(values: Values) -> None:
@@ -236,7 +278,3 @@ def require_sendable(values: Values) -> None:
                 "or bytes that are not text",
                 hint="Often it is the line break at the end of a file: leave it out.",
             )
-
-
-def _root(auth_url: str) -> str:
-    return auth_url.rstrip("/").removesuffix("/v3").rstrip("/")

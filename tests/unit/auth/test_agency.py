@@ -12,7 +12,7 @@ import pytest
 
 from evs_snap.auth import agency
 from evs_snap.auth.agency import AGAIN_AFTER, MARGIN, AgencyKeys
-from evs_snap.errors import SignInError
+from evs_snap.errors import EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import METADATA_ADDRESS, Keys
 
 if TYPE_CHECKING:
@@ -67,9 +67,14 @@ def _keys(metadata: Metadata, fake: FakeClock) -> AgencyKeys:  # noqa: ARG001 - 
 
 
 def refused(keys: AgencyKeys) -> SignInError:
-    with pytest.raises(SignInError) as caught:
+    error = failure(keys)
+    assert isinstance(error, SignInError)
+    return error
+
+
+def failure(keys: AgencyKeys) -> EvsSnapError:
+    with pytest.raises(EvsSnapError) as caught:
         keys.current()
-    assert caught.value.exit_code == 4
     told = f"{caught.value.message} {caught.value.hint}"
     assert told.isprintable()
     assert "s3cret" not in told
@@ -283,12 +288,15 @@ def test_no_proxy_of_the_environment_is_used(
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("NO_PROXY", "")
-        error = refused(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
+        error = failure(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
     assert "refused" in error.message, "the address itself, where nobody listens"
 
 
 def test_where_nobody_listens_the_other_ways_are_named(fake: FakeClock) -> None:
-    error = refused(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
+    """found: exit code 4, which says that trying again is of no use."""
+    error = failure(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
+    assert isinstance(error, NotSentError)
+    assert error.exit_code == 1
     assert "http://127.0.0.1:1 does not answer" in error.message
     assert "password or AK/SK" in (error.hint or "")
 
@@ -298,5 +306,5 @@ def test_where_nobody_answers_it_is_not_waited_for_long(
 ) -> None:
     metadata.token.side_effect = httpx.ReadTimeout("timed out")
     assert agency.TIMEOUT.read == 3.0
-    assert "does not answer: timed out" in refused(keys).message
+    assert "does not answer: timed out" in failure(keys).message
     assert metadata.token.call_count == 2

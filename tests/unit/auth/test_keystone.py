@@ -437,12 +437,15 @@ def test_an_expired_token_is_not_used(cloud: Cloud, fake: FakeClock, tmp_path: P
         {"project_domain_id": "other"},
         {"endpoint": f"{EVS}/v2"},
         {"allow_http": True},
+        {"verify": False},
+        {"verify": "/ca.pem"},
         {"auth_url": "https://iam.example.com/identity"},
     ],
 )
 def test_another_identity_signs_in_anew(
     changed: dict[str, Any], cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
+    """found: a token and endpoint cached with OS_INSECURE were used by a run without it."""
     run_once(cloud, fake, tmp_path)
     assert run_once(cloud, fake, tmp_path, replace(SETTINGS, **changed)) == 1
 

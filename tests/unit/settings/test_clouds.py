@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.clouds import cloud_names, find_cloud
+from evs_snap.settings.sources import from_cloud
 
 
 def write(text: str | bytes, *, name: str = "clouds.yaml") -> Path:
@@ -110,6 +111,34 @@ def test_a_profile_fills_in_only_what_is_not_said() -> None:
         "auth": {"auth_url": "https://mine"},
         "region_name": "eu-ch2",
     }
+
+
+@pytest.mark.parametrize("key", ["profile", "cloud"])
+def test_a_profile_that_is_no_name_is_not_quoted(key: str) -> None:
+    """found: a mapping where a name belongs was quoted, password included."""
+    write(f"clouds: {{x: {{{key}: {{password: s3cret}}}}}}")
+    with pytest.raises(ConfigurationError, match="is not a name") as caught:
+        find()
+    assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+ENDLESS = [
+    "clouds: &a {x: *a}",
+    "clouds: {x: &a {auth: *a}}",
+    "clouds: {x: &a {auth: {auth: *a}}}",
+    "clouds: {x: {auth: &a {username: u, more: *a}}}",
+    "clouds: {x: {auth: &a [*a], profile: otc}}",
+    "&a clouds: &b {x: &c {profile: otc, auth: {auth_url: &d [*d]}, verify: *c, evs_snap: *b}}",
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_an_anchor_inside_itself_is_read_or_refused(text: str) -> None:
+    """found: a traceback. secure.yaml holds the same, so that both endless trees are merged."""
+    write(text)
+    write(text, name="secure.yaml")
+    with suppress(ConfigurationError):
+        from_cloud(find(), where="x")
 
 
 def test_an_unknown_profile_is_named() -> None:

@@ -228,22 +228,6 @@ def test_keys_stand_beside_the_auth_part_of_a_cloud() -> None:
     assert settings.sign_in == "AK/SK (clouds.yaml: keys)"
 
 
-@pytest.mark.usefixtures("clouds")
-def test_the_cloud_named_by_option_wins_over_the_environment_of_another() -> None:
-    environ = {**REST, **KEYS, "OS_AUTH_URL": "https://other.example.com"}
-    settings = load("x", **environ)
-    assert isinstance(settings.credentials, PasswordCredentials)
-    assert (settings.auth_url, settings.region) == ("https://cloud.example.com", "of-file")
-    assert settings.project_id is None
-    with pytest.raises(ConfigurationError, match="two different clouds"):
-        load(OS_CLOUD="x", **environ)
-
-
-@pytest.mark.usefixtures("clouds")
-def test_keys_of_the_environment_silence_a_clouds_password() -> None:
-    assert load("x", **KEYS).credentials == Keys("AK", "sk-s3cret")
-
-
 def keys_file(text: str) -> Path:
     path = Path(".huaweicloud/credentials")
     path.parent.mkdir(exist_ok=True)

@@ -70,43 +70,16 @@ def test_the_environment_alone_is_enough() -> None:
     assert settings.secrets == (PASSWORD,)
 
 
-def test_options_go_before_the_environment_before_the_file() -> None:
-    clouds(CLOUD)
-    assert load(OS_CLOUD="x").region == "of-file"
-    assert load(OS_CLOUD="x", OS_REGION_NAME="of-env").region == "of-env"
-    both = load(OS_CLOUD="x", OS_REGION_NAME="of-env", options={"region": "of-option"})
-    assert both.region == "of-option"
-    assert both.origins["region"] == "--os-region-name"
-    assert load(OS_CLOUD="x", options={"region": None}).region == "of-file"
+def test_options_go_before_the_environment() -> None:
+    settings = load(COMPLETE, OS_REGION_NAME="of-env", options={"region": "of-option"})
+    assert settings.region == "of-option"
+    assert settings.origins["region"] == "--os-region-name"
+    assert load(COMPLETE, OS_REGION_NAME="of-env", options={"region": None}).region == "of-env"
 
 
 def test_a_project_named_by_option_silences_the_projects_id() -> None:
     settings = load(COMPLETE, OS_PROJECT_ID="1" * 32, options={"project_name": "other"})
     assert (settings.project_name, settings.project_id) == ("other", None)
-
-
-def test_a_password_of_the_environment_completes_a_cloud() -> None:
-    clouds(CLOUD)
-    assert load(cloud="x", OS_PASSWORD=PASSWORD).secrets == (PASSWORD,)
-
-
-def test_a_token_of_the_environment_silences_the_clouds_password() -> None:
-    clouds(CLOUD)
-    assert load(cloud="x", OS_TOKEN="t0ken").credentials == TokenCredentials("t0ken")
-
-
-def test_os_cloud_against_another_os_auth_url_is_an_error() -> None:
-    clouds(CLOUD)
-    assert "OS_CLOUD and OS_AUTH_URL" in refused(OS_CLOUD="x").message
-
-
-def test_the_cloud_named_by_option_wins_over_the_environments() -> None:
-    clouds(CLOUD)
-    other = "https://evs.other.example.com"
-    settings = load(COMPLETE, cloud="x", OS_VOLUME_ENDPOINT_OVERRIDE=other)
-    assert settings.auth_url == "https://cloud.example.com"
-    assert settings.secrets == ("from-file",)
-    assert settings.endpoint is None
 
 
 def test_a_complete_environment_needs_no_file_not_even_a_broken_one() -> None:
@@ -161,7 +134,7 @@ def test_password_and_token_together_need_a_choice() -> None:
 
 
 def test_an_unknown_kind_of_sign_in_is_named() -> None:
-    error = refused(OS_AUTH_TYPE="v3applicationcredential")
+    error = refused(OS_AUTH_TYPE="v3oidcpassword")
     assert "OS_AUTH_TYPE" in error.message
 
 
@@ -195,6 +168,9 @@ def test_the_end_of_the_address_does_not_matter(url: str) -> None:
         "ftp://iam.example.com",
         "file:///etc/passwd",
         "javascript:x",
+        f"u:{PASSWORD}@iam.example.com",
+        f"//u:{PASSWORD}@iam.example.com",
+        f"u:{PASSWORD}@x@iam.example.com/v3",
         "HTTPS:\\\\iam",
         f"https://u:{PASSWORD}@iam.example.com",
         f"https://:{PASSWORD}@iam.example.com",
@@ -223,6 +199,7 @@ def test_the_end_of_the_address_does_not_matter(url: str) -> None:
     ],
 )
 def test_a_strange_address_is_a_configuration_error(url: str) -> None:
+    """found: without a scheme, the password in it was part of the message."""
     assert "auth_url" in refused(OS_AUTH_URL=url).message
     assert "endpoint" in refused(OS_VOLUME_ENDPOINT_OVERRIDE=url).message
 
@@ -249,8 +226,12 @@ def test_plain_http_is_for_loopback(url: str) -> None:
     assert load({**COMPLETE, "OS_AUTH_URL": url}).auth_url.startswith("http://")
 
 
-@pytest.mark.parametrize("url", ["http://iam.example.com", "http://10.0.0.1", "http://localhost.a"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://iam.example.com", "http://10.0.0.1", "http://localhost.a", "http://evillocalhost"],
+)
 def test_plain_http_elsewhere_is_refused_unless_allowed(url: str) -> None:
+    """found: nothing noticed when evillocalhost was taken for this machine."""
     error = refused(OS_AUTH_URL=url)
     assert "plain http" in error.message
     assert "EVS_SNAP_ALLOW_HTTP=1" in (error.hint or "")
@@ -311,7 +292,8 @@ def test_the_interface_may_be_spelled_as_of_old(value: str) -> None:
 def test_the_limit_of_a_cloud_is_read() -> None:
     clouds(CLOUD + "    evs_snap: {limit: 20}\n")
     assert load(OS_CLOUD="x").limit == 20
-    for odd in ("0", "-1", "many", "7.5", "'²'", "9" * 5000):
+    for odd in ("0", "-1", "many", "7.5", "'²'", "9" * 5000, f"{{password: {PASSWORD}}}"):
         clouds(CLOUD + f"    evs_snap: {{limit: {odd}}}\n")
-        with pytest.raises(ConfigurationError, match="limit"):
+        with pytest.raises(ConfigurationError, match="limit") as caught:
             load(OS_CLOUD="x")
+        assert PASSWORD not in caught.value.message

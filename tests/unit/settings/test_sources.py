@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evs_snap.errors import ConfigurationError
-from evs_snap.settings.sources import VARIABLES, Values, fitting, from_cloud, from_environment
+from evs_snap.settings.sources import VARIABLES, Values, from_cloud, from_environment
 
 
 def values(**settings: str) -> Values:
@@ -16,9 +15,14 @@ def values(**settings: str) -> Values:
     ("key", "name"), [(key, name) for key, names in VARIABLES.items() for name in names]
 )
 def test_each_variable_sets_its_key_and_is_named_as_origin(key: str, name: str) -> None:
-    found = from_environment({name: "x"})
-    assert found == {key: "x"}
-    assert found.origins == {key: name}
+    found = from_environment({"OS_ACCESS_KEY": "y", name: "x"})
+    assert found == {"access_key": "y", key: "x"}
+    assert found.origins == {"access_key": "OS_ACCESS_KEY", key: name}
+
+
+def test_a_security_token_without_its_key_is_passed_over() -> None:
+    assert from_environment({"OS_SECURITY_TOKEN": "t"}) == {}
+    assert from_cloud({"security_token": "t"}, where="x") == {}
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
@@ -61,41 +65,11 @@ def test_anything_else_stays_verified(verify: object) -> None:
 
 def test_the_stronger_source_counts_and_replaces_the_alternatives_too() -> None:
     """A project ID in the environment and a name in clouds.yaml are not two demands."""
-    weak = values(project_id="1", username="u", region="a", password="p")
-    both = weak.replaced_by(values(project_name="n", token="t"))
-    assert both == {"project_name": "n", "token": "t", "username": "u", "region": "a"}
+    weak = values(project_id="1", username="u", region="a")
+    both = weak.replaced_by(values(project_name="n", username="v"))
+    assert both == {"project_name": "n", "username": "v", "region": "a"}
     assert both.origins.keys() == both.keys()
 
 
 def test_values_are_not_shown() -> None:
     assert "s3cret" not in repr(values(password="s3cret"))
-
-
-def test_an_environment_completes_a_cloud() -> None:
-    environment = values(password="p")
-    cloud = values(auth_url="https://a/v3")
-    assert fitting(environment, cloud=cloud, named_by_option=False) is environment
-
-
-@pytest.mark.parametrize("same", ["https://a", "https://a/", "https://a/v3", "https://a/v3/"])
-def test_the_same_address_in_another_spelling_is_no_contradiction(same: str) -> None:
-    environment = values(auth_url=same, password="p")
-    cloud = values(auth_url="https://a/v3")
-    assert fitting(environment, cloud=cloud, named_by_option=False) is environment
-
-
-def test_os_cloud_and_another_os_auth_url_contradict_each_other() -> None:
-    with pytest.raises(ConfigurationError, match="OS_CLOUD and OS_AUTH_URL") as caught:
-        fitting(
-            values(auth_url="https://b"), cloud=values(auth_url="https://a"), named_by_option=False
-        )
-    assert "--os-cloud" in (caught.value.hint or "")
-
-
-def test_nothing_of_another_cloud_is_mixed_into_the_one_named_by_option() -> None:
-    """Its endpoint least of all: one cloud's token would be sent to the other."""
-    environment = values(
-        auth_url="https://b", password="p", region="rb", endpoint="https://evs.b", cacert="/ca"
-    )
-    kept = fitting(environment, cloud=values(auth_url="https://a"), named_by_option=True)
-    assert kept == {"cacert": "/ca"}
