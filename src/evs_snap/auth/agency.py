@@ -16,7 +16,8 @@ import httpx
 
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
-from evs_snap.errors import SignInError
+from evs_snap.api.transport import open_direct
+from evs_snap.errors import BadAnswerError, SignInError
 from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class AgencyKeys:
         self._asked = self._clock.now()
         # A new client each time, as it is needed once an hour. For http no CAs are read.
         verify = self._address.startswith("https:")
-        with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as http:
+        with open_direct(verify=verify, clock=self._clock, timeout=TIMEOUT) as http:
             token = self._metadata_token(http)
             answer = self._ask(http, "GET", "/openstack/latest/securitykey", _carrying(token))
         if not answer.is_success:
@@ -129,7 +130,7 @@ class AgencyKeys:
         for _ in range(ATTEMPTS):
             try:
                 return http.request(method, f"{self._address}{path}", headers=headers)
-            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BadAnswerError) as error:
                 failure = error
         raise SignInError(
             f"the metadata address {self._address} does not answer: {failure}",
