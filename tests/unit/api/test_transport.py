@@ -22,13 +22,15 @@ from hypothesis import strategies as st
 
 from evs_snap.api import bounds, network, transport
 from evs_snap.api.identity import REPEATABLE
-from evs_snap.api.transport import open_direct, open_http, pause_before_retry
+from evs_snap.api.transport import open_http, pause_before_retry
+from evs_snap.auth.agency import ATTEMPTS, AgencyKeys
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
     ConfigurationError,
     NotSentError,
+    SignInError,
 )
 
 if TYPE_CHECKING:
@@ -504,11 +506,11 @@ def test_an_answer_that_drips_is_given_up(start: str, method: str) -> None:
 def test_the_metadata_address_may_not_drip_either() -> None:
     """found: an answer of a byte a second was never ended."""
     with (
-        dripping(DRIPS["body"]) as (url, _),
-        open_direct(verify=False, clock=hasty(400.0), timeout=SHORT) as http,
-        pytest.raises(httpx.ReadTimeout),
+        dripping(DRIPS["body"]) as (url, heard),
+        pytest.raises(SignInError, match="too slowly"),
     ):
-        http.get(url)
+        AgencyKeys(url, clock=hasty(400.0)).current()
+    assert len(heard) == ATTEMPTS
 
 
 @pytest.mark.parametrize("pause", [0.02, 30.0])
