@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from math import inf
@@ -19,7 +19,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from evs_snap.api.bounds import UNTIL
-from evs_snap.api.models import DEFAULT_LIMIT, QuotaSet, Snapshot, Volume, VolumeSummary
+from evs_snap.api.models import (
+    DEFAULT_LIMIT,
+    QuotaSet,
+    Snapshot,
+    Volume,
+    VolumeSummary,
+    parse_time,
+)
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import is_no_such_path, refused
@@ -319,8 +326,10 @@ class EvsClient:
 
     def _read_date(self, date: str | None) -> None:
         try:
-            told = parsedate_to_datetime(date or "").astimezone(UTC)
+            told = parse_time(parsedate_to_datetime(date or ""))
         except (TypeError, ValueError, OverflowError):
+            return
+        if told is None:
             return
         ahead = told - self.clock.now()
         # The header counts whole seconds, and was on its way: so near, our clock is as good.

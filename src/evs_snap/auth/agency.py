@@ -17,7 +17,7 @@ import httpx
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_direct
-from evs_snap.errors import EvsSnapError, NotSentError, SignInError
+from evs_snap.errors import BadAnswerError, EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class AgencyKeys:
         for _ in range(ATTEMPTS):
             try:
                 return http.request(method, f"{self._address}{path}", headers=headers)
-            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BadAnswerError) as error:
                 failure = error
         raise NotSentError(
             f"the metadata address {self._address} does not answer: {failure}",

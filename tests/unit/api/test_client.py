@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -167,6 +169,20 @@ def test_every_request_names_the_program_and_asks_for_gzip_alone(service: Servic
     headers = service.sent[0].headers
     assert headers["User-Agent"] == f"evs-snap/{version('evs-snap')} httpx/{httpx.__version__}"
     assert headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_date_without_a_zone_is_utc(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """found: where TZ was set, such a date was read as this machine's local time."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        date = {"Date": "Mon, 23 Nov 2026 04:17:00"}
+        service.plays(httpx.Response(200, headers=date, json={"volume": {"id": "v"}}))
+        service.client.volume("v")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert service.client.service_now() == datetime(2026, 11, 23, 4, 17, tzinfo=UTC)
 
 
 def test_time_outs_are_in_seconds(service: Service) -> None:

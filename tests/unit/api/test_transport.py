@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from evs_snap.api import bounds, network, transport
 from evs_snap.api.identity import REPEATABLE
 from evs_snap.api.transport import open_http, pause_before_retry
-from evs_snap.auth.agency import AgencyKeys
+from evs_snap.auth.agency import ATTEMPTS, AgencyKeys
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import (
     AnswerLostError,
@@ -505,10 +505,11 @@ def test_an_answer_that_drips_is_given_up(start: str, method: str) -> None:
 def test_the_metadata_address_may_not_drip_either() -> None:
     """found: an answer of a byte a second was never ended."""
     with (
-        dripping(DRIPS["body"]) as (url, _),
+        dripping(DRIPS["body"]) as (url, heard),
         pytest.raises(NotSentError, match="too slowly"),
     ):
         AgencyKeys(url, clock=hasty(400.0)).current()
+    assert len(heard) == ATTEMPTS
 
 
 @pytest.mark.parametrize("pause", [0.02, 30.0])
