@@ -32,6 +32,7 @@ from evs_snap.api.client import EvsClient
 from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
+from evs_snap.errors import ServiceError
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.settings import sandbox_settings
 
@@ -118,6 +119,9 @@ class Service:
         """Seconds for which the lists go on to show as creating what is done."""
 
         self.drops_metadata = False
+        self.is_plain = False
+        """Whether it is a plain Cinder, which reverts and knows no path of EVS's own."""
+
         self.requests: list[str] = []
         self.hooks: list[tuple[str, Callable[[], None]]] = []
         """Once called when a request like this comes in."""
@@ -276,13 +280,30 @@ class Service:
         return None
 
     def _act(self, request: httpx.Request) -> httpx.Response:
-        if self.drops_metadata and _line(request) == "POST snapshots":
+        line = _line(request)
+        if self.is_plain and re.search("(cloud|os-vendor-)snapshots/", line):
+            return httpx.Response(404, content=b"<html><title>404 Not Found</title></html>")
+        if self.is_plain and line == "POST volumes/ID/action":
+            return self._revert(request)
+        if self.drops_metadata and line in {"POST snapshots", "POST volumes"}:
             content = re.sub(rb'"metadata": \{[^}]*\}', b'"metadata": {}', request.content)
             headers = {k: v for k, v in request.headers.items() if k != "content-length"}
             request = httpx.Request(request.method, request.url, headers=headers, content=content)
         response = self._sandbox.handle_request(request)
         response.read()
         return response
+
+    def _revert(self, request: httpx.Request) -> httpx.Response:
+        """Do what Cinder does for ``revert``: its answer is empty."""
+        volume_id = request.url.path.split("/")[-2]
+        snapshot_id = json.loads(request.content)["revert"]["snapshot_id"]
+        assert request.headers["OpenStack-API-Version"] == "volume 3.40"
+        try:
+            self.client.roll_back(volume_id, snapshot_id=snapshot_id)
+        except ServiceError as error:
+            fault = {"code": error.status, "message": error.message}
+            return httpx.Response(error.status or 500, json={"badRequest": fault})
+        return httpx.Response(202)
 
     def _act_late(self) -> None:
         for entry in [entry for entry in self._late if entry[0] <= self.fake.moment]:
@@ -369,8 +390,8 @@ class Service:
 
 def _line(request: httpx.Request) -> str:
     """Return method and path below the project: ``GET snapshots/ID``, ``POST auth/tokens``."""
-    path = re.sub("^/(volume/v3/[0-9a-f]+|identity/v3)/", "", request.url.path)
-    return f"{request.method} " + re.sub("/[0-9a-f-]{36}$", "/ID", path)
+    path = re.sub("^/(volume/v[23]/[0-9a-f]+|identity/v3)/", "", request.url.path)
+    return f"{request.method} " + re.sub("/[0-9a-f-]{36}(?=/|$)", "/ID", path)
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:
