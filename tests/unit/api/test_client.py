@@ -182,7 +182,7 @@ def test_a_date_without_a_zone_is_utc(service: Service, monkeypatch: pytest.Monk
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert service.client.service_now() == datetime(2026, 11, 23, 4, 17, tzinfo=UTC)
+    assert service.client.service_now == datetime(2026, 11, 23, 4, 17, tzinfo=UTC)
 
 
 def test_time_outs_are_in_seconds(service: Service) -> None:
