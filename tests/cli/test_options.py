@@ -39,7 +39,7 @@ def all_options() -> Iterator[tuple[str, click.Command, Option]]:
     return walk("", root)
 
 
-def value_for(option: Option) -> tuple[str, object]:
+def value_for(option: Option) -> tuple[str, object]:  # noqa: PLR0911 - a return a kind
     """Return a value to write into the variable, and what comes of it."""
     kind = option.type
     if option.is_flag or isinstance(kind, click.types.BoolParamType):
@@ -54,7 +54,7 @@ def value_for(option: Option) -> tuple[str, object]:
     name = option.name or ""
     if name in {"timeout", "lock_wait", "max_age", "older_than", "keep_within"}:
         return "1h30m", 5400.0
-    if name in {"property", "with_metadata"}:
+    if name in {"property", "properties", "with_metadata"}:
         return "k=v", (("k", "v"),)
     return "word", ("word",) if option.multiple else "word"
 
@@ -75,7 +75,7 @@ def test_every_option_of_every_command_is_a_variable_too(
     """found: EVS_SNAP_DRY_RUN=1 was ignored: a dry run that deletes."""
     prefix = "_".join(["EVS_SNAP", *path.upper().split()])
     written, expected = value_for(option)
-    name = (option.name or "").upper()
+    name = option.opts[-1].removeprefix("--").replace("-", "_").upper()
     monkeypatch.setenv(f"EVS_SNAP_{name}" if shared else f"{prefix}_{name}", written)
     context = command.make_context(
         "it", [], resilient_parsing=True, auto_envvar_prefix=prefix, obj=Context(system_clock())
@@ -152,7 +152,7 @@ def test_a_variable_of_an_image_is_no_request_for_help(
 
 @pytest.mark.parametrize("line", ["", "--sandbox", "sandbox"])
 def test_without_a_command_the_help_is_shown(run: Run, line: str) -> None:
-    """found: `evs-snap` alone was an error with a literal \\n in it, exit 2."""
+    r"""found: `evs-snap` alone was an error with a literal \n in it, exit 2."""
     shown = run(line)
     assert shown.stdout.startswith("Usage: evs-snap")
     assert "Commands:\n" in shown.stdout
@@ -216,9 +216,11 @@ def test_durations_are_read_in_one_unit_or_several(run: Run, option: str, second
     assert text.endswith(f";;{seconds}")
 
 
-@pytest.mark.parametrize("option", ["", "5", "h", "30m1h", "1h1h", "-1h", "1.5h", "١h", "9999w"])
+@pytest.mark.parametrize(
+    "option", ["", "5", "h", "30m1h", "1h1h", "-1h", "1.5h", "\u0661h", "9999w"]
+)
 def test_what_is_no_duration_is_a_usage_error(run: Run, option: str) -> None:
-    """found: `--older-than 999999w` reached back beyond the first year, and ended in a traceback."""
+    """found: `--older-than 999999w` reached back beyond the year 1: a traceback."""
     run(f"--sandbox snapshots --older-than '{option}'", exit_code=2)
 
 

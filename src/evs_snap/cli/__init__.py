@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _COMMANDS = (
-    "volumes", "snapshots", "create", "rotate", "prune", "delete", "wait", "check", "doctor",
-    "completion", "sandbox",
+    "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "wait", "check",
+    "doctor", "completion", "sandbox",
 )  # fmt: skip
 _ALIASES = {"disks": "volumes", "list": "volumes"}
-_RECORDED = ("create", "rotate", "prune", "delete", "wait")
+_RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
 """Commands whose result is a run record, on every failure too."""
 
 _PROGRAM = "evs-snap"

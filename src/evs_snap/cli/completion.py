@@ -71,7 +71,9 @@ def columns(ctx: click.Context, _param: click.Parameter, text: str) -> list[Comp
         "snapshots": [c.title for c in known.snapshot_columns({})],
         "doctor": [c.title for c in known.finding_columns()],
     }
-    shown = titles.get(ctx.command.name or "", [c.title for c in known.item_columns()])
+    shown = titles.get(
+        ctx.command.name or "", [c.title for c in known.item_columns(ctx.command.name or "")]
+    )
     return [CompletionItem(t) for t in shown if t.lower().startswith(text.lower())]
 
 

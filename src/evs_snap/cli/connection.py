@@ -81,11 +81,16 @@ def changing(context: Context, *, parallel: int = 1) -> Iterator[tuple[EvsClient
         yield evs, progress
 
 
+def is_somebody_here() -> bool:
+    """Whether a question would be seen, and could be answered."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+
 def confirmation(
     context: Context, *, needed: bool
 ) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
     """Return what asks before deleting. Where nobody can be asked: a usage error."""
-    if needed and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if needed and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
 
     def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:

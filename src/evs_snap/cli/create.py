@@ -74,7 +74,7 @@ def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | Non
     """Carry out `create` or, with ``keep``, `rotate`; return the exit code."""
     from evs_snap import create_snapshots
 
-    with reporting(context) as report:
+    with reporting(context, "rotate" if keep else "create") as report:
         with changing(context, parallel=options["parallel"]) as (evs, progress):
             record = create_snapshots(
                 evs,

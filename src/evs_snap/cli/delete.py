@@ -51,7 +51,7 @@ def delete(
     from evs_snap import delete_snapshots
 
     asking = confirmation(context, needed=not (yes or dry_run))
-    with reporting(context) as report:
+    with reporting(context, "delete") as report:
         with changing(context) as (evs, progress):
             record = delete_snapshots(
                 evs,

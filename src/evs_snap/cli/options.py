@@ -28,9 +28,9 @@ STATUSES = (
 )  # fmt: skip
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
 
-_SELECT, _NAMING, _WAIT, _LIMIT = "Which disks", "Naming", "Waiting", "The limit"
-_KEEP, _OTHER, _GLOBAL = "What to keep", "Options", "Global options"
-_SECTIONS = (_OTHER, _SELECT, _KEEP, _NAMING, _WAIT, _LIMIT, _GLOBAL)
+SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
+KEEP, OTHER, GLOBAL = "What to keep", "Options", "Global options"
+_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, GLOBAL)
 _DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "wdhms"))
 _SECONDS = (604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
@@ -73,19 +73,20 @@ class Option(click.Option):
     """An option with its section of the help.
 
     The variable ``EVS_SNAP_<OPTION>`` sets it for all commands that have it;
-    ``EVS_SNAP_<COMMAND>_<OPTION>``, the name that Click makes, for one, and wins.
+    ``EVS_SNAP_<COMMAND>_<OPTION>`` for one, and wins. An empty variable is none.
     """
 
-    def __init__(self, *args: Any, section: str = _OTHER, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str = OTHER, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the variable's value: the command's own before the shared one."""
-        own = super().resolve_envvar_value(ctx)
-        if own is not None or not self.name or not self.allow_from_autoenv:
-            return own
-        return os.environ.get(f"EVS_SNAP_{self.name.upper()}") or None
+        if not self.allow_from_autoenv:
+            return None
+        name = self.opts[-1].lstrip("-").replace("-", "_").upper()
+        own = os.environ.get(f"{ctx.auto_envvar_prefix}_{name}")
+        return own or os.environ.get(f"EVS_SNAP_{name}") or None
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Read the value; an empty one is a usage error."""
@@ -201,16 +202,16 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
             cast("F", selecting),
             click.argument("disks", cls=Argument, nargs=-1, metavar="[DISK]...",
                            shell_complete=disk),
-            option("--volume", multiple=True, metavar="NAME|ID", section=_SELECT,
+            option("--volume", multiple=True, metavar="NAME|ID", section=SELECT,
                    shell_complete=disk, help="This disk, as DISK; repeatable."),
-            option("--match", multiple=True, metavar="GLOB", section=_SELECT,
+            option("--match", multiple=True, metavar="GLOB", section=SELECT,
                    help="Disks whose name is like this; quote it."),
-            option("--server", multiple=True, metavar="ID", section=_SELECT,
+            option("--server", multiple=True, metavar="ID", section=SELECT,
                    help="Disks attached to this server."),
-            option("--with-metadata", multiple=True, type=key_or_pair, section=_SELECT,
+            option("--with-metadata", multiple=True, type=key_or_pair, section=SELECT,
                    metavar="K[=V]", help="Disks with this metadata."),
-            option("--all", is_flag=True, section=_SELECT, help="All disks of the project."),
-            option("--exclude", multiple=True, metavar="GLOB", section=_SELECT,
+            option("--all", is_flag=True, section=SELECT, help="All disks of the project."),
+            option("--exclude", multiple=True, metavar="GLOB", section=SELECT,
                    help="But not disks with such a name or ID."),
         )  # fmt: skip
 
@@ -229,12 +230,12 @@ def naming_options(command: F) -> F:
     """Add NAMING: what new snapshots are called and carry."""
     return _with(
         command,
-        option("--name", default="{volume}-{utc}", show_default=True, section=_NAMING,
+        option("--name", default="{volume}-{utc}", show_default=True, section=NAMING,
                metavar="TEMPLATE",
                help="Fields: {volume} {id} {utc} {date} {time} {policy}."),
-        option("--description", metavar="TEXT", section=_NAMING,
+        option("--description", metavar="TEXT", section=NAMING,
                help="Text to store with the snapshot."),
-        option("--property", multiple=True, type=key_and_value, metavar="K=V", section=_NAMING,
+        option("--property", multiple=True, type=key_and_value, metavar="K=V", section=NAMING,
                help="Metadata to store with the snapshot; repeatable."),
         policy_option,
     )  # fmt: skip
@@ -243,7 +244,7 @@ def naming_options(command: F) -> F:
 def policy_option(command: F) -> F:
     """Add --policy: the label that rotation goes by."""
     return option(
-        "--policy", default="default", show_default=True, metavar="LABEL", section=_NAMING,
+        "--policy", default="default", show_default=True, metavar="LABEL", section=NAMING,
         help="Stored with snapshots; rules judge each label's apart.",
     )(command)  # fmt: skip
 
@@ -252,18 +253,18 @@ def wait_options(command: F) -> F:
     """Add WAIT: whether and how long."""
     return _with(
         command,
-        option("--wait/--no-wait", default=True, show_default=True, section=_WAIT,
+        option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
                help="End only when the snapshot can be used."),
         timeout_option,
         option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True,
-               section=_WAIT, help="Disks worked on at a time."),
+               section=WAIT, help="Disks worked on at a time."),
     )  # fmt: skip
 
 
 def timeout_option(command: F) -> F:
     """Add --timeout: how long to wait for new snapshots."""
     return option(
-        "--timeout", type=duration, default="15m", show_default=True, section=_WAIT,
+        "--timeout", type=duration, default="15m", show_default=True, section=WAIT,
         metavar="DUR", help="How long to wait for all together, as 90s, 15m or 1h30m.",
     )(command)  # fmt: skip
 
@@ -271,7 +272,7 @@ def timeout_option(command: F) -> F:
 def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
     return option(
-        "--limit", type=click.IntRange(1), metavar="N", section=_LIMIT,
+        "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
         help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]",
     )(command)  # fmt: skip
 
@@ -281,9 +282,9 @@ def limit_options(command: F) -> F:
     return _with(
         limit_option(command),
         option("--on-limit", type=click.Choice(("fail", "replace")), default="fail",
-               show_default=True, section=_LIMIT,
+               show_default=True, section=LIMIT,
                help="On a full disk: refuse, or delete our oldest unneeded one first."),
-        option("--once-per", type=click.Choice(("hour", "day", "week")), section=_LIMIT,
+        option("--once-per", type=click.Choice(("hour", "day", "week")), section=LIMIT,
                help="One snapshot a period (UTC), however often it is run."),
     )  # fmt: skip
 
@@ -304,7 +305,7 @@ def keep_options(command: F) -> F:
         return command(*args, keep=keep, **others)
 
     counts = [
-        option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=_KEEP,
+        option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
                help=f"Keep the newest of each of the last N {periods}.")
         for name, periods in (
             ("hourly", "hours"), ("daily", "days"), ("weekly", "weeks (ISO)"),
@@ -313,10 +314,10 @@ def keep_options(command: F) -> F:
     ]  # fmt: skip
     return _with(
         cast("F", keeping),
-        option("--keep-last", type=click.IntRange(0), default=0, metavar="N", section=_KEEP,
+        option("--keep-last", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
                help="Keep the newest N."),
         *counts,
-        option("--keep-within", type=duration, metavar="DUR", section=_KEEP,
+        option("--keep-within", type=duration, metavar="DUR", section=KEEP,
                help="Keep all made within this long before the newest."),
     )  # fmt: skip
 
@@ -348,7 +349,7 @@ def _global_options() -> list[Option]:
     """Return what says which cloud and how to write; each command has its own."""
 
     def make(*names: str, **how: Any) -> Option:
-        return Option(list(names), section=_GLOBAL, **how)
+        return Option(list(names), section=GLOBAL, **how)
 
     return [
         make("--os-cloud", metavar="NAME", shell_complete=complete_with("clouds"),

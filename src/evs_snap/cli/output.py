@@ -107,11 +107,11 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
 
 
 @contextmanager
-def reporting(context: Context) -> Iterator[Callable[[RunRecord], int]]:
+def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
     """Give what prints a run's record and returns its exit code."""
     from evs_snap.render.columns import chosen, item_columns
 
-    chosen(item_columns(), context.column)  # a wrong column must not be found out afterwards
+    chosen(item_columns(command), context.column)  # a wrong column must not be found out afterwards
     yield lambda record: show_record(context, record)
 
 
@@ -123,7 +123,7 @@ def show_record(context: Context, record: RunRecord) -> int:
     if is_document(context):
         show_document(context, record_document(record))
     else:
-        show_table(context, _lines(record), chosen(item_columns(), context.column))
+        show_table(context, _lines(record), chosen(item_columns(record.command), context.column))
     _show_errors(context, record.items)
     if record.items and is_watched(context):
         note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))

@@ -55,7 +55,7 @@ def prune(
     from evs_snap import prune_snapshots
 
     asking = confirmation(context, needed=not (yes or dry_run))
-    with reporting(context) as report:
+    with reporting(context, "prune") as report:
         with changing(context) as (evs, progress):
             record = prune_snapshots(
                 evs,

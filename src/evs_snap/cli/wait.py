@@ -29,7 +29,7 @@ def wait(context: Context, /, *, snapshots: tuple[str, ...], timeout: float) -> 
     """
     from evs_snap import wait_for_snapshots
 
-    with reporting(context) as report:
+    with reporting(context, "wait") as report:
         with changing(context) as (evs, progress):
             record = wait_for_snapshots(evs, *snapshots, timeout=timeout, progress=progress.show)
         return report(record)

@@ -81,8 +81,20 @@ def snapshot_columns(
     ]  # fmt: skip
 
 
-def item_columns() -> list[Column[Item]]:
-    """Columns of what `create` and the other changing commands report."""
+def item_columns(command: str) -> list[Column[Item]]:
+    """Columns of what a changing command reports; those of `restore` are about the disk."""
+    if command == "restore":
+        return [
+            Column("ID", "id", lambda i: i.volume.id if i.volume else "", has_ids=True),
+            Column("Name", "name", lambda i: (i.volume.name if i.volume else "") or "",
+                   folds=True),
+            Column("Action", "action", lambda i: i.action, has_words=True),
+            Column("Status", "status", lambda i: i.volume.status if i.volume else "",
+                   has_words=True),
+            Column("Snapshot", "snapshot", lambda i: i.snapshot.id if i.snapshot else "",
+                   has_ids=True),
+            Column("Reason", "reasons", lambda i: "; ".join(i.reasons), folds=True, has_ids=True),
+        ]  # fmt: skip
     return [
         Column("ID", "id", lambda i: i.snapshot.id if i.snapshot else "", has_ids=True),
         Column("Name", "name", _name, folds=True),

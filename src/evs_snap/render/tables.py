@@ -28,6 +28,7 @@ _SHORT = 8
 _BOLD, _RED, _GREEN, _YELLOW, _CYAN = 1, 31, 32, 33, 36
 _COLOURS = {
     "available": _GREEN, "in-use": _GREEN, "created": _GREEN, "reused": _GREEN, "ready": _GREEN,
+    "restored": _GREEN,
     "creating": _YELLOW, "deleting": _YELLOW, "planned": _CYAN, "deleted": _YELLOW,
     "error": _RED, "error_deleting": _RED, "failed": _RED, "refused": _RED, "full": _RED,
     "pass": _GREEN, "warn": _YELLOW, "fail": _RED, "skip": _YELLOW,

@@ -82,7 +82,7 @@ def test_what_an_action_did_keeps_its_name_and_status_on_80_columns() -> None:
     """found: `create` on 80 columns dropped Name and Status."""
     made = snapshot(ID, name="data-01-20261123T021700Z", volume_id=OTHER_ID)
     item = Item(Action.CREATED, volume(OTHER_ID), made, ("slot 4 of 7", "kept as last 1"))
-    _, left_out = fitted([item], item_columns(), room=80, colour=False, fit=True)
+    _, left_out = fitted([item], item_columns("create"), room=80, colour=False, fit=True)
     assert left_out == ["Volume ID"]
 
 
