@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from evs_snap.errors import EvsSnapError
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
-    from evs_snap.runs import create_snapshots, delete_snapshots, prune_snapshots
+    from evs_snap.runs import (
+        create_snapshots,
+        delete_snapshots,
+        prune_snapshots,
+        wait_for_snapshots,
+    )
     from evs_snap.runs.report import RunRecord
     from evs_snap.runs.restore import restore
     from evs_snap.settings import Settings
@@ -44,6 +49,7 @@ __all__ = [
     "delete_snapshots",
     "prune_snapshots",
     "restore",
+    "wait_for_snapshots",
 ]
 
 __version__ = "0.1.0"
@@ -60,6 +66,7 @@ _MODULES = {
     "delete_snapshots": "runs",
     "prune_snapshots": "runs",
     "restore": "runs.restore",
+    "wait_for_snapshots": "runs",
 }
 
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 import shlex
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from evs_snap.api.models import Volume
-from evs_snap.errors import EvsSnapError
-from evs_snap.plan.slots import Usage
-from evs_snap.render.columns import volume_columns
-from evs_snap.render.documents import error_document, to_json, volume_document
-from evs_snap.render.tables import comma_separated, on_terminal, plain, values
-from evs_snap.render.text import fold, printable, width
+from evs_snap.render.text import printable
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
@@ -45,21 +34,10 @@ NAMES = {
     "braces": "{volume} %n {0.__class__}",
     "a backslash": "\\x1b[31m",
 }
-MOMENT = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
-names = st.one_of(
-    st.text(st.characters(), max_size=40),  # lone surrogates among them
-    st.text(
-        st.sampled_from("\x00\x07\x08\t\n\r\x1b\x7f\x85\x9b\u200b\u202e\ud800[]/ a中"), max_size=20
-    ),
-)
 
 
 def _is_safe(text: str) -> bool:
     return all(c.isprintable() or c == "\n" for c in text)
-
-
-def _row(name: str | None) -> Usage:
-    return Usage(Volume(id="5072a9e5-66eb-42a2-9120-e78b6dbedc9f", name=name), limit=7, used=0)
 
 
 @pytest.fixture(name="nasty", params=list(NAMES.values()), ids=list(NAMES))
@@ -124,62 +102,3 @@ def test_a_null_name_is_empty_text_and_null_in_json(run: Run, pretend: Pretend) 
     )
     (row,) = run(f"--sandbox volumes --volume {disk} -f json").json
     assert row["name"] is None
-
-
-@given(name=names)
-def test_whatever_the_name_every_format_is_safe_and_json_is_true(name: str) -> None:
-    row = _row(name)
-    columns = volume_columns(MOMENT)
-    assert _is_safe(plain([row], columns))
-    assert plain([row], columns).count("\n") == 2
-    value = values([row], columns)
-    assert _is_safe(value.replace("\t", ""))
-    assert value.count("\t") == len(columns) - 1
-    _, line = csv.reader(io.StringIO(comma_separated([row], columns)))
-    assert line[1] == printable(name)
-    document = to_json([volume_document(row)])
-    assert document.isascii()
-    stored = json.loads(document)[0]["name"]
-    # A pair of surrogates is one character, in JSON as in UTF-16.
-    assert stored.encode("utf-16", "surrogatepass") == name.encode("utf-16", "surrogatepass")
-
-
-@given(name=names, colour=st.booleans(), fit=st.booleans())
-def test_whatever_the_name_a_terminal_gets_lines_that_fit_and_all_of_the_id(
-    *, name: str, colour: bool, fit: bool
-) -> None:
-    out = io.StringIO()
-    row = _row(name)
-    columns = volume_columns(MOMENT) if fit else volume_columns(MOMENT)[:2]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "80")
-        on_terminal([row], columns, out=out, colour=colour, fit=fit)
-    text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
-    assert _is_safe(text)
-    assert all(width(line) <= 80 for line in text.splitlines())
-    assert row.volume.id in text
-    assert ("\x1b" in out.getvalue()) == colour
-
-
-@given(text=st.text(st.characters()).map(printable), size=st.integers(2, 30))
-def test_folding_keeps_within_the_size_and_loses_blanks_only(text: str, size: int) -> None:
-    lines = fold(text, size)
-    assert all(width(line) <= size for line in lines)
-    assert "".join("".join(lines).split()) == "".join(text.split())
-
-
-@given(text=st.text(st.characters()))
-def test_what_is_printable_stays_as_it_is_and_the_rest_becomes_ascii(text: str) -> None:
-    shown = printable(text)
-    assert shown.isprintable()
-    assert printable(shown) == shown
-    if text.isprintable():
-        assert shown == text
-
-
-@given(message=names, hint=names)
-def test_errors_keep_their_words_in_json(message: str, hint: str) -> None:
-    document = error_document(EvsSnapError(message, hint=hint))
-    assert document is not None
-    assert (document["message"], document["hint"]) == (message, hint)
-    assert to_json(document).isascii()

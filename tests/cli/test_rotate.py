@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def test_a_rotation_makes_one_and_deletes_what_no_rule_keeps(
     assert record["summary"] == {"created": 1, "deleted": 2, "kept": 1}
     assert (record["command"], record["exit_code"]) == ("rotate", 0)
     reasons = {i["snapshot"]["id"]: i["reasons"] for i in record["items"]}
-    assert reasons[made] == ["slot 4 of 7", "last 1"]
+    assert reasons[made] == ["slot 4 of 7", "kept as last 1"]
     assert reasons[old[2]] == ["last 2"]
     assert reasons[old[0]] == ["kept by no rule"]
 
@@ -84,8 +85,10 @@ def test_the_plain_form_has_a_line_for_each_snapshot(run: Run, fake: FakeClock) 
     old = nights(run, fake, 2)
     result = run("--sandbox rotate --volume data-01 --keep-last 2")
     header, *rows = result.stdout.splitlines()
-    assert header.split() == ["ID", "Name", "Volume", "Action", "Status", "Reason"]
-    assert [row.split()[3] for row in rows] == ["created", "deleted", "kept"]
+    assert re.split("  +", header) == [
+        "ID", "Name", "Volume", "Volume ID", "Action", "Status", "Reason",
+    ]  # fmt: skip
+    assert [row.split()[4] for row in rows] == ["created", "deleted", "kept"]
     assert [row.split()[0] for row in rows[1:]] == old
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import FakeClock, Run
 
-TITLES = ["ID", "Name", "Volume", "Status", "Size", "Created", "Policy"]
+TITLES = ["ID", "Name", "Volume", "Volume ID", "Status", "Size", "Created", "Policy"]
 
 
 def test_the_columns_are_those_of_the_design_in_its_order(run: Run) -> None:
@@ -45,7 +45,7 @@ def test_json_of_nothing_is_an_empty_array(run: Run) -> None:
 
 def test_of_nothing_values_are_nothing_and_tables_a_header(run: Run) -> None:
     assert run("--sandbox snapshots --volume data-01 -f value").stdout == ""
-    assert run("--sandbox snapshots --volume data-01").stdout.split() == TITLES
+    assert re.split("  +", run("--sandbox snapshots --volume data-01").stdout.strip()) == TITLES
 
 
 def test_the_backup_services_snapshots_are_hidden_unless_asked_for(run: Run) -> None:

@@ -5,32 +5,37 @@ No decision about disks and snapshots is made here. Each command is loaded when 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from evs_snap.cli.context import Context
-from evs_snap.cli.options import global_options, shaping_options
-from evs_snap.cli.output import show_error, show_usage_error
-from evs_snap.cli.signals import INTERRUPTED, TERMINATED, UNKNOWN, TerminatedError, exit_on_sigterm
+from evs_snap.cli.options import Command, Group
+from evs_snap.cli.output import OutputError, Stderr, is_document, show_error, show_record
+from evs_snap.cli.signals import ENDED, INTERRUPTED, StoppedError, handle_signals
 from evs_snap.clock import Clock, system_clock
-from evs_snap.errors import EvsSnapError
+from evs_snap.errors import ConfigurationError, EvsSnapError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _COMMANDS = (
-    "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "check", "doctor",
-    "sandbox",
+    "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "wait", "check",
+    "doctor", "completion", "sandbox",
 )  # fmt: skip
 _ALIASES = {"disks": "volumes", "list": "volumes"}
+_RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
+"""Commands whose result is a run record, on every failure too."""
+
+_PROGRAM = "evs-snap"
 
 
-class _Root(click.Group):
+class _Root(Group):
     """Finds each command in the module of its name, when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
@@ -47,80 +52,132 @@ class _Root(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            meant = _close(args[0], (*_COMMANDS, *_ALIASES))
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
         # The command's own name, not the alias, makes the names of its variables.
-        _, command, rest = super().resolve_command(ctx, args)
-        return command.name if command else None, command, rest
+        return command.name if command else None, command, args[1:]
 
 
-@click.command(
-    cls=_Root,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "EVS_SNAP"},
+root = _Root(
+    _PROGRAM,
+    help="Take snapshots of EVS disks, wait until they can be used, and keep the right ones.",
+    context_settings={"auto_envvar_prefix": "EVS_SNAP"},
+    examples=(
+        "evs-snap --sandbox create data-01     try it: no account needed",
+        "evs-snap volumes                      list disks and how full of snapshots they are",
+        "evs-snap create data-01               take a snapshot and wait until it can be used",
+        "evs-snap rotate data-01 --keep-daily 4 --once-per day          the line for cron",
+    ),
 )
-@global_options
-@shaping_options
-@click.version_option(package_name="evs-snap", message="evs-snap %(version)s")
-@click.pass_context
-def root(ctx: click.Context, /, **options: object) -> None:
-    """Take snapshots of EVS disks, see them available, and keep count of them.
-
-    Try it without an account: evs-snap --sandbox create --volume data-01
-    """
-    ctx.obj = Context(clock=ctx.obj or system_clock()).merged(options)
 
 
-def run(  # noqa: PLR0911 - one return for each way to end
-    args: Sequence[str] | None = None, *, clock: Clock | None = None
-) -> int:
+def run(args: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
     """Run one command line; return the exit code. The one place where errors become codes."""
-    _open_streams()
+    args = list(sys.argv[1:] if args is None else args)
+    clock = clock or system_clock()
+    _accept_any_text()
     try:
-        code = root.main(args, prog_name="evs-snap", standalone_mode=False, obj=clock)
-        sys.stdout.flush()
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
-    except TerminatedError:
-        click.echo("terminated", err=True)
-        return TERMINATED
-    except click.ClickException as error:
-        show_usage_error(error)
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        if context is not None and context.info_name == "check":
-            # A monitoring system shows stdout, and takes 2 for CRITICAL.
-            click.echo(f"EVS-SNAP UNKNOWN - {error.format_message()}")
-            return UNKNOWN
-        return error.exit_code
-    except EvsSnapError as error:
-        show_error(error)
-        return error.exit_code
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        click.echo(f"error: cannot write the result: {error.strerror or error}", err=True)
-        # What could not be written would be tried again at exit, and end in a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EvsSnapError.exit_code
-    return int(code or 0)
+        with handle_signals(clock.stop):
+            code = root.main(args, prog_name=_PROGRAM, standalone_mode=False, obj=Context(clock))
+        return int(code or 0)
+    except StoppedError as stopped:
+        return _stopped(stopped.code, args, clock)
+    except click.exceptions.Abort:  # Ctrl-C in a thread of a caller's own, who handles signals
+        return _stopped(INTERRUPTED, args, clock)
+    except click.ClickException as wrong:
+        hint = _way_on(wrong)
+        return _failed(ConfigurationError(_message(wrong), hint=hint), args, clock)
+    except EvsSnapError as failure:
+        return _failed(failure, args, clock)
 
 
-def _open_streams() -> None:
-    """Have both streams take any text, and be there at all."""
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open
+def _stopped(code: int, args: list[str], clock: Clock) -> int:
+    error = InterruptedRunError(f"{ENDED[code]}; nothing was changed")
+    return _failed(error, args, clock, signal_code=code)
+
+
+def _failed(
+    error: EvsSnapError, args: list[str], clock: Clock, *, signal_code: int | None = None
+) -> int:
+    """Say what ended the program before it had a result; return the exit code."""
+    name, context = _intent(args, clock)
+    is_lost = isinstance(error, OutputError)
+    if not isinstance(error.__cause__, BrokenPipeError):  # who reads no further wants no message
+        show_error(context, error)
+    if name == "check":
+        from evs_snap.cli.check import show_unknown
+
+        return show_unknown(context, error, is_lost=is_lost)
+    if name in _RECORDED and is_document(context) and not is_lost:
+        from evs_snap.runs.report import RunRecord
+
+        return show_record(context, RunRecord(name, error=error, signal_code=signal_code))
+    return signal_code or error.exit_code
+
+
+def _intent(args: list[str], clock: Clock) -> tuple[str, Context]:
+    """Return the command and the global options that a line means, however wrong the rest is."""
+    lenient = Command(
+        _PROGRAM, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+    )
+
+    def parsed(prefix: str) -> click.Context:
+        return lenient.make_context(
+            _PROGRAM, list(args), resilient_parsing=True, auto_envvar_prefix=prefix
+        )
+
+    words = (_ALIASES.get(word, word) for word in parsed("EVS_SNAP").args)
+    name = next((word for word in words if word in _COMMANDS), "")
+    return name, Context(clock).merged(parsed(f"EVS_SNAP_{name.upper()}"))
+
+
+def _message(error: click.ClickException) -> str:
+    """Return what was wrong, with what may have been meant where that is close."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        known = (name for param in error.ctx.command.params for name in param.opts)
+        return f"No such option {error.option_name!r}.{_close(error.option_name, known)}"
+    return error.format_message()
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    close = get_close_matches(word, names, n=2, cutoff=0.75)
+    close = close or [name for name in names if word.strip("-")[2:] and name.startswith(word)]
+    return f" Did you mean {' or '.join(repr(name) for name in close[:3])}?" if close else ""
+
+
+def _way_on(error: click.ClickException) -> str | None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"`{context.command_path} --help` shows how it is written." if context else None
+
+
+def _accept_any_text() -> None:
+    """Have both streams take any text: a name outside the locale's alphabet stops nothing."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure:  # a name outside the locale's alphabet is no reason to die
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure:
             reconfigure(errors="backslashreplace")
 
 
 def main() -> NoReturn:
     """Run the program."""
-    exit_on_sigterm()
+    for number in range(3):
+        # A stream that is closed leaves its number to the next file opened: say, to a lock.
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)
+    encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+    raw = io.BufferedWriter(Stderr(2, "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(raw, encoding=encoding, line_buffering=True)
     if sys.stdout is None:
-        click.echo("error: stdout is closed: the result would be lost", err=True)
-        sys.exit(EvsSnapError.exit_code)
+        lost = OutputError("stdout is closed: the result would be lost")
+        sys.exit(_failed(lost, sys.argv[1:], system_clock()))
     code = run()
-    if code in {INTERRUPTED, TERMINATED}:
-        sys.stdout.flush()
+    if code in ENDED:
         os._exit(code)  # a request in a thread may take a minute to give up
     sys.exit(code)

@@ -8,21 +8,36 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import Command, duration, limit_option, select_options
-from evs_snap.cli.signals import UNKNOWN
-from evs_snap.errors import EvsSnapError
+from evs_snap.cli.options import Command, duration, limit_option, option, select_options
+from evs_snap.cli.output import is_document, show_document, write_result
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.errors import EvsSnapError
+    from evs_snap.health.freshness import Freshness
     from evs_snap.plan.selection import Selection
 
+UNKNOWN = 3
+"""It could not be found out (Monitoring Plugins guidelines)."""
 
-@click.command(cls=Command, short_help="Monitoring plugin: are the snapshots fresh?")
-@select_options()
-@click.option(
-    "--max-age", type=duration, required=True, metavar="DUR", help="The newest may be this old."
+
+@click.command(
+    cls=Command,
+    short_help="Monitoring plugin: are the snapshots fresh?",
+    examples=(
+        "evs-snap check --match 'data-*' --max-age 26h",
+        "evs-snap check --all --max-age 2d --min-count 3 -f json",
+    ),
 )
-@click.option(
+@select_options()
+@option(
+    "--max-age",
+    type=duration,
+    required=True,
+    metavar="DUR",
+    help="The newest may be this old, as 26h.",
+)
+@option(
     "--min-count",
     type=click.IntRange(1),
     default=1,
@@ -31,7 +46,7 @@ if TYPE_CHECKING:
     help="So many usable ones there must be.",
 )
 @limit_option
-@click.pass_obj
+@click.pass_obj  # fmt: skip
 def check(
     context: Context,
     /,
@@ -48,16 +63,11 @@ def check(
     or there are fewer than --min-count; 3 UNKNOWN, it could not be found out.
     """
     from evs_snap.health.freshness import judge_freshness
-    from evs_snap.render.text import printable
     from evs_snap.runs.gather import gather
 
-    try:
-        with connection(context) as evs:
-            gathered = gather(evs, selection)
-            most = limit or evs.limit
-    except EvsSnapError as error:
-        click.echo(f"EVS-SNAP UNKNOWN - {printable(error.message)}")
-        return UNKNOWN
+    with connection(context) as evs:
+        gathered = gather(evs, selection)
+        most = limit or evs.limit
     freshness = judge_freshness(
         gathered,
         now=context.clock.now(),
@@ -65,5 +75,32 @@ def check(
         min_count=min_count,
         limit=most,
     )
-    click.echo(printable(f"EVS-SNAP {freshness.level.name} - {freshness.text}"))
+    _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)
     return freshness.level
+
+
+def show_unknown(context: Context, error: EvsSnapError, *, is_lost: bool) -> int:
+    """Say that it could not be found out, if the result ``is_lost`` only to stderr."""
+    if not is_lost:
+        _show(context, UNKNOWN, "UNKNOWN", error.message, error=error)
+    return UNKNOWN
+
+
+def _show(
+    context: Context,
+    code: int,
+    status: str,
+    text: str,
+    *,
+    freshness: Freshness | None = None,
+    error: EvsSnapError | None = None,
+) -> None:
+    from evs_snap.render.text import printable
+
+    if is_document(context):
+        from evs_snap.render.documents import check_document
+
+        show_document(context, check_document(code, status, text, freshness, error))
+    else:
+        # A monitoring system shows the first line of stdout.
+        write_result(printable(f"EVS-SNAP {status} - {text}") + "\n")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from os import environ
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
 from evs_snap.cli.output import is_coloured, is_watched, note, write_line
-from evs_snap.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,46 +63,57 @@ def connection(
         clock=context.clock,
         trace=(lambda line: note(context, line)) if context.verbose else None,
         bodies=context.verbose > 1,
-        note=lambda text: write_line(" ", text) if is_watched(context) else None,
+        note=lambda text: write_line(context, " ", text) if is_watched(context) else None,
     ) as evs:
         yield evs
 
 
 @contextmanager
 def changing(context: Context, *, parallel: int = 1) -> Iterator[tuple[EvsClient, Progress]]:
-    """Give a client and a progress line; a first signal lets what is in flight end."""
+    """Give a client and a progress line, for a command that changes or awaits something."""
     from evs_snap.render.progress import progress_line
 
     shown = is_watched(context) and not context.verbose
     with (
         connection(context, parallel=parallel) as evs,
         progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
-        stop_on_signals(context.clock.stop),
     ):
         yield evs, progress
 
 
-def confirmation(*, needed: bool) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
+def is_somebody_here() -> bool:
+    """Whether a question would be seen, and could be answered."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+
+def confirmation(
+    context: Context, *, needed: bool
+) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
     """Return what asks before deleting. Where nobody can be asked: a usage error."""
-    if needed and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if needed and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
 
     def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
         def ask(items: Sequence[Item]) -> bool:
             with progress.paused():
-                return _ask(items)
+                return _ask(context, items)
 
         return ask if needed else lambda _items: True
 
     return asking
 
 
-def _ask(items: Sequence[Item]) -> bool:
-    from evs_snap.render.text import printable, rfc3339
+def _ask(context: Context, items: Sequence[Item]) -> bool:
+    from evs_snap.health.findings import count_of
+    from evs_snap.render.columns import going_columns
+    from evs_snap.render.tables import fitted
 
-    for item in items:
-        snapshot = item.snapshot
-        if snapshot is not None:
-            words = (snapshot.id, rfc3339(snapshot.created_at), snapshot.name, *item.reasons)
-            click.echo("  " + printable("  ".join(w for w in words if w)), err=True)
-    return click.confirm(f"Delete {len(items)} snapshots?", err=True)
+    columns = going_columns(context.clock.now())
+    room = get_terminal_size().columns
+    colour = is_coloured(context, sys.stderr)
+    table, _ = fitted(items, columns, room=room, colour=colour, fit=True)
+    click.echo(table, nl=False, err=True, color=colour)
+    try:
+        return click.confirm(f"Delete {count_of(len(items), 'snapshot')}?", err=True)
+    except click.Abort:  # the end of the input is no yes
+        return False

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from click.core import ParameterSource
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import click
 
     from evs_snap.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The global options, and the clock; what follows the command counts over what precedes it."""
+    """The global options and the clock. ``typed`` are the names given on the command line."""
 
     clock: Clock
     os_cloud: str | None = None
@@ -26,10 +28,27 @@ class Context:
     quiet: bool = False
     verbose: int = 0
     color: str = "auto"
-    lock_wait: float | None = None
+    lock_wait: float = 0.0
+    typed: frozenset[str] = frozenset()
 
-    def merged(self, options: Mapping[str, Any]) -> Context:
-        """Return a copy in which the options given here count over those given before."""
-        given = {k: v for k, v in options.items() if v not in (None, (), False, 0)}
-        given["verbose"] = self.verbose + options.get("verbose", 0)
-        return replace(self, **given)
+    def merged(self, command: click.Context) -> Context:
+        """Return a copy with the options that were given to this command.
+
+        They count over those given before it. What was typed counts over variables.
+        """
+        given: dict[str, Any] = {}
+        typed = set(self.typed)
+        for name in GLOBAL_NAMES:
+            source = command.get_parameter_source(name)
+            if source is ParameterSource.COMMANDLINE:
+                typed.add(name)
+            elif source is not ParameterSource.ENVIRONMENT or name in self.typed:
+                continue
+            given[name] = command.params[name]
+            if name == "verbose" and source is ParameterSource.COMMANDLINE:
+                given[name] += self.verbose
+        return replace(self, **given, typed=frozenset(typed))
+
+
+GLOBAL_NAMES = frozenset(Context.__slots__) - {"clock", "typed"}
+"""The options that stand before and after every command."""

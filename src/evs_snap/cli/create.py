@@ -1,4 +1,4 @@
-"""``evs-snap create``: one snapshot of each disk selected, seen available."""
+"""``evs-snap create``: one snapshot of each disk selected, waited for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from evs_snap.cli.options import (
     Command,
     dry_run_option,
     limit_options,
-    lock_option,
     naming_options,
     select_options,
     wait_options,
@@ -39,20 +38,27 @@ class CreateOptions(TypedDict):
     limit: int | None
     on_limit: str
     once_per: str | None
-    lock_wait: float | None
     dry_run: bool
 
 
 def create_options(command: F) -> F:
     """Add SELECT, NAMING, WAIT, LIMIT and --dry-run."""
     for group in (
-        dry_run_option, lock_option, limit_options, wait_options, naming_options, select_options()
+        dry_run_option, limit_options, wait_options, naming_options, select_options()
     ):  # fmt: skip
         command = group(command)
     return command
 
 
-@click.command(cls=Command, short_help="Take a snapshot of each disk, and see it usable.")
+@click.command(
+    cls=Command,
+    short_help="Take a snapshot of each disk, and wait until it can be used.",
+    examples=(
+        "evs-snap create data-01",
+        "evs-snap create --match 'data-*' --policy before-upgrade",
+        "ID=$(evs-snap create data-01 -f value -c ID)",
+    ),
+)
 @create_options
 @click.pass_obj
 def create(context: Context, /, **options: Unpack[CreateOptions]) -> int:
@@ -68,7 +74,6 @@ def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | Non
     """Carry out `create` or, with ``keep``, `rotate`; return the exit code."""
     from evs_snap import create_snapshots
 
-    lock_wait = options["lock_wait"]
     with reporting(context, "rotate" if keep else "create") as report:
         with changing(context, parallel=options["parallel"]) as (evs, progress):
             record = create_snapshots(
@@ -85,7 +90,7 @@ def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | Non
                 wait=options["wait"],
                 timeout=options["timeout"],
                 parallel=options["parallel"],
-                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                lock_wait=context.lock_wait,
                 dry_run=options["dry_run"],
                 progress=progress.show,
             )

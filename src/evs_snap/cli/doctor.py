@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from evs_snap.plan.selection import Selection
 
 
-@click.command(cls=Command, short_help="Find out what stands between you and a snapshot.")
+@click.command(
+    cls=Command,
+    short_help="Find out what stands between you and a snapshot.",
+    examples=("evs-snap doctor", "evs-snap --os-cloud prod doctor data-01"),
+)
 @select_options(required=False)
 @limit_option
 @click.pass_obj

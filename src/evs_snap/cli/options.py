@@ -1,4 +1,4 @@
-"""Options that commands share, in groups: SELECT, NAMING, WAIT, LIMIT, KEEP, GLOBAL."""
+"""Options that commands share, in sections, and commands whose help shows these sections."""
 
 from __future__ import annotations
 
@@ -7,22 +7,46 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+from evs_snap.cli.context import GLOBAL_NAMES
+from evs_snap.cli.output import write_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 KEPT_PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+STATUSES = (
+    "creating", "available", "error", "deleting", "error_deleting", "rollbacking", "backing-up",
+)  # fmt: skip
+"""What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
+
+SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
+KEEP, OTHER, GLOBAL = "What to keep", "Options", "Global options"
+_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, GLOBAL)
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "wdhms"))
+_SECONDS = (604800, 86400, 3600, 60, 1)
+_LONGEST = 100 * 365 * 86400
 
 
 def duration(value: str) -> float:
-    """Read ``90s 15m 12h 7d 2w`` as seconds."""
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is no duration: write 90s, 15m, 12h, 7d or 2w")
-    return float(int(match[1]) * _UNITS[match[2]])
+    """Read ``90s``, ``15m``, ``1h30m``, ``7d`` or ``2w`` as seconds."""
+    match = _DURATION.fullmatch(value)
+    if not match or not value:
+        raise click.BadParameter(f"{value!r} is no duration: write 90s, 15m, 1h30m, 7d or 2w")
+    seconds = sum(
+        int(count or 0) * size for count, size in zip(match.groups(), _SECONDS, strict=True)
+    )
+    if seconds > _LONGEST:
+        raise click.BadParameter(f"{value!r} is more than a hundred years")
+    return float(seconds)
 
 
 def key_and_value(value: str) -> tuple[str, str]:
@@ -38,38 +62,103 @@ def key_or_pair(value: str) -> tuple[str, str | None]:
     return key_and_value(value) if "=" in value else (value, None)
 
 
-class SharedOption(click.Option):
-    """An option of several commands, set for all of them by ``EVS_SNAP_<OPTION>``.
+def refuse_empty(value: Any) -> Any:
+    """Return the value; an empty one is a usage error: say, a variable that is not set."""
+    if value == "" or (isinstance(value, tuple | list) and "" in value):
+        raise click.BadParameter("it is empty")
+    return value
 
-    ``EVS_SNAP_<COMMAND>_<OPTION>``, the name that Click makes, sets it for one and wins.
+
+class Option(click.Option):
+    """An option with its section of the help.
+
+    The variable ``EVS_SNAP_<OPTION>`` sets it for all commands that have it;
+    ``EVS_SNAP_<COMMAND>_<OPTION>`` for one, and wins. An empty variable is none.
     """
+
+    def __init__(self, *args: Any, section: str = OTHER, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the variable's value: the command's own before the shared one."""
-        own = super().resolve_envvar_value(ctx)
-        if own is not None or not self.name:
-            return own
-        return os.environ.get(f"EVS_SNAP_{self.name.upper()}") or None
+        if not self.allow_from_autoenv:
+            return None
+        name = self.opts[-1].lstrip("-").replace("-", "_").upper()
+        own = os.environ.get(f"{ctx.auto_envvar_prefix}_{name}")
+        return own or os.environ.get(f"EVS_SNAP_{name}") or None
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read the value; an empty one is a usage error."""
+        return super().type_cast_value(ctx, refuse_empty(value))
 
 
-def global_options(command: F) -> F:
-    """Add what says which cloud, and how to behave."""
-    for option in reversed((
-        click.option("--os-cloud", metavar="NAME", help="A cloud of clouds.yaml. [env: OS_CLOUD]"),
-        click.option("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
-        click.option("--os-project-name", metavar="NAME", help="[env: OS_PROJECT_NAME]"),
-        click.option("--os-project-id", metavar="ID", help="[env: OS_PROJECT_ID]"),
-        click.option("--lock-wait", type=duration, metavar="DUR",
-                     help="Wait this long for another run at work on the disk."),
-        click.option("--sandbox", is_flag=True, help="Use the built-in pretend cloud."),
-        click.option(
-            "--color",
-            type=click.Choice(("auto", "always", "never")),
-            help="[default: auto, which obeys NO_COLOR and TERM=dumb]",
-        ),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+class Argument(click.Argument):
+    """A positional argument, which must not be empty."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read the value; an empty one is a usage error."""
+        return super().type_cast_value(ctx, refuse_empty(value))
+
+
+class _WithSections(click.Command):
+    """Help with examples first and options in sections; global options after the command too."""
+
+    def __init__(self, name: str | None, *, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(name, add_help_option=False, **kwargs)
+        self.examples = examples
+        self.params.extend(_global_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run with the global options merged into the context object."""
+        ctx.obj = ctx.obj.merged(ctx)
+        for name in GLOBAL_NAMES:
+            del ctx.params[name]
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, then each section's options."""
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples))
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in _SECTIONS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and isinstance(param, Option):
+                sections[param.section].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Command(_WithSections):
+    """A command."""
+
+
+class Group(_WithSections, click.Group):
+    """A command with commands of its own; alone, it prints its help."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, callback=_show_help_alone, invoke_without_command=True, **kwargs)
+
+
+@click.pass_context
+def _show_help_alone(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        write_result(ctx.get_help() + "\n")
+
+
+def complete_with(function: str) -> Callable[..., list[CompletionItem]]:
+    """Return what completes a value by that function of cli/completion.py, loaded when asked."""
+
+    def complete(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:
+        module = import_module("evs_snap.cli.completion")
+        return cast("list[CompletionItem]", getattr(module, function)(ctx, param, text))
+
+    return complete
 
 
 def select_options(*, required: bool = True) -> Callable[[F], F]:
@@ -82,6 +171,7 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
         @wraps(command)
         def selecting(
             *args: Any,
+            disks: tuple[str, ...],
             volume: tuple[str, ...],
             match: tuple[str, ...],
             server: tuple[str, ...],
@@ -93,7 +183,7 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
             from evs_snap.plan.selection import Selection
 
             selection = Selection(
-                volumes=volume,
+                volumes=(*disks, *volume),
                 match=match,
                 servers=server,
                 metadata=with_metadata,
@@ -102,48 +192,60 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
             )
             if required and selection.is_empty:
                 raise click.UsageError(
-                    "Say which disks: --volume NAME, --match GLOB, --server ID, "
-                    "--with-metadata K=V or --all."
+                    "Say which disks: a name or ID (also as --volume NAME), --match GLOB, "
+                    "--server ID, --with-metadata K=V or --all."
                 )
             return command(*args, selection=selection, **others)
 
+        disk = complete_with("disks")
         return _with(
             cast("F", selecting),
-            _option("--volume", multiple=True, metavar="NAME|ID",
-                    help="This disk; repeatable."),
-            _option("--match", multiple=True, metavar="GLOB",
-                    help="Disks whose name is like this; quote it."),
-            _option("--server", multiple=True, metavar="ID",
-                    help="Disks attached to this server."),
-            _option("--with-metadata", multiple=True, type=key_or_pair,
-                    metavar="K[=V]", help="Disks with this metadata."),
-            _option("--all", is_flag=True, help="All disks of the project."),
-            _option("--exclude", multiple=True, metavar="GLOB",
-                    help="But not disks with such a name or ID."),
+            click.argument("disks", cls=Argument, nargs=-1, metavar="[DISK]...",
+                           shell_complete=disk),
+            option("--volume", multiple=True, metavar="NAME|ID", section=SELECT,
+                   shell_complete=disk, help="This disk, as DISK; repeatable."),
+            option("--match", multiple=True, metavar="GLOB", section=SELECT,
+                   help="Disks whose name is like this; quote it."),
+            option("--server", multiple=True, metavar="ID", section=SELECT,
+                   help="Disks attached to this server."),
+            option("--with-metadata", multiple=True, type=key_or_pair, section=SELECT,
+                   metavar="K[=V]", help="Disks with this metadata."),
+            option("--all", is_flag=True, section=SELECT, help="All disks of the project."),
+            option("--exclude", multiple=True, metavar="GLOB", section=SELECT,
+                   help="But not disks with such a name or ID."),
         )  # fmt: skip
 
     return decorate
+
+
+def snapshots_argument(command: F) -> F:
+    """Add SNAPSHOT..., the snapshots named."""
+    return click.argument(
+        "snapshots", cls=Argument, metavar="SNAPSHOT...", nargs=-1, required=True,
+        shell_complete=complete_with("snapshots"),
+    )(command)  # fmt: skip
 
 
 def naming_options(command: F) -> F:
     """Add NAMING: what new snapshots are called and carry."""
     return _with(
         command,
-        _option("--name", default="{volume}-{utc}", show_default=True,
-                metavar="TEMPLATE",
-                help="Fields: {volume} {id} {utc} {date} {time} {policy}."),
-        _option("--description", metavar="TEXT"),
-        _option("--property", multiple=True, type=key_and_value, metavar="K=V",
-                help="Metadata to store with the snapshot; repeatable."),
+        option("--name", default="{volume}-{utc}", show_default=True, section=NAMING,
+               metavar="TEMPLATE",
+               help="Fields: {volume} {id} {utc} {date} {time} {policy}."),
+        option("--description", metavar="TEXT", section=NAMING,
+               help="Text to store with the snapshot."),
+        option("--property", multiple=True, type=key_and_value, metavar="K=V", section=NAMING,
+               help="Metadata to store with the snapshot; repeatable."),
         policy_option,
     )  # fmt: skip
 
 
 def policy_option(command: F) -> F:
     """Add --policy: the label that rotation goes by."""
-    return _option(
-        "--policy", default="default", show_default=True, metavar="LABEL",
-        help="Stamped on snapshots; rules judge each label's apart.",
+    return option(
+        "--policy", default="default", show_default=True, metavar="LABEL", section=NAMING,
+        help="Stored with snapshots; rules judge each label's apart.",
     )(command)  # fmt: skip
 
 
@@ -151,34 +253,39 @@ def wait_options(command: F) -> F:
     """Add WAIT: whether and how long."""
     return _with(
         command,
-        _option("--wait/--no-wait", default=True, show_default=True,
-                help="See the snapshot available before saying so."),
-        _option("--timeout", type=duration, default="15m", show_default=True,
-                help="How long to wait for all together."),
-        _option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True,
-                help="Disks worked on at a time."),
+        option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
+               help="End only when the snapshot can be used."),
+        timeout_option,
+        option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True,
+               section=WAIT, help="Disks worked on at a time."),
     )  # fmt: skip
+
+
+def timeout_option(command: F) -> F:
+    """Add --timeout: how long to wait for new snapshots."""
+    return option(
+        "--timeout", type=duration, default="15m", show_default=True, section=WAIT,
+        metavar="DUR", help="How long to wait for all together, as 90s, 15m or 1h30m.",
+    )(command)  # fmt: skip
 
 
 def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
-    return _option(
-        "--limit",
-        type=click.IntRange(1),
-        metavar="N",
+    return option(
+        "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
         help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]",
-    )(command)
+    )(command)  # fmt: skip
 
 
 def limit_options(command: F) -> F:
     """Add LIMIT: how many snapshots a disk may hold, and what to do when it does."""
     return _with(
         limit_option(command),
-        _option("--on-limit", type=click.Choice(("fail", "replace")), default="fail",
-                show_default=True,
-                help="A full disk: refuse, or let our oldest unneeded one give way."),
-        _option("--once-per", type=click.Choice(("hour", "day", "week")),
-                help="One snapshot a period (UTC): run it as often as you like."),
+        option("--on-limit", type=click.Choice(("fail", "replace")), default="fail",
+               show_default=True, section=LIMIT,
+               help="On a full disk: refuse, or delete our oldest unneeded one first."),
+        option("--once-per", type=click.Choice(("hour", "day", "week")), section=LIMIT,
+               help="One snapshot a period (UTC), however often it is run."),
     )  # fmt: skip
 
 
@@ -198,8 +305,8 @@ def keep_options(command: F) -> F:
         return command(*args, keep=keep, **others)
 
     counts = [
-        _option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N",
-                help=f"Keep the newest of each of the last N {periods}.")
+        option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
+               help=f"Keep the newest of each of the last N {periods}.")
         for name, periods in (
             ("hourly", "hours"), ("daily", "days"), ("weekly", "weeks (ISO)"),
             ("monthly", "months"), ("yearly", "years"),
@@ -207,80 +314,79 @@ def keep_options(command: F) -> F:
     ]  # fmt: skip
     return _with(
         cast("F", keeping),
-        _option("--keep-last", type=click.IntRange(0), default=0, metavar="N",
-                help="Keep the newest N."),
+        option("--keep-last", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
+               help="Keep the newest N."),
         *counts,
-        _option("--keep-within", type=duration, metavar="DUR",
-                help="Keep all made within this long before the newest."),
+        option("--keep-within", type=duration, metavar="DUR", section=KEEP,
+               help="Keep all made within this long before the newest."),
     )  # fmt: skip
-
-
-def lock_option(command: F) -> F:
-    """Add --lock-wait: how long to wait for another run to be done with a disk."""
-    return _option(
-        "--lock-wait", type=duration, metavar="DUR",
-        help="Wait this long for another run at work on the disk. [default: do not]",
-    )(command)  # fmt: skip
 
 
 def yes_option(command: F) -> F:
     """Add --yes."""
-    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+    return option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
 
 
 def dry_run_option(command: F) -> F:
     """Add --dry-run."""
-    return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(
-        command
-    )
+    return option(
+        "--dry-run", is_flag=True, help="Say what would be done, and do nothing."
+    )(command)  # fmt: skip
 
 
-def _option(*names: str, **how: Any) -> Callable[[F], F]:
-    return click.option(*names, cls=SharedOption, **how)
+def option(*names: str, **how: Any) -> Callable[[F], F]:
+    """Add an option of our kind."""
+    return click.option(*names, cls=Option, **how)
 
 
 def _with(command: F, *options: Callable[[F], F]) -> F:
-    for option in reversed(options):
-        command = option(command)
+    for add in reversed(options):
+        command = add(command)
     return command
 
 
-class Command(click.Command):
-    """A sub-command: takes the output-shaping options too, where people type them."""
+def _global_options() -> list[Option]:
+    """Return what says which cloud and how to write; each command has its own."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(click.Option(list(names), **how) for names, how in _SHAPING)
+    def make(*names: str, **how: Any) -> Option:
+        return Option(list(names), section=GLOBAL, **how)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run with the shaping options folded into the context object."""
-        names = {"format", "column", "quiet", "verbose"}
-        ctx.obj = ctx.obj.merged({n: ctx.params.pop(n) for n in names})
-        return super().invoke(ctx)
+    return [
+        make("--os-cloud", metavar="NAME", shell_complete=complete_with("clouds"),
+             help="A cloud of clouds.yaml. [env: OS_CLOUD]"),
+        make("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
+        make("--os-project-name", metavar="NAME", help="[env: OS_PROJECT_NAME]"),
+        make("--os-project-id", metavar="ID", help="[env: OS_PROJECT_ID]"),
+        make("--sandbox", is_flag=True, help="Use the built-in pretend cloud."),
+        make("-f", "--format", type=click.Choice(("table", "json", "yaml", "csv", "value")),
+             help="How the result is written. [default: table]"),
+        make("-c", "--column", multiple=True, metavar="COL",
+             shell_complete=complete_with("columns"), help="Only this column; repeatable."),
+        make("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
+        make("-v", "--verbose", count=True,
+             help="Tell each request; -vv shows headers and bodies, no secrets."),
+        make("--color", type=click.Choice(("auto", "always", "never")),
+             help="[default: auto, which obeys NO_COLOR and TERM=dumb]"),
+        make("--lock-wait", type=duration, metavar="DUR",
+             help="Wait this long for another run on the same disk. [default: do not]"),
+        make("-h", "--help", is_flag=True, is_eager=True, expose_value=False,
+             allow_from_autoenv=False, callback=_show_help,
+             help="Show this message and exit."),
+        make("-V", "--version", is_flag=True, is_eager=True, expose_value=False,
+             allow_from_autoenv=False, callback=_show_version,
+             help="Show the version and exit."),
+    ]  # fmt: skip
 
 
-_SHAPING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (
-        ("-f", "--format"),
-        {
-            "type": click.Choice(("table", "json", "csv", "value")),
-            "help": "How the result is written. [default: table]",
-        },
-    ),
-    (
-        ("-c", "--column"),
-        {"multiple": True, "metavar": "COL", "help": "Only this column; repeatable."},
-    ),
-    (("-q", "--quiet"), {"is_flag": True, "help": "Say nothing on stderr but errors."}),
-    (
-        ("-v", "--verbose"),
-        {"count": True, "help": "Tell each request; -vv shows headers and bodies, no secrets."},
-    ),
-)
+def _show_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        write_result(ctx.get_help() + "\n")
+        ctx.exit()
 
 
-def shaping_options(command: F) -> F:
-    """Add -f -c -q -v."""
-    for names, how in reversed(_SHAPING):
-        command = click.option(*names, **how)(command)
-    return command
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        write_result(f"evs-snap {version('evs-snap')}\n")
+        ctx.exit()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -17,11 +18,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TextIO
 
+    from typing_extensions import Buffer
+
     from evs_snap.cli.context import Context
     from evs_snap.render.columns import Column
     from evs_snap.runs.report import Item, RunRecord
 
 R = TypeVar("R")
+
+_DOCUMENTS = ("json", "yaml")
+
+
+class OutputError(EvsSnapError):
+    """stdout takes no more: the result, or the rest of it, is lost."""
+
+
+class Stderr(io.FileIO):
+    """The error stream; drops what it cannot take, as no message is worth the exit code."""
+
+    def write(self, data: Buffer, /) -> int:
+        """Write what can be written; say that all was."""
+        with suppress(OSError):
+            super().write(data)
+        return memoryview(data).nbytes
+
+
+def write_result(text: str, *, colour: bool = False) -> None:
+    """Write to stdout. Raises OutputError."""
+    try:
+        click.echo(text, nl=False, color=colour or None)
+    except OSError as error:
+        # What could not be written would be tried again at exit, and end in a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"cannot write the result: {error.strerror or error}") from error
+
+
+def is_document(context: Context) -> bool:
+    """Whether the result is to be one JSON or YAML document."""
+    return context.format in _DOCUMENTS
+
+
+def show_document(context: Context, document: object) -> None:
+    """Print a document as JSON or YAML."""
+    from evs_snap.render.documents import to_json, to_yaml
+
+    write_result(to_yaml(document) if context.format == "yaml" else to_json(document))
 
 
 def show_rows(
@@ -33,68 +74,59 @@ def show_rows(
 ) -> None:
     """Print rows in the format asked for. ``document`` makes one row's JSON object."""
     from evs_snap.render.columns import chosen
-    from evs_snap.render.documents import to_json
 
     shown = chosen(columns, context.column)
-    if context.format == "json":
+    if is_document(context):
         documents = [document(row) for row in rows]
         if context.column:
             documents = [{c.key: d[c.key] for c in shown} for d in documents]
-        click.echo(to_json(documents))
-        return
-    show_table(context, rows, shown)
+        show_document(context, documents)
+    else:
+        show_table(context, rows, shown)
 
 
 def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]) -> None:
     """Print rows as a table, CSV or bare values."""
     from evs_snap.render import tables
 
+    colour = is_coloured(context, sys.stdout)
     if context.format == "value":
-        click.echo(tables.values(rows, columns), nl=False)
+        write_result(tables.values(rows, columns))
     elif context.format == "csv":
-        click.echo(tables.comma_separated(rows, columns), nl=False)
+        write_result(tables.comma_separated(rows, columns))
     elif not sys.stdout.isatty():
-        click.echo(tables.plain(rows, columns), nl=False)
+        write_result(tables.plain(rows, columns, colour=colour), colour=colour)
     else:
-        left_out = tables.on_terminal(
-            rows,
-            columns,
-            out=sys.stdout,
-            colour=is_coloured(context, sys.stdout),
-            fit=not context.column,
+        room = shutil.get_terminal_size().columns
+        text, left_out = tables.fitted(
+            rows, columns, room=room, colour=colour, fit=not context.column
         )
+        write_result(text, colour=colour)
         if left_out:
             note(context, f"(no room for {', '.join(left_out)}: widen the terminal, or use -c)")
 
 
 @contextmanager
 def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
-    """Print a run's record, also that of a run which failed before it had a plan."""
+    """Give what prints a run's record and returns its exit code."""
     from evs_snap.render.columns import chosen, item_columns
-    from evs_snap.runs.report import RunRecord
 
     chosen(item_columns(command), context.column)  # a wrong column must not be found out afterwards
-    try:
-        yield lambda record: _show_record(context, record)
-    except EvsSnapError as error:
-        if context.format == "json":
-            _show_record(context, RunRecord(command, error=error))
-        raise
+    yield lambda record: show_record(context, record)
 
 
-def _show_record(context: Context, record: RunRecord) -> int:
+def show_record(context: Context, record: RunRecord) -> int:
     """Print a record; return its exit code."""
     from evs_snap.render.columns import chosen, item_columns
-    from evs_snap.render.documents import record_document, to_json
+    from evs_snap.render.documents import record_document
 
-    columns = chosen(item_columns(record.command), context.column)
-    if context.format == "json":
-        click.echo(to_json(record_document(record)))
+    if is_document(context):
+        show_document(context, record_document(record))
     else:
-        show_table(context, _lines(record), columns)
-    for item in record.items:
-        if item.error is not None:
-            show_error(item.error, about=item.label)
+        show_table(context, _lines(record), chosen(item_columns(record.command), context.column))
+    _show_errors(context, record.items)
+    if record.items and is_watched(context):
+        note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))
     return record.exit_code
 
 
@@ -105,35 +137,38 @@ def _lines(record: RunRecord) -> list[Item]:
     return [item for item in record.items if item.action != "deleted"]
 
 
-def show_error(error: EvsSnapError, *, about: str = "") -> None:
+def _show_errors(context: Context, items: Sequence[Item]) -> None:
+    """Say what went wrong: equal errors once, with what they concern, and equal hints once."""
+    from evs_snap.health.findings import some_of
+
+    errors: dict[tuple[object, ...], tuple[EvsSnapError, list[str]]] = {}
+    for item in items:
+        if item.error is not None:
+            error = item.error
+            same = (error.message, error.details, getattr(error, "request_id", None), error.hint)
+            errors.setdefault(same, (error, []))[1].append(item.label)
+    hints = [error.hint for error, _ in errors.values()]
+    for number, (error, labels) in enumerate(errors.values(), start=1):
+        show_error(
+            context, error, about=some_of(labels), with_hint=error.hint not in hints[number:]
+        )
+
+
+def show_error(
+    context: Context, error: EvsSnapError, *, about: str = "", with_hint: bool = True
+) -> None:
     """Say on stderr what happened and why, and what to do about it."""
     prefix = f"{about}: " if about else ""
-    write_line("error:", prefix + error.message)
+    write_line(context, "error:", prefix + error.message)
     for line in error.details:
-        write_line(" ", line)
+        write_line(context, " ", line)
     if isinstance(error, ServiceError) and error.request_id:
-        write_line(" ", f"request ID: {error.request_id}")
-    if error.hint:
-        write_line("hint:", error.hint)
+        write_line(context, " ", f"request ID: {error.request_id}")
+    if error.hint and with_hint:
+        write_line(context, "hint:", error.hint)
 
 
-def show_usage_error(error: click.ClickException) -> None:
-    """Say what was wrong with the command line, in the same form as any other error."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    write_line("error:", error.format_message())
-    if context is not None:
-        write_line("hint:", _way_on(error, context))
-
-
-def _way_on(error: click.ClickException, context: click.Context) -> str:
-    root = context.find_root()
-    known = {name for param in root.command.params for name in param.opts}
-    if isinstance(error, click.NoSuchOption) and error.option_name in known:
-        return f"It stands before the command: {root.info_name} {error.option_name} ..."
-    return f"`{context.command_path} --help` shows how it is written."
-
-
-def write_line(mark: str, text: str) -> None:
+def write_line(context: Context, mark: str, text: str) -> None:
     """Write a line to stderr; on a terminal, broken between words, never inside an ID."""
     from evs_snap.render.text import printable
 
@@ -149,8 +184,10 @@ def write_line(mark: str, text: str) -> None:
                 break_on_hyphens=False,
             )
         ).lstrip()
-    colour = "red" if mark == "error:" else None
-    click.echo(f"{click.style(mark, fg=colour, bold=bool(mark.strip()))} {line}", err=True)
+    colour = is_coloured(context, sys.stderr)
+    if colour and mark.strip():
+        mark = click.style(mark, fg="red" if mark == "error:" else None, bold=True)
+    click.echo(f"{mark} {line}", err=True, color=colour)
 
 
 def note(context: Context, text: str) -> None:

@@ -11,7 +11,6 @@ from evs_snap.cli.options import (
     Command,
     dry_run_option,
     keep_options,
-    lock_option,
     policy_option,
     select_options,
     yes_option,
@@ -24,11 +23,17 @@ if TYPE_CHECKING:
     from evs_snap.plan.selection import Selection
 
 
-@click.command(cls=Command, short_help="Delete our snapshots that no KEEP rule keeps.")
+@click.command(
+    cls=Command,
+    short_help="Delete our snapshots that no KEEP rule keeps.",
+    examples=(
+        "evs-snap prune --all --keep-last 2 --dry-run",
+        "evs-snap prune data-01 --keep-daily 7 -y",
+    ),
+)
 @select_options()
 @keep_options
 @policy_option
-@lock_option
 @yes_option
 @dry_run_option
 @click.pass_obj
@@ -39,7 +44,6 @@ def prune(
     selection: Selection,
     keep: Keep,
     policy: str,
-    lock_wait: float | None,
     yes: bool,
     dry_run: bool,
 ) -> int:
@@ -50,7 +54,7 @@ def prune(
     """
     from evs_snap import prune_snapshots
 
-    asking = confirmation(needed=not (yes or dry_run))
+    asking = confirmation(context, needed=not (yes or dry_run))
     with reporting(context, "prune") as report:
         with changing(context) as (evs, progress):
             record = prune_snapshots(
@@ -58,7 +62,7 @@ def prune(
                 selection=selection,
                 keep=keep,
                 policy=policy,
-                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                lock_wait=context.lock_wait,
                 dry_run=dry_run,
                 confirm=asking(progress),
                 progress=progress.show,

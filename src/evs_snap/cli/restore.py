@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.connection import changing
+from evs_snap.cli.connection import changing, is_somebody_here
 from evs_snap.cli.options import (
+    WAIT,
+    Argument,
     Command,
-    SharedOption,
+    complete_with,
     dry_run_option,
     duration,
     key_and_value,
-    lock_option,
+    option,
     yes_option,
 )
 from evs_snap.cli.output import note, reporting, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from evs_snap.cli.context import Context
     from evs_snap.plan.restore import Rollback
@@ -29,21 +29,28 @@ if TYPE_CHECKING:
     from evs_snap.runs.report import RunRecord
 
 
-@click.command(cls=Command, short_help="Make a new disk of a snapshot, or roll its disk back.")
-@click.argument("snapshot", metavar="SNAPSHOT")
-@click.option("--as", "as_name", metavar="NAME", help="Make a new disk of this name.")
-@click.option("--in-place", is_flag=True, help="Roll the snapshot's own, detached disk back.")
-@click.option("--size", type=click.IntRange(1), metavar="GIB",
+@click.command(
+    cls=Command,
+    short_help="Make a new disk of a snapshot, or roll its disk back.",
+    examples=(
+        "evs-snap restore 3f2b8c1d --as data-01-restored",
+        "evs-snap restore data-01-20261123T021700Z --in-place --dry-run",
+    ),
+)
+@click.argument("snapshot", cls=Argument, metavar="SNAPSHOT",
+                shell_complete=complete_with("snapshots"))  # fmt: skip
+@option("--as", "as_name", metavar="NAME", help="Make a new disk of this name.")
+@option("--in-place", is_flag=True, help="Roll the snapshot's own, detached disk back.")
+@option("--size", type=click.IntRange(1), metavar="GIB",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
-@click.option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
+@option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
-@click.option("--no-safety-snapshot", is_flag=True,
+@option("--no-safety-snapshot", is_flag=True,
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
-@click.option("--wait/--no-wait", default=True, show_default=True,
+@option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
               help="See the disk available before saying so.")  # fmt: skip
-@click.option("--timeout", cls=SharedOption, type=duration, default="30m", show_default=True,
+@option("--timeout", type=duration, default="30m", show_default=True, section=WAIT,
               help="How long to wait for the disk.")  # fmt: skip
-@lock_option
 @yes_option
 @dry_run_option
 @click.pass_obj
@@ -59,7 +66,6 @@ def restore(
     no_safety_snapshot: bool,
     wait: bool,
     timeout: float,
-    lock_wait: float | None,
     yes: bool,
     dry_run: bool,
 ) -> int:
@@ -78,7 +84,7 @@ def restore(
     if as_name is not None and no_safety_snapshot:
         raise click.UsageError("--no-safety-snapshot goes with --in-place: --as loses nothing.")
     asking = in_place and not (yes or dry_run)
-    if asking and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if asking and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
     with reporting(context, "restore") as report:
         with changing(context) as (evs, progress):
@@ -92,9 +98,9 @@ def restore(
                 safety_snapshot=not no_safety_snapshot,
                 wait=wait,
                 timeout=timeout,
-                lock_wait=context.lock_wait or 0.0 if lock_wait is None else lock_wait,
+                lock_wait=context.lock_wait,
                 dry_run=dry_run,
-                confirm=_asking(progress, now=context.clock.now()) if asking else None,
+                confirm=_asking(context, progress) if asking else None,
                 progress=progress.show,
             )
         code = report(record)
@@ -103,20 +109,20 @@ def restore(
         return code
 
 
-def _asking(progress: Progress, *, now: datetime) -> Callable[[Rollback], bool]:
+def _asking(context: Context, progress: Progress) -> Callable[[Rollback], bool]:
     def ask(plan: Rollback) -> bool:
         with progress.paused():
-            return _ask(plan, now=now)
+            return _ask(context, plan)
 
     return ask
 
 
-def _ask(plan: Rollback, *, now: datetime) -> bool:
+def _ask(context: Context, plan: Rollback) -> bool:
     """Show what would be done and lost; return whether the disk's name was typed."""
     from evs_snap.render.text import age, printable, rfc3339
 
     volume, snapshot, safety = plan.volume, plan.snapshot, plan.safety
-    made, ago = rfc3339(snapshot.created_at), age(snapshot.created_at, now=now)
+    made, ago = rfc3339(snapshot.created_at), age(snapshot.created_at, now=context.clock.now())
     called = printable(volume.name or volume.id)
     for line in (
         f"disk      {called}  {volume.id}  {volume.status}, attached to no server",
@@ -127,13 +133,13 @@ def _ask(plan: Rollback, *, now: datetime) -> bool:
         if line:
             click.echo("  " + printable(line), err=True)
     if safety is not None and safety.refusal is not None:
-        write_line("warning:", safety.refusal.message)
+        write_line(context, "warning:", safety.refusal.message)
         for line in safety.refusal.details:
-            write_line(" ", line)
+            write_line(context, " ", line)
         if not click.confirm("Go on without a safety snapshot?", err=True):
             return False
     elif safety is None:
-        write_line("warning:", "no safety snapshot is taken (--no-safety-snapshot)")
+        write_line(context, "warning:", "no safety snapshot is taken (--no-safety-snapshot)")
     typed: str = click.prompt(f"Type the disk's name ({called}) to roll it back", err=True)
     return typed in {called, volume.id}
 

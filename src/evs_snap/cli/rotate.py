@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from evs_snap.plan.retention import Keep
 
 
-@click.command(cls=Command, short_help="For cron: create, see it usable, then prune.")
+@click.command(
+    cls=Command,
+    short_help="For cron: create, wait until it can be used, then prune.",
+    examples=(
+        "evs-snap -q rotate --all --keep-daily 4 --keep-weekly 2 --once-per day",
+        "evs-snap rotate data-01 --keep-last 3 --dry-run",
+    ),
+)
 @create_options
 @keep_options
 @click.pass_obj
 def rotate(context: Context, /, keep: Keep, **options: Unpack[CreateOptions]) -> int:
-    """Take a snapshot of each disk, see it usable, then delete what no rule keeps.
+    """Take a snapshot of each disk, wait until it can be used, then delete what no rule keeps.
 
     Only snapshots that evs-snap made under the same --policy are ever deleted, and
     none after a failure. A snapshot stays if any rule keeps it. Rules that could hold

@@ -7,25 +7,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command
+from evs_snap.cli.options import Command, Group, option
+from evs_snap.cli.output import write_result
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.sandbox import Sandbox
 
 
-@click.group(short_help="The built-in pretend cloud: serve it, or begin anew.")
-def sandbox() -> None:
-    """The built-in pretend cloud: a few disks to try things on, no account needed.
+sandbox = Group(
+    "sandbox",
+    short_help="The built-in pretend cloud: serve it, or begin anew.",
+    help="The built-in pretend cloud: a few disks to try things on, no account needed.\n\n"
+    "`evs-snap --sandbox COMMAND` uses it directly, without a port.",
+)
 
-    `evs-snap --sandbox COMMAND` uses it directly, without a port.
-    """
 
-
-@sandbox.command(cls=Command)
-@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8776, show_default=True)
-@click.pass_obj
+@sandbox.command(cls=Command, examples=("evs-snap sandbox serve --port 0",))
+@option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8776,
+    show_default=True,
+    help="0 for any that is free.",
+)
+@click.pass_obj  # fmt: skip
 def serve(context: Context, host: str, port: int) -> None:
     """Serve it over HTTP on this machine, until interrupted.
 
@@ -45,7 +52,7 @@ def serve(context: Context, host: str, port: int) -> None:
             sandbox_app(context),
             host=host,
             port=port,
-            ready=lambda bound: click.echo(_exports(host, bound)),
+            ready=lambda bound: write_result(_exports(host, bound) + "\n"),
         )
     except OSError as error:
         raise ConfigurationError(

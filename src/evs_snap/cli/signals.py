@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM: finish what is in flight at the first, leave at the second."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one ends the run in order, the second one at once."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -13,50 +14,75 @@ if TYPE_CHECKING:
 
     from evs_snap.clock import Stop
 
-UNKNOWN = 3
-"""Of `check`: it could not be found out (Monitoring Plugins guidelines)."""
-
 INTERRUPTED = 130
-TERMINATED = 143
 
-_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+ENDED = {INTERRUPTED: "interrupted", 143: "terminated", 129: "hung up"}
+"""Exit codes of the signals, and what to call each ending."""
+
+_CODES = {
+    getattr(signal, name): code
+    for name, code in (("SIGINT", INTERRUPTED), ("SIGTERM", 143), ("SIGHUP", 129))
+    if hasattr(signal, name)  # Windows has no SIGHUP
+}
+_IMPORTER = "<frozen importlib._bootstrap>"
+_IMPORT_PAUSE = 0.02
 _STDERR = 2
 
 
-class TerminatedError(Exception):
-    """SIGTERM came while nothing was being changed."""
+class StoppedError(BaseException):
+    """A signal came while nothing was being changed; ``code`` is its exit code.
 
+    Like KeyboardInterrupt it is no Exception: nothing may take it for a failure.
+    """
 
-def exit_on_sigterm() -> None:
-    """Let SIGTERM end the program in order, where nothing is being changed."""
-
-    def leave(_number: int, _frame: FrameType | None) -> None:
-        raise TerminatedError
-
-    signal.signal(signal.SIGTERM, leave)
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @contextmanager
-def stop_on_signals(stop: Stop) -> Iterator[None]:
-    """Within, a first signal asks ``stop``; a second one ends the program at once.
+def handle_signals(stop: Stop) -> Iterator[None]:
+    """Inside, a first signal asks ``stop``; a second one ends the program at once.
 
-    Before anything is being changed there is nothing to finish: the first one ends it.
+    Before anything is being changed there is nothing to finish: the first one raises
+    StoppedError. A SIGHUP that is ignored, as under nohup, stays ignored.
     """
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        code = _CODES[signal.Signals(number)]
-        if not stop.begun:
-            raise KeyboardInterrupt if code == INTERRUPTED else TerminatedError
+    def handle(number: int, frame: FrameType | None) -> None:
+        code = _CODES[number]
         if stop.asked:
             os._exit(code)
+        if not stop.begun:
+            if _is_importing(frame):
+                # Raised amid an import, it may come out of it as another exception.
+                threading.Timer(_IMPORT_PAUSE, os.kill, (os.getpid(), number)).start()
+                return
+            raise StoppedError(code)
         stop.ask(code)
         # No print: the signal may have come amid one, and sys.stderr is not reentrant.
         with suppress(OSError):
             os.write(_STDERR, b"stopping: requests in flight end first; once more stops at once\n")
 
-    before = {number: signal.signal(number, handle) for number in _CODES}
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = {
+        number: signal.signal(number, handle)
+        for number in _CODES
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
+    }
+    if hasattr(signal, "pthread_sigmask"):  # those that came while the program was loaded
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CODES)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTER:
+            return True
+        frame = frame.f_back
+    return False

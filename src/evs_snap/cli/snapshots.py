@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import Command, duration, select_options
+from evs_snap.cli.options import STATUSES, Command, duration, option, select_options
 from evs_snap.cli.output import show_rows
 
 if TYPE_CHECKING:
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from evs_snap.plan.selection import Selection
 
 
-@click.command(cls=Command, short_help="List snapshots.")
+@click.command(
+    cls=Command,
+    short_help="List snapshots.",
+    examples=(
+        "evs-snap snapshots data-01",
+        "evs-snap snapshots --owned --older-than 7d -f json",
+        "evs-snap snapshots --status error -f value -c ID",
+    ),
+)
 @select_options(required=False)
-@click.option("--owned", is_flag=True, help="Only those that evs-snap made.")
-@click.option("--status", metavar="S", help="Only those in this status, as `available`.")
-@click.option("--older-than", type=duration, metavar="DUR", help="Only those made before that.")
-@click.option("--all-kinds", is_flag=True, help="The backup services' snapshots too.")
+@option("--owned", is_flag=True, help="Only those that evs-snap made.")
+@option("--status", type=click.Choice(STATUSES), help="Only those in this status.")
+@option("--older-than", type=duration, metavar="DUR", help="Only those made before that.")
+@option("--all-kinds", is_flag=True, help="The backup services' snapshots too.")
 @click.pass_obj
 def snapshots(
     context: Context,
@@ -39,7 +47,7 @@ def snapshots(
     """
     from evs_snap.plan.selection import newest_first
     from evs_snap.render.columns import snapshot_columns
-    from evs_snap.render.documents import resource
+    from evs_snap.render.documents import snapshot_document
     from evs_snap.runs.gather import gather
 
     now = context.clock.now()
@@ -52,5 +60,10 @@ def snapshots(
         before=None if older_than is None else now - timedelta(seconds=older_than),
         all_kinds=all_kinds,
     )
-    names = {v.id: v.name or v.id for v in gathered.volumes}
-    show_rows(context, rows, snapshot_columns(names, now=now), document=resource)
+    names = {v.id: v.name for v in gathered.volumes if v.name}
+    show_rows(
+        context,
+        rows,
+        snapshot_columns(names, now=now),
+        document=lambda row: snapshot_document(row, volume_name=names.get(row.volume_id)),
+    )

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from evs_snap.plan.selection import Selection
 
 
-@click.command(cls=Command, short_help="List disks and how full of snapshots they are.")
+@click.command(
+    cls=Command,
+    short_help="List disks and how full of snapshots they are.",
+    examples=(
+        "evs-snap volumes",
+        "evs-snap volumes --match 'data-*' -f json",
+        "evs-snap volumes --server 7c1f03aa -f value -c ID",
+    ),
+)
 @select_options(required=False)
 @limit_option
 @click.pass_obj

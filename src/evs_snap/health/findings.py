@@ -1,4 +1,4 @@
-"""What the doctor makes of what it sees: facts in, a finding out, with what to do about it."""
+"""How the doctor judges what it has read: facts in, a finding out, with what to do about it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ class Finding:
     exit_code: int = 0
 
 
+def some_of(texts: Sequence[str], *, separator: str = ", ") -> str:
+    """Return the first five of the texts, and how many more there are."""
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return separator.join(texts[:_NAMED]) + more
+
+
+def count_of(number: int, noun: str) -> str:
+    """Say how many there are: ``1 disk``, ``2 disks``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def failure(step: str, error: EvsSnapError) -> Finding:
     """Return the finding for a step that an error ended."""
     told = "; ".join((error.message, *error.details))
@@ -69,7 +80,7 @@ def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
 
 
 def on_rights(roles: Sequence[str]) -> Finding:
-    """Say what a sign-in with these roles, which could list, may do beyond."""
+    """Say what these roles, with which the lists could be read, allow besides."""
     told = "disks and snapshots can be listed"
     if roles and all(role.lower() in _READERS for role in roles):
         fix = "Ask for a role with evs:snapshots:create and delete in this project."
@@ -86,13 +97,16 @@ def on_disks(volumes: Sequence[Volume]) -> Finding:
     if unfit:
         fix = "EVS takes snapshots only of disks that are available or in-use."
         return Finding(
-            "disks", Result.WARN, f"{len(unfit)} of {count} in no state for it: {_some(unfit)}", fix
+            "disks",
+            Result.WARN,
+            f"{len(unfit)} of {count} in no state for it: {some_of(unfit)}",
+            fix,
         )
     if not count:
         return Finding(
             "disks", Result.WARN, "the project has no disks", "Check project and region."
         )
-    return Finding("disks", Result.PASS, f"{count} disks")
+    return Finding("disks", Result.PASS, count_of(count, "disk"))
 
 
 def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:
@@ -102,10 +116,10 @@ def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:
         if (quota.snapshots.limit or 0) < 0:
             return Finding("quota", Result.PASS, "no limit on the project's snapshots")
         return Finding("quota", Result.SKIP, "the service does not tell how much is left")
-    told = f"{free} snapshots left in the project"
+    told = f"{count_of(free, 'snapshot')} left in the project"
     if free < wanted:
         fix = "Have the quota raised, or prune."
-        return Finding("quota", Result.WARN, f"{told}, for {wanted} disks", fix)
+        return Finding("quota", Result.WARN, f"{told}, for {count_of(wanted, 'disk')}", fix)
     return Finding("quota", Result.PASS, told)
 
 
@@ -120,12 +134,7 @@ def on_limit(gathered: Gathered, *, limit: int) -> Finding:
             near.append(volume.name or volume.id)
     fix = "Rotate, prune or delete; `create` refuses a full disk."
     if full:
-        return Finding("limit", Result.WARN, f"full, {limit} of {limit}: {_some(full)}", fix)
+        return Finding("limit", Result.WARN, f"full, {limit} of {limit}: {some_of(full)}", fix)
     if near:
-        return Finding("limit", Result.WARN, f"one slot left: {_some(near)}", fix)
+        return Finding("limit", Result.WARN, f"one slot left: {some_of(near)}", fix)
     return Finding("limit", Result.PASS, f"no disk is near {limit} snapshots")
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

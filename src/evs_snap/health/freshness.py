@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from evs_snap.health.findings import count_of, some_of
 from evs_snap.plan.retention import SKEW
 from evs_snap.plan.slots import holders
 
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.runs.gather import Gathered
-
-_NAMED = 5
 
 
 class Level(IntEnum):
@@ -28,11 +27,21 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DiskFreshness:
+    """One disk's level, and what is wrong with it, if anything."""
+
+    volume: Volume
+    level: Level
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
-    """The worst level of all disks, and the one line that explains it."""
+    """The worst level of all disks, the one line that explains it, and each disk's own."""
 
     level: Level
     text: str
+    disks: tuple[DiskFreshness, ...]
 
 
 def judge_freshness(
@@ -61,20 +70,19 @@ def judge_freshness(
         level, trouble = _judge(of_disk, made, now=now, max_age=max_age, min_count=min_count)
         if level is Level.OK and len(holders(of_disk)) >= limit:
             level, trouble = Level.WARNING, f"full ({len(holders(of_disk))} of {limit})"
-        judged.append((level, f"{volume.name or volume.id} {trouble}"))
-    worst = max(level for level, _ in judged)
+        judged.append(DiskFreshness(volume, level, trouble))
+    worst = max(disk.level for disk in judged)
+    bad = [f"{d.volume.name or d.volume.id} {d.trouble}" for d in judged if d.level is worst]
+    disks = count_of(len(judged), "disk")
+    text = f"{disks}, each has a fresh snapshot"
+    if worst is not Level.OK:
+        named = some_of(bad, separator="; ").replace("|", "/")  # what follows a bar is figures
+        text = f"{len(bad)} of {disks}: {named}"
     oldest = max((now - moment for moment in newest), default=None)
-    figures = f" | disks={len(gathered.volumes)}" + (
+    figures = f"disks={len(judged)}" + (
         f" oldest_newest={_seconds(oldest)}s;;{_seconds(max_age)}" if oldest is not None else ""
     )
-    if worst is Level.OK:
-        return Freshness(
-            worst, f"{len(gathered.volumes)} disks, each has a fresh snapshot{figures}"
-        )
-    bad = [text for level, text in judged if level is worst]
-    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    named = "; ".join(bad[:_NAMED]).replace("|", "/")  # what follows a bar is figures
-    return Freshness(worst, f"{len(bad)} of {len(gathered.volumes)} disks: {named}{more}{figures}")
+    return Freshness(worst, f"{text} | {figures}", tuple(judged))
 
 
 def _judge(

@@ -227,5 +227,5 @@ def _pruned(
         plan,
         prune=tuple(Removal(v.snapshot, v.reasons) for v in given_up(others)),
         keep=tuple(v for v in others if v.keep),
-        reasons=(*plan.reasons, *of_new),
+        reasons=(*plan.reasons, *((f"kept as {', '.join(of_new)}",) if of_new else ())),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.shards import Shard
 
+R = TypeVar("R", "Volume", "Snapshot")
+
+_BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}")
+"""The first eight characters of an ID, or more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -27,6 +33,7 @@ class Selection:
     ``servers``, carrying one of ``metadata`` (a key, or key and value), or simply
     ``everything``; less those whose name is like one of ``exclude``, or whose ID is one;
     of all these the ones in ``shard``.
+    In place of an ID its first eight characters do, or more.
     """
 
     volumes: tuple[str, ...] = ()
@@ -90,19 +97,38 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
             f"none of the project's {len(volumes)} disks is selected",
             hint="`evs-snap volumes` lists them. Criteria given together must all be met.",
         )
+    for wanted in selection.servers:
+        servers = {s for v in volumes for s in v.attached_to if _is_beginning(wanted, s)}
+        if len(servers) > 1:
+            raise AmbiguousError(
+                f"the IDs of {len(servers)} servers begin with {wanted!r}",
+                details=tuple(sorted(servers)),
+                hint="Write more of it.",
+            )
     chosen = {v.id: v for v in (*named, *meeting) if not _is_excluded(v, selection)}
     if not chosen:
         raise SelectionError("every disk selected is excluded as well", hint="See --exclude.")
     return [v for v in chosen.values() if selection.shard is None or selection.shard.has(v.id)]
 
 
+def called(rows: Sequence[R], wanted: str) -> list[R]:
+    """Return the rows with this ID; else with this name; else with an ID that begins so.
+
+    A beginning has eight characters or more.
+    """
+    return (
+        [row for row in rows if row.id == wanted]
+        or [row for row in rows if row.name == wanted]
+        or [row for row in rows if _is_beginning(wanted, row.id)]
+    )
+
+
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
-    """Return the one disk with this ID, or else this name.
+    """Return the one disk with this ID, or else this name, or this beginning of its ID.
 
     Raises SelectionError, and AmbiguousError with the IDs: EVS names are not unique.
     """
-    by_id = [v for v in volumes if v.id == wanted]
-    found = by_id or [v for v in volumes if v.name == wanted]
+    found = called(volumes, wanted)
     if not found:
         names = {v.name for v in volumes if v.name}
         close = get_close_matches(wanted, names, n=3)
@@ -113,7 +139,7 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
         )
     if len(found) > 1:
         raise AmbiguousError(
-            f"{len(found)} disks have the name {wanted!r}",
+            f"{len(found)} disks match {wanted!r}",
             details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in found),
             hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
         )
@@ -144,6 +170,11 @@ def newest_first(
     return sorted(found, key=lambda s: s.age_key, reverse=True)
 
 
+def _is_beginning(text: str, id_: str) -> bool:
+    """Whether the text is the ID, or its first eight characters or more."""
+    return text == id_ or (_BEGINNING.fullmatch(text) is not None and id_.startswith(text))
+
+
 def is_id(text: str) -> bool:
     """Whether the text looks like an ID of this API: a UUID with hyphens."""
     try:
@@ -156,7 +187,11 @@ def _meets(volume: Volume, selection: Selection) -> bool:
     name = volume.name or ""
     if selection.match and not any(fnmatchcase(name, g) for g in selection.match):
         return False
-    if selection.servers and not set(selection.servers) & set(volume.attached_to):
+    if selection.servers and not any(
+        _is_beginning(wanted, server)
+        for wanted in selection.servers
+        for server in volume.attached_to
+    ):
         return False
     return not selection.metadata or any(
         key in volume.metadata and value in {None, volume.metadata[key]}
@@ -166,5 +201,6 @@ def _meets(volume: Volume, selection: Selection) -> bool:
 
 def _is_excluded(volume: Volume, selection: Selection) -> bool:
     return any(
-        volume.id == glob or fnmatchcase(volume.name or "", glob) for glob in selection.exclude
+        _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
+        for glob in selection.exclude
     )

@@ -28,13 +28,18 @@ def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 class Usage:
     """A disk, and how many of its slots are used; None where its snapshots were not read.
 
-    ``newest`` is when the newest usable snapshot was made (UTC).
+    ``newest`` is when the newest usable snapshot was made (UTC), a backup service's aside.
     """
 
     volume: Volume
     limit: int
     used: int | None = None
     newest: datetime | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no slot is free."""
+        return self.used is not None and self.used >= self.limit
 
 
 def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -> Usage:

@@ -1,4 +1,4 @@
-"""The JSON documents: the API's own names and values, complete; times RFC 3339 UTC."""
+"""The JSON and YAML documents: the API's own names and values, complete; times RFC 3339 UTC."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from evs_snap.runs.report import SCHEMA, Item, RunRecord
 
 if TYPE_CHECKING:
     from evs_snap.health.findings import Finding
+    from evs_snap.health.freshness import Freshness
     from evs_snap.plan.slots import Usage
 
 
 def to_json(document: object) -> str:
     """Write a document in ASCII: no terminal or locale can trip over it, no value is lost."""
-    return json.dumps(document, indent=2, ensure_ascii=True)
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def to_yaml(document: object) -> str:
+    """Write a document as YAML, with the keys and values of the JSON one, in ASCII too."""
+    import yaml  # noqa: PLC0415 - only those who ask for YAML pay for it
+
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=100)
 
 
 def resource(row: Volume | Snapshot) -> dict[str, object]:
@@ -49,8 +57,39 @@ def finding_document(finding: Finding) -> dict[str, object]:
     }
 
 
+def snapshot_document(row: Snapshot, *, volume_name: str | None) -> dict[str, object]:
+    """Return a snapshot with its disk's name, None where that has none."""
+    return {**resource(row), "volume_name": volume_name}
+
+
+def check_document(
+    code: int,
+    status: str,
+    text: str,
+    freshness: Freshness | None,
+    error: EvsSnapError | None,
+) -> dict[str, object]:
+    """Return what `check` found out: the line that it prints, and each disk's state."""
+    return {
+        "schema": SCHEMA,
+        "command": "check",
+        "exit_code": code,
+        "status": status,
+        "text": text,
+        "items": [
+            {
+                "volume": resource(disk.volume),
+                "status": disk.level.name,
+                "reasons": [disk.trouble] if disk.trouble else [],
+            }
+            for disk in (freshness.disks if freshness else ())
+        ],
+        "error": error_document(error),
+    }
+
+
 def record_document(record: RunRecord) -> dict[str, object]:
-    """Return a run's record: the schema that scripts rely on."""
+    """Return a run's record. Scripts rely on it: fields are added, never renamed."""
     return {
         "schema": SCHEMA,
         "command": record.command,

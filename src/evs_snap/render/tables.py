@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from itertools import zip_longest
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.render.text import fold, printable, width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     from evs_snap.render.columns import Column
 
 R = TypeVar("R")
 
 _GAP = 2
-_TIGHTER = ((_GAP, 24), (1, 24), (1, 16), (1, 12))
-"""Ways to fit a terminal, the roomiest first: the gap between columns, and how narrow
+_NARROWER = ((_GAP, 24), (1, 24), (1, 16), (1, 12))
+"""Ways to fit a terminal, the widest first: the gap between columns, and how narrow
 those that fold may become. 24 holds the names that we give."""
 
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_SHORT = 8
+_BOLD, _RED, _GREEN, _YELLOW, _CYAN = 1, 31, 32, 33, 36
 _COLOURS = {
-    "available": "green", "in-use": "green", "created": "green", "reused": "green",
-    "restored": "green",
-    "creating": "yellow", "deleting": "yellow", "planned": "cyan", "deleted": "yellow",
-    "error": "red", "error_deleting": "red", "failed": "red", "refused": "red",
-    "pass": "green", "warn": "yellow", "fail": "red", "skip": "yellow",
+    "available": _GREEN, "in-use": _GREEN, "created": _GREEN, "reused": _GREEN, "ready": _GREEN,
+    "restored": _GREEN,
+    "creating": _YELLOW, "deleting": _YELLOW, "planned": _CYAN, "deleted": _YELLOW,
+    "error": _RED, "error_deleting": _RED, "failed": _RED, "refused": _RED, "full": _RED,
+    "pass": _GREEN, "warn": _YELLOW, "fail": _RED, "skip": _YELLOW,
 }  # fmt: skip
+"""ANSI colours (ECMA-48, SGR) of the last word of a cell, in columns that have such words."""
 
 
 def values(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
-    """Return tab-separated lines without a header; a row with nothing in it is left out."""
-    lines = (_cells(row, columns) for row in rows)
-    return "".join("\t".join(cells) + "\n" for cells in lines if any(cells))
+    """Return tab-separated lines without a header, one a row."""
+    return "".join("\t".join(_cells(row, columns)) + "\n" for row in rows)
 
 
 def comma_separated(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
@@ -48,53 +50,24 @@ def comma_separated(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
     return out.getvalue()
 
 
-def plain(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
-    """Return aligned columns as wide as they need: no colour, no boxes, no cutting."""
+def plain(rows: Sequence[R], columns: Sequence[Column[R]], *, colour: bool = False) -> str:
+    """Return aligned columns as wide as they need: no boxes, no cutting, whole IDs."""
     cells = [_cells(row, columns) for row in rows]
-    widths = _widths(cells, columns)
-    return "".join(
-        (" " * _GAP)
-        .join(
-            _aligned(text, size, right=column.right)
-            for text, size, column in zip(line, widths, columns, strict=True)
-        )
-        .rstrip()
-        + "\n"
-        for line in ([c.title for c in columns], *cells)
-    )
+    layout = _Layout(list(range(len(columns))), _widths(cells, columns), _GAP, cells, [])
+    return _drawn(layout, columns, colour=colour)
 
 
-def on_terminal(
-    rows: Sequence[R], columns: Sequence[Column[R]], *, out: TextIO, colour: bool, fit: bool
-) -> list[str]:
-    """Print a table for a terminal; return the titles of columns it had no room for.
+def fitted(
+    rows: Sequence[R], columns: Sequence[Column[R]], *, room: int, colour: bool, fit: bool
+) -> tuple[str, list[str]]:
+    """Return a table of at most ``room`` cells a line, and the titles it had no room for.
 
-    Names that are too long go on in the next line; nothing is cut. With ``fit``,
-    columns are left out until the rest has room: empty ones first, then spare ones.
+    Where it is too wide, IDs are shortened first, to what tells them apart. Then names go
+    on in the next line. With ``fit``, columns are left out at last: empty ones first, then
+    spare ones.
     """
-    from rich.console import Console  # noqa: PLC0415 - only terminals pay for it
-    from rich.text import Text  # noqa: PLC0415
-
-    console = Console(
-        file=out,
-        no_color=not colour,
-        highlight=False,
-        force_terminal=colour,
-        width=get_terminal_size().columns,  # rich takes a dumb terminal for 80 wide
-    )
-    layout = _layout(rows, columns, room=console.width, fit=fit)
-    header = [columns[i].title for i in layout.shown]
-    for number, line in enumerate((header, *layout.lines)):
-        folded = [fold(text, size) for text, size in zip(line, layout.widths, strict=True)]
-        for row in zip_longest(*folded, fillvalue=""):
-            printed = Text()
-            for i, part, whole, size in zip(layout.shown, row, line, layout.widths, strict=True):
-                style = "bold" if number == 0 else _COLOURS.get(whole, "")
-                printed.append(_aligned(part, size, right=columns[i].right), style)
-                printed.append(" " * layout.gap)
-            printed.rstrip()
-            console.print(printed, soft_wrap=True)
-    return [columns[i].title for i in layout.left_out]
+    layout = _layout(rows, columns, room=room, fit=fit)
+    return _drawn(layout, columns, colour=colour), [columns[i].title for i in layout.left_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +81,65 @@ class _Layout:
     left_out: list[int]
 
 
+def _drawn(layout: _Layout, columns: Sequence[Column[R]], *, colour: bool) -> str:
+    drawn = []
+    header = [columns[i].title for i in layout.shown]
+    for number, line in enumerate((header, *layout.lines)):
+        styles = [
+            _BOLD if number == 0 else _style(text, columns[i].has_words)
+            for i, text in zip(layout.shown, line, strict=True)
+        ]
+        folded = [fold(text, size) for text, size in zip(line, layout.widths, strict=True)]
+        for row in zip_longest(*folded, fillvalue=""):
+            parts = [
+                _aligned(part, size, right=columns[i].right)
+                for i, part, size in zip(layout.shown, row, layout.widths, strict=True)
+            ]
+            if colour:
+                parts = [_coloured(text, style) for text, style in zip(parts, styles, strict=True)]
+            drawn.append((" " * layout.gap).join(parts).rstrip() + "\n")
+    return "".join(drawn)
+
+
+def _style(text: str, has_words: bool) -> int:  # noqa: FBT001 - read beside its call
+    return _COLOURS.get(text.rpartition(" ")[2], 0) if has_words else 0
+
+
+def _coloured(text: str, style: int) -> str:
+    word = text.strip()
+    return text.replace(word, f"\x1b[{style}m{word}\x1b[0m") if style and word else text
+
+
 def _layout(rows: Sequence[R], columns: Sequence[Column[R]], *, room: int, fit: bool) -> _Layout:
     everything = list(range(len(columns)))
-    cells = [[_human(c, row) for c in columns] for row in rows]
-    widths = _widths(cells, columns)
-    if sum(widths) + _GAP * (len(columns) - 1) <= room:
-        return _Layout(everything, widths, _GAP, cells, [])
-    cells = [[_brief(c, row) for c in columns] for row in rows]
+    whole = [[_human(c, row) for c in columns] for row in rows]
+    short = _with_short_ids(whole, columns)
+    cells = short
+    for cells in (whole, short):
+        widths = _widths(cells, columns)
+        if _total(widths, everything, gap=_GAP) <= room:
+            return _Layout(everything, widths, _GAP, cells, [])
+    brief = [[_brief(c, row) for c in columns] for row in rows]
+    cells = _with_short_ids(brief, columns)
     widths = _widths(cells, columns)
     wanted = everything
     if fit:
         wanted = [i for i in everything if any(line[i] for line in cells)] or everything
-    shown, least, gap = wanted, widths, _GAP
-    for gap, narrowest in _TIGHTER:  # the last one is taken where none fits
+    needed = [i for i in wanted if not (fit and columns[i].spare)]
+    least = widths
+    gap, narrowest = _NARROWER[0]
+    for gap, narrowest in _NARROWER:  # the last one is taken where none fits
         least = [
             min(size, max(narrowest, width(c.title))) if c.folds else size
             for c, size in zip(columns, widths, strict=True)
         ]
-        shown = _with_room(columns, wanted, least, gap=gap, room=room) if fit else wanted
-        if _total(least, shown, gap=gap) <= room:
+        if _total(least, needed, gap=gap) <= room:
             break
+    shown = list(needed)
+    if (gap, narrowest) == _NARROWER[0]:  # names come before columns that are spare
+        for i in sorted(set(wanted) - set(needed), key=lambda i: columns[i].spare):
+            if _total(least, [*shown, i], gap=gap) <= room:
+                shown = sorted([*shown, i])
     left = room - _total(least, shown, gap=gap)
     for i in shown:
         more = max(0, min(left, widths[i] - least[i]))
@@ -142,20 +154,21 @@ def _layout(rows: Sequence[R], columns: Sequence[Column[R]], *, room: int, fit: 
     )
 
 
-def _with_room(
-    columns: Sequence[Column[R]],
-    wanted: Sequence[int],
-    widths: Sequence[int],
-    *,
-    gap: int,
-    room: int,
-) -> list[int]:
-    """Return the columns that must be shown, and as many spare ones as there is room for."""
-    shown: list[int] = []
-    for i in sorted(wanted, key=lambda i: columns[i].spare):
-        if not columns[i].spare or _total(widths, [*shown, i], gap=gap) <= room:
-            shown.append(i)
-    return sorted(shown)
+def _with_short_ids(
+    cells: Sequence[Sequence[str]], columns: Sequence[Column[R]]
+) -> list[list[str]]:
+    """Return the cells with IDs cut to eight characters, or to as many as tell them apart."""
+    ids = {id_ for line in cells for text in line for id_ in _ID.findall(text)}
+    size = _SHORT
+    while len({id_[:size] for id_ in ids}) < len(ids):
+        size += 1
+    return [
+        [
+            _ID.sub(lambda id_: id_[0][:size], text) if column.has_ids else text
+            for column, text in zip(columns, line, strict=True)
+        ]
+        for line in cells
+    ]
 
 
 def _total(widths: Sequence[int], shown: Sequence[int], *, gap: int) -> int:

@@ -1,11 +1,11 @@
-"""Text that is safe to show: nothing in it moves a cursor, rings a bell or hides."""
+"""Text that is safe to show on a terminal, and how wide it is there."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
-_JOINTS = " -_.,;:/"
+_JOINTS = "-_.,;:/"
 
 
 def printable(text: str) -> str:
@@ -30,13 +30,14 @@ def width(text: str) -> int:
 def fold(text: str, size: int) -> list[str]:
     """Return a printable text as lines of at most ``size`` cells, with nothing lost but blanks.
 
-    Lines end after a blank or a mark that joins words, where there is one.
+    Lines end after a blank where there is one, else after a mark that joins words.
     """
     lines, line, used = [], "", 0
     for char in text:
         cells = width(char)
         if line and used + cells > size:
-            kept = max(line.rfind(mark) for mark in _JOINTS) + 1 or len(line)
+            joint = line.rfind(" ") if " " in line else max(map(line.rfind, _JOINTS))
+            kept = joint + 1 or len(line)
             lines.append(line[:kept].rstrip())
             line = line[kept:]
             used = width(line)

@@ -19,11 +19,12 @@ from evs_snap.plan.naming import DEFAULT_TEMPLATE, Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
 from evs_snap.plan.request import CreateRequest, check_policy
 from evs_snap.plan.selection import Selection
-from evs_snap.runs.apply import carry_out
+from evs_snap.runs.apply import awaited, carry_out
 from evs_snap.runs.delete import delete_item, require_ours
-from evs_snap.runs.gather import Gathered, find_snapshots, gather
+from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import DiskLocks, Held
 from evs_snap.runs.report import Action, Item, RunRecord, failed, planned
+from evs_snap.runs.wait import await_available
 from evs_snap.runs.work import DELETE_TIMEOUT, Work, confirm_all, no_progress
 from evs_snap.settings.folders import state_folder
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot
+    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.retention import Keep
 
 Confirm = Callable[[Sequence[Item]], bool]
@@ -156,7 +157,8 @@ def delete_snapshots(
         dry_run=dry_run,
     )
     found = find_snapshots(evs, snapshots)
-    items = [_deletable(snapshot, foreign=foreign) for snapshot in found]
+    disks = disks_of(evs, found)
+    items = [_deletable(s, disks.get(s.volume_id), foreign=foreign) for s in found]
     going = [item for item in items if item.error is None]
     if work.dry_run:
         return RunRecord("delete", tuple(items), dry_run=True)
@@ -171,6 +173,30 @@ def delete_snapshots(
         )
 
 
+def wait_for_snapshots(
+    evs: EvsClient,
+    *snapshots: str,
+    timeout: float = 900.0,
+    progress: Progress = no_progress,
+) -> RunRecord:
+    """Wait until these snapshots (IDs, or names that only one has) can be used.
+
+    ``timeout`` is seconds for all together. Raises SelectionError or AmbiguousError for a
+    name that is not clear.
+    """
+    work = Work(client=evs, locks=_locks(evs, wait=0.0, progress=progress), progress=progress)
+    found = find_snapshots(evs, snapshots)
+    disks = disks_of(evs, found)
+    items = [Item(Action.READY, disks.get(s.volume_id), s) for s in found]
+    work.stop.begin()  # from here on the record says how far each has come
+    settled = await_available(work, found, timeout=timeout)
+    return RunRecord(
+        "wait",
+        tuple(awaited(item, settled) for item in items),
+        signal_code=work.stop.code,
+    )
+
+
 def _locks(evs: EvsClient, *, wait: float, progress: Progress) -> DiskLocks:
     return DiskLocks(
         state_folder(os.environ) / "locks",
@@ -181,12 +207,12 @@ def _locks(evs: EvsClient, *, wait: float, progress: Progress) -> DiskLocks:
     )
 
 
-def _deletable(snapshot: Snapshot, *, foreign: bool) -> Item:
+def _deletable(snapshot: Snapshot, volume: Volume | None, *, foreign: bool) -> Item:
     try:
         require_ours(snapshot, foreign=foreign)
     except EvsSnapError as error:
-        return Item(Action.REFUSED, None, snapshot, (error.message,), error=error)
-    return Item(Action.PLANNED, None, snapshot, ("would delete",))
+        return Item(Action.REFUSED, volume, snapshot, (error.message,), error=error)
+    return Item(Action.PLANNED, volume, snapshot, ("would delete",))
 
 
 def _deleted(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
@@ -204,7 +230,7 @@ def _deleted(work: Work, item: Item, held: Held, *, foreign: bool) -> Item:
 
 
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=(*item.reasons, "but kept: not confirmed"))
+    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
 
 
 @contextmanager

@@ -148,20 +148,21 @@ def _await(work: Work, runs: Sequence[DiskRun], *, timeout: float) -> list[DiskR
     if not asked:
         return list(runs)
     results = await_available(work, list(asked.values()), timeout=timeout)
-    return [_settled(run, results) for run in runs]
+    return [replace(run, made=awaited(run.made, results) if run.made else None) for run in runs]
 
 
-def _settled(run: DiskRun, results: Mapping[str, Snapshot | EvsSnapError]) -> DiskRun:
-    if run.made is None or run.made.snapshot is None:
-        return run
-    result = results.get(run.made.snapshot.id)
+def awaited(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
+    """Return the item with what became of its snapshot; ``results`` are by ID."""
+    if item.snapshot is None:
+        return item
+    result = results.get(item.snapshot.id)
     if not isinstance(result, EvsSnapError):
-        return replace(run, made=replace(run.made, snapshot=result or run.made.snapshot))
-    made = failed(run.made, result)
+        return replace(item, snapshot=result or item.snapshot)
+    done = failed(item, result)
     if isinstance(result, WaitTimeoutError | SnapshotFailedError) and result.seen:
-        seen = run.made.snapshot.model_copy(update={"status": result.seen})
-        made = replace(made, snapshot=seen)
-    return replace(run, made=made)
+        seen = item.snapshot.model_copy(update={"status": result.seen})
+        done = replace(done, snapshot=seen)
+    return done
 
 
 def _finish(work: Work, run: DiskRun, *, keep: Keep | None, policy: str) -> DiskRun:

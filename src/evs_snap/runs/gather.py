@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
-from evs_snap.plan.selection import Selection, is_id, select
+from evs_snap.plan.selection import Selection, called, is_id, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,8 +84,17 @@ def _sole_volume(client: EvsClient, wanted: str) -> Volume:
     return select(named or client.volumes(), Selection(volumes=(wanted,)))[0]
 
 
+def disks_of(client: EvsClient, snapshots: Sequence[Snapshot]) -> dict[str, Volume]:
+    """Return the snapshots' disks by ID, as far as one request tells: for their names only."""
+    ids = {snapshot.volume_id for snapshot in snapshots}
+    with suppress(EvsSnapError):
+        found = [client.volume(id_) for id_ in ids] if len(ids) == 1 else client.volumes()
+        return {volume.id: volume for volume in found if volume.id in ids}
+    return {}
+
+
 def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
-    """Return the snapshots with these IDs, or names that only one has; each once.
+    """Return the snapshots with these IDs, beginnings of IDs or unique names; each once.
 
     Raises SelectionError or AmbiguousError for the first that is not clear.
     """
@@ -98,7 +107,7 @@ def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
 
 
 def _snapshot(rows: Sequence[Snapshot], wanted: str) -> Snapshot:
-    found = [s for s in rows if s.id == wanted] or [s for s in rows if s.name == wanted]
+    found = called(rows, wanted)
     if not found:
         raise SelectionError(
             f"no snapshot has the ID or name {wanted!r}; nothing was sent",
@@ -106,7 +115,7 @@ def _snapshot(rows: Sequence[Snapshot], wanted: str) -> Snapshot:
         )
     if len(found) > 1:
         raise AmbiguousError(
-            f"{len(found)} snapshots have the name {wanted!r}; nothing was sent",
+            f"{len(found)} snapshots match {wanted!r}; nothing was sent",
             details=tuple(f"{s.id}  {s.status}  of disk {s.volume_id}" for s in found),
             hint="Say which by its ID.",
         )

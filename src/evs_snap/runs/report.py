@@ -26,6 +26,7 @@ class Action(StrEnum):
     FAILED = "failed"
     PLANNED = "planned"
     RESTORED = "restored"
+    READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)

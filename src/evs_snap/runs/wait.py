@@ -65,7 +65,8 @@ def await_available(
                 del pending[id_]
                 settled[id_] = result
         if pending:
-            work.progress(_waiting_for(pending))
+            elapsed = clock.monotonic() - (deadline - timeout)
+            work.progress(_so_far(pending, settled, elapsed=elapsed, timeout=timeout))
         left = deadline - clock.monotonic()
         if not pending or left <= 0 or stop.asked:
             break
@@ -90,10 +91,28 @@ def _look(work: Work, pending: Mapping[str, Snapshot]) -> dict[str, Snapshot | N
     return {id_: rows.get(id_) or work.snapshot(id_) for id_ in pending}
 
 
-def _waiting_for(pending: Mapping[str, Snapshot]) -> str:
-    if len(pending) > 1:
-        return f"waiting for {len(pending)} snapshots"
-    return "waiting for " + "".join(s.name or s.id for s in pending.values())
+def _so_far(
+    pending: Mapping[str, Snapshot],
+    settled: Mapping[str, Snapshot | EvsSnapError],
+    *,
+    elapsed: float,
+    timeout: float,
+) -> str:
+    time = f"{in_words(elapsed)} of {in_words(timeout)}"
+    if len(pending) + len(settled) == 1:
+        return f"waiting for {''.join(s.name or s.id for s in pending.values())}, {time}"
+    usable = sum(not isinstance(result, EvsSnapError) for result in settled.values())
+    return f"{usable} of {len(pending) + len(settled)} available, {time}"
+
+
+def in_words(seconds: float) -> str:
+    """Say a span of time as the options take it, in its two largest units: ``1m20s``, ``1h``."""
+    parts = []
+    left = int(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts[:2]) or "0s"
 
 
 def _judge(row: Snapshot, *, unseen: float) -> Snapshot | EvsSnapError | None:
@@ -122,7 +141,7 @@ def _left(
     seen = f"; the last look failed: {trouble.message}" if trouble else ""
     return WaitTimeoutError(
         f"snapshot {row.id} was still {row.status!r} {when}{seen}",
-        hint="It goes on being made; `evs-snap snapshots` shows when it is available. "
-        "A longer --timeout waits longer.",
+        hint="It goes on being made; `evs-snap wait ID` waits for it again."
+        + ("" if stop.asked else " A longer --timeout waits longer."),
         seen=row.status,
     )

@@ -280,7 +280,7 @@ def test_a_host_without_an_address_is_named(
     ("quota", "result", "told"),
     [
         ({"limit": 100, "in_use": 98}, Result.PASS, "2 snapshots left"),
-        ({"limit": 100, "in_use": 99}, Result.WARN, "1 snapshots left in the project, for 2 disks"),
+        ({"limit": 100, "in_use": 99}, Result.WARN, "1 snapshot left in the project, for 2 disks"),
         ({"limit": 100, "in_use": 120}, Result.WARN, "0 snapshots left"),
         ({"limit": -1, "in_use": 1}, Result.PASS, "no limit"),
         (100, Result.SKIP, "the service does not tell"),

@@ -51,9 +51,7 @@ def finding(
 def test_a_fresh_one_on_each_disk_is_ok() -> None:
     found = finding(ours(6), ours(30))
     assert found.level is Level.OK
-    assert found.text == (
-        "1 disks, each has a fresh snapshot | disks=1 oldest_newest=21600s;;93600"
-    )
+    assert found.text == ("1 disk, each has a fresh snapshot | disks=1 oldest_newest=21600s;;93600")
 
 
 @pytest.mark.parametrize(

@@ -529,7 +529,7 @@ def test_the_new_one_is_the_newest_though_the_services_clock_is_ahead(ahead: tim
 
 def test_the_reasons_of_a_rotation_say_which_rules_want_the_new_one() -> None:
     plan = plan_of([], rotation(last=1, daily=1))
-    assert plan.reasons == ("slot 1 of 7", "last 1", "daily 2026-11-23")
+    assert plan.reasons == ("slot 1 of 7", "kept as last 1, daily 2026-11-23")
 
 
 def test_a_name_that_cannot_be_is_the_disks_own_refusal() -> None:
