@@ -108,6 +108,7 @@ class Parrot:
         return {
             "password": (known.password,),
             "token": (known.token,),
+            "application credential": (known.password,),
             "keys": (known.secret_key,),
         }.get(self.kind, (known.secret_key, known.security_token))
 
@@ -158,6 +159,10 @@ ENVIRONMENTS: dict[str, Callable[[Secrets], dict[str, str]]] = {
         "OS_PASSWORD": s.password,
     },
     "token": lambda s: {"OS_TOKEN": s.token},
+    "application credential": lambda s: {
+        "OS_APPLICATION_CREDENTIAL_ID": "a1",
+        "OS_APPLICATION_CREDENTIAL_SECRET": s.password,
+    },
     "keys": lambda s: {"OS_ACCESS_KEY": "AK", "OS_SECRET_KEY": s.secret_key},
     "temporary": lambda s: {
         "OS_ACCESS_KEY": "AK",

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-_SIGN_IN = "Check the user name, password, domain and project, or the token."
+_SIGN_IN = (
+    "Check the user name, password, domain and project, or the token or application credential."
+)
 _RIGHTS = (
     "Ask for evs:volumes:list/get and evs:snapshots:list/get/create/delete in this "
     "project; `restore` needs evs:volumes:create or evs:snapshots:rollback as well. "
@@ -201,8 +203,8 @@ def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901
             return SignInError, _SIGN_IN
         case 404 if fault.name == "itemNotFound":
             return NotFoundError, "It may have been deleted meanwhile."
-        case 404 if fault.name == "error" and "token" in text:
-            return SignInError, _SIGN_IN  # Keystone cannot read the token that signs in
+        case 404 if fault.name == "error" and re.search("token|application credential", text):
+            return SignInError, _SIGN_IN  # Keystone does not know what signs in
         case 404 | 405 | 410:
             return WrongEndpointError, _ENDPOINT
         case 400 if "malformed request url" in text:

@@ -26,7 +26,11 @@ from evs_snap.errors import (
     ServiceError,
 )
 from evs_snap.settings.addresses import require_safe
-from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
+from evs_snap.settings.credentials import (
+    ApplicationCredentials,
+    PasswordCredentials,
+    TokenCredentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +107,7 @@ class KeystoneAuth(Identity):
                 return self._scoped
             try:
                 self._scoped = yield from self._sign_in()
-            except ServiceError as error:
+            except (ServiceError, ConfigurationError) as error:
                 if not isinstance(error, ServerError):
                     self._refusal = error
                 raise
@@ -119,9 +123,10 @@ class KeystoneAuth(Identity):
         try:
             document = json.loads(response.content)["token"]
             project_id = document["project"]["id"]
+            project_name = document["project"].get("name")
             catalog = document.get("catalog") or []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            project_id = None
+            project_id = project_name = None
             catalog = []
         if not token or not is_token(token) or not isinstance(project_id, str):
             raise BadAnswerError(
@@ -129,6 +134,7 @@ class KeystoneAuth(Identity):
                 "that is not a token for a project",
                 hint="Check OS_AUTH_URL, and that no proxy or log-in page answers in its place.",
             )
+        self._require_project(id_=project_id, name=project_name)
         return ScopedToken(
             token=token,
             expires_at=parse_time(document.get("expires_at")) or self._clock.now(),
@@ -136,6 +142,17 @@ class KeystoneAuth(Identity):
             endpoint=self._endpoint(catalog),
             roles=_role_names(document.get("roles")),
         )
+
+    def _require_project(self, *, id_: str, name: object) -> None:
+        """Refuse an application credential that is for another project than the one set."""
+        wanted = self._settings.project_id or self._settings.project_name
+        if not isinstance(self._settings.credentials, ApplicationCredentials) or not wanted:
+            return
+        if wanted != (id_ if self._settings.project_id else name):
+            raise ConfigurationError(
+                f"the application credential is for project {name or id_!r}, not for {wanted!r}",
+                hint="Unset OS_PROJECT_NAME and OS_PROJECT_ID, or use another credential.",
+            )
 
     def _refused(self, response: httpx.Response, *, doing: str = "") -> ServiceError:
         return refused(
@@ -168,11 +185,13 @@ def token_request(settings: Settings) -> httpx.Request:
 
     Raises ConfigurationError where a project's name has no domain.
     """
-    scope = {"project": _project(settings)}
+    auth: dict[str, object] = {"identity": _identity(settings)}
+    if not isinstance(settings.credentials, ApplicationCredentials):  # which has its own project
+        auth["scope"] = {"project": _project(settings)}
     return httpx.Request(
         "POST",
         f"{settings.auth_url}/v3/auth/tokens",
-        json={"auth": {"identity": _identity(settings), "scope": scope}},
+        json={"auth": auth},
         headers={"Accept": "application/json"},
         extensions={REPEATABLE: True},
     )
@@ -181,10 +200,12 @@ def token_request(settings: Settings) -> httpx.Request:
 def cache_key(settings: Settings) -> Sequence[str]:
     """Return all settings, except the secret, that a cached token depends on."""
     credentials = settings.credentials
-    user: tuple[str | None, ...] = ("token",)
-    if isinstance(credentials, PasswordCredentials):
+    user: tuple[str | None, ...] = ()
+    if isinstance(credentials, PasswordCredentials | ApplicationCredentials):
         domain = (credentials.domain_name, credentials.domain_id)
         user = (credentials.username, credentials.user_id, *domain)
+    if isinstance(credentials, ApplicationCredentials):
+        user = (*user, credentials.id, credentials.name)
     project = (
         settings.project_name,
         settings.project_id,
@@ -200,22 +221,31 @@ def cache_key(settings: Settings) -> Sequence[str]:
         str(settings.allow_http),
         str(settings.verify),
     )
-    return [value or "" for value in (*place, *user, *project)]
+    return [value or "" for value in (*place, credentials.kind, *user, *project)]
 
 
 def _identity(settings: Settings) -> dict[str, object]:
     credentials = settings.credentials
     if isinstance(credentials, TokenCredentials):
         return {"methods": ["token"], "token": {"id": credentials.token}}
+    if isinstance(credentials, ApplicationCredentials):
+        proof: dict[str, object] = {"secret": credentials.secret}
+        if credentials.id:
+            proof["id"] = credentials.id
+        else:
+            proof |= {"name": credentials.name, "user": _user(credentials)}
+        return {"methods": ["application_credential"], "application_credential": proof}
     if not isinstance(credentials, PasswordCredentials):
-        raise TypeError(f"{credentials.kind} is no sign-in at Keystone")
-    user: dict[str, object] = {"password": credentials.password}
-    if credentials.user_id:
-        user["id"] = credentials.user_id
-    else:
-        user["name"] = credentials.username
-        user["domain"] = _reference(credentials.domain_id, credentials.domain_name)
+        raise TypeError(f"{credentials.kind} is not a sign-in at Keystone")
+    user = _user(credentials) | {"password": credentials.password}
     return {"methods": ["password"], "password": {"user": user}}
+
+
+def _user(credentials: PasswordCredentials | ApplicationCredentials) -> dict[str, object]:
+    if credentials.user_id:
+        return {"id": credentials.user_id}
+    domain = _reference(credentials.domain_id, credentials.domain_name)
+    return {"name": credentials.username, "domain": domain}
 
 
 def _project(settings: Settings) -> dict[str, object]:

@@ -14,6 +14,7 @@ from evs_snap.settings import clouds
 from evs_snap.settings.addresses import base_url, iam_url, require_safe
 from evs_snap.settings.credentials import (
     AgencyCredentials,
+    ApplicationCredentials,
     Credentials,
     Keys,
     PasswordCredentials,
@@ -120,7 +121,9 @@ def _settings(values: Values) -> Settings:
         require_safe(endpoint, allow_http=allow_http, what="the volume endpoint")
     if isinstance(credentials, Keys | AgencyCredentials):
         auth_url = _auth_url_of_keys(values)
-    elif not (get("project_id") or get("project_name")):
+    elif not (
+        get("project_id") or get("project_name") or isinstance(credentials, ApplicationCredentials)
+    ):
         raise missing("project", "OS_PROJECT_NAME (or OS_PROJECT_ID)", "project_name")
     else:
         auth_url = required(values, "auth_url")

@@ -1,4 +1,4 @@
-"""The four kinds of sign-in, and which of them the settings ask for."""
+"""The kinds of sign-in, and which of them the settings ask for."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _KINDS = {
     "v3password": "password",
     "token": "token",
     "v3token": "token",
+    "v3applicationcredential": "application credential",
     "aksk": "keys",
     "agency": "agency",
 }
@@ -64,6 +65,35 @@ class TokenCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationCredentials:
+    """A Keystone application credential, by its ID, or by its name and its user.
+
+    It belongs to one project.
+    Source: https://docs.openstack.org/keystone/latest/user/application_credentials.html
+    """
+
+    id: str | None
+    secret: str = field(repr=False)
+    name: str | None = None
+    username: str | None = None
+    user_id: str | None = None
+    domain_name: str | None = None
+    domain_id: str | None = None
+
+    kind: ClassVar[str] = "application credential"
+    setting_keys: ClassVar[tuple[str, ...]] = (
+        "application_credential_id",
+        "application_credential_name",
+        "application_credential_secret",
+    )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be shown."""
+        return (self.secret,)
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
     """An access key and its secret key. Temporary ones have a security token and an end (UTC)."""
 
@@ -92,7 +122,9 @@ class AgencyCredentials:
     secrets: ClassVar[tuple[str, ...]] = ()
 
 
-Credentials = PasswordCredentials | TokenCredentials | Keys | AgencyCredentials
+Credentials = (
+    PasswordCredentials | TokenCredentials | ApplicationCredentials | Keys | AgencyCredentials
+)
 
 
 def choose_credentials(values: Values) -> Credentials:
@@ -103,7 +135,7 @@ def choose_credentials(values: Values) -> Credentials:
     """
     kind = _kind_asked(values)
     if kind is None:
-        begun = {k: _lacking(values, k) for k in ("password", "token", "keys") if _begun(values, k)}
+        begun = {kind: _lacking(values, kind) for kind in _PARTS if _begun(values, kind)}
         complete = [k for k, lacking in begun.items() if not lacking]
         if len(complete) > 1:
             raise _several(values, complete)
@@ -121,6 +153,8 @@ def choose_credentials(values: Values) -> Credentials:
             )
         case "agency":
             return _agency(values)
+        case "application credential":
+            return _application_credential(values)
     return _password(values)
 
 
@@ -152,7 +186,7 @@ def _kind_asked(values: Values) -> str | None:
     if asked not in _KINDS:
         raise ConfigurationError(
             f"{values.origins['auth_type']} asks for {asked!r}, which evs-snap does not know",
-            hint="Known: password, token, aksk, agency.",
+            hint="Known: password, token, v3applicationcredential, aksk, agency.",
         )
     return _KINDS[asked]
 
@@ -161,8 +195,10 @@ _PARTS = {
     "password": ("username", "password"),
     "token": ("token",),
     "keys": ("access_key", "secret_key"),
+    "application credential": ("application_credential_id", "application_credential_secret"),
 }
 
+_INSTEAD = {"username": "user_id", "application_credential_id": "application_credential_name"}
 
 _PARTNERS = {
     "HUAWEICLOUD_SDK_AK": "HUAWEICLOUD_SDK_SK",
@@ -173,19 +209,12 @@ _PARTNERS = {
 
 
 def _begun(values: Values, kind: str) -> bool:
-    return any(key in values for key in (*_PARTS[kind], *_instead(kind)))
+    return any(key in values or _INSTEAD.get(key) in values for key in _PARTS[kind])
 
 
 def _lacking(values: Values, kind: str) -> list[str]:
     """Return what is missing of a kind of sign-in."""
-    lacking = [key for key in _PARTS[kind] if key not in values]
-    if kind == "password" and "user_id" in values and "username" in lacking:
-        lacking.remove("username")
-    return lacking
-
-
-def _instead(kind: str) -> tuple[str, ...]:
-    return ("user_id",) if kind == "password" else ()
+    return [k for k in _PARTS[kind] if k not in values and _INSTEAD.get(k) not in values]
 
 
 def _variable(values: Values, key: str) -> str:
@@ -195,7 +224,7 @@ def _variable(values: Values, key: str) -> str:
 
 
 def _origins(values: Values, kind: str) -> str:
-    keys = (*_PARTS[kind], *_instead(kind))
+    keys = {key for part in _PARTS[kind] for key in (part, _INSTEAD.get(part, part))}
     return " and ".join(sorted({values.origins[k] for k in keys if k in values.origins}))
 
 
@@ -203,7 +232,8 @@ def _several(values: Values, kinds: list[str]) -> ConfigurationError:
     told = "; ".join(f"{kind} ({_origins(values, kind)})" for kind in kinds)
     return ConfigurationError(
         f"several ways to sign in are given: {told}",
-        hint="Unset all but one, or choose with OS_AUTH_TYPE=password, token or aksk.",
+        hint="Unset all but one, or choose with OS_AUTH_TYPE=password, token, "
+        "v3applicationcredential or aksk.",
     )
 
 
@@ -218,12 +248,33 @@ def _halves(values: Values, begun: dict[str, list[str]]) -> ConfigurationError:
     )
 
 
-def _password(values: Values) -> PasswordCredentials:
+def _require_user(values: Values) -> None:
     get = values.get
     if not (get("username") or get("user_id")):
         raise missing("user", "OS_USERNAME", "username")
     if not (get("user_id") or get("user_domain_name") or get("user_domain_id")):
         raise missing("user's domain", "OS_USER_DOMAIN_NAME", "user_domain_name")
+
+
+def _application_credential(values: Values) -> ApplicationCredentials:
+    secret = required(values, "application_credential_secret")
+    if "application_credential_name" not in values or "application_credential_id" in values:
+        return ApplicationCredentials(required(values, "application_credential_id"), secret)
+    _require_user(values)
+    return ApplicationCredentials(
+        id=None,
+        secret=secret,
+        name=values["application_credential_name"],
+        username=values.get("username"),
+        user_id=values.get("user_id"),
+        domain_name=values.get("user_domain_name"),
+        domain_id=values.get("user_domain_id"),
+    )
+
+
+def _password(values: Values) -> PasswordCredentials:
+    _require_user(values)
+    get = values.get
     return PasswordCredentials(
         username=get("username"),
         user_id=get("user_id"),

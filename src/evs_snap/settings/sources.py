@@ -22,6 +22,9 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "access_key": ("OS_ACCESS_KEY",),
     "secret_key": ("OS_SECRET_KEY",),
     "security_token": ("OS_SECURITY_TOKEN",),
+    "application_credential_id": ("OS_APPLICATION_CREDENTIAL_ID",),
+    "application_credential_name": ("OS_APPLICATION_CREDENTIAL_NAME",),
+    "application_credential_secret": ("OS_APPLICATION_CREDENTIAL_SECRET",),
     "user_domain_name": ("OS_USER_DOMAIN_NAME", "OS_DOMAIN_NAME"),
     "user_domain_id": ("OS_USER_DOMAIN_ID", "OS_DOMAIN_ID"),
     "project_name": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
@@ -77,21 +80,34 @@ CLOUD_NAMES: Mapping[str, tuple[str, ...]] = {
 # Two ways to say the same: who sets one of a group replaces all of it.
 _ALTERNATIVES = (
     {"username", "user_id"},
+    {"application_credential_id", "application_credential_name"},
     {"user_domain_name", "user_domain_id"},
     {"project_name", "project_id"},
     {"project_domain_name", "project_domain_id"},
 )
 
 # Kind of sign-in -> its secret, and all settings that belong to this kind alone.
-_SECRETS = {"password": "password", "token": "token", "keys": "secret_key"}
+_SECRETS = {
+    "password": "password",
+    "token": "token",
+    "keys": "secret_key",
+    "application credential": "application_credential_secret",
+}
 _KINDS: Mapping[str, frozenset[str]] = {
     "password": frozenset({"username", "user_id", "password"}),
     "token": frozenset({"token"}),
     "keys": frozenset({"access_key", "secret_key", "security_token"}),
+    "application credential": frozenset(
+        {
+            "application_credential_id",
+            "application_credential_name",
+            "application_credential_secret",
+        }
+    ),
 }
 
 _SIGN_IN = frozenset({"auth_type", "user_domain_name", "user_domain_id"}).union(*_KINDS.values())
-_SELECTION = frozenset({"region"}.union(*_ALTERNATIVES[2:]))
+_SELECTION = frozenset({"region"}.union(*_ALTERNATIVES[-2:]))
 _OWN = frozenset({"allow_http", "metadata_url"})
 
 _IN_HEADERS = frozenset({"token", "access_key", "security_token"})

@@ -23,7 +23,11 @@ from evs_snap.errors import (
     WrongEndpointError,
 )
 from evs_snap.settings import Settings
-from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
+from evs_snap.settings.credentials import (
+    ApplicationCredentials,
+    PasswordCredentials,
+    TokenCredentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +50,7 @@ def granted(
 ) -> httpx.Response:
     endpoint = {"interface": "public", "region_id": "eu-de", "url": url}
     body = {
-        "project": {"id": PROJECT},
+        "project": {"id": PROJECT, "name": "eu-de_prod"},
         "expires_at": "2026-11-24T02:17:00.000000Z",
         "catalog": [{"type": "volumev3", "endpoints": [endpoint]}],
         **changes,
@@ -149,6 +153,70 @@ def test_a_project_is_named_in_its_own_or_the_users_domain(
 ) -> None:
     sign_in(fake, replace(SETTINGS, **changes))  # type: ignore[arg-type]  # all text
     assert cloud.sign_ins[0]["auth"]["scope"] == {"project": project}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "proof"),
+    [
+        (ApplicationCredentials("a1", PASSWORD), {"id": "a1", "secret": PASSWORD}),
+        (
+            ApplicationCredentials(None, PASSWORD, "cron-key", "cron", domain_name="OTC-1"),
+            {
+                "name": "cron-key",
+                "secret": PASSWORD,
+                "user": {"name": "cron", "domain": DOMAIN},
+            },
+        ),
+        (
+            ApplicationCredentials(None, PASSWORD, "cron-key", user_id="u1"),
+            {"name": "cron-key", "secret": PASSWORD, "user": {"id": "u1"}},
+        ),
+    ],
+)
+@pytest.mark.parametrize("project", [{}, {"project_id": PROJECT}, {"project_name": "eu-de_prod"}])
+def test_an_application_credential_is_sent_without_a_scope(
+    credentials: ApplicationCredentials,
+    proof: object,
+    project: dict[str, str],
+    cloud: Cloud,
+    fake: FakeClock,
+) -> None:
+    """It has a project of its own; Keystone refuses a scope beside it."""
+    settings = Settings("https://iam.example.com", credentials, region="eu-de")
+    assert sign_in(fake, replace(settings, **project)) == f"{EVS}/v3/{PROJECT}"  # type: ignore[arg-type]  # all text
+    method = "application_credential"
+    assert cloud.sign_ins == [{"auth": {"identity": {"methods": [method], method: proof}}}]
+
+
+@pytest.mark.parametrize("project", [{"project_id": "1"}, {"project_name": "other"}])
+def test_an_application_credential_for_another_project_is_refused_and_tried_once(
+    project: dict[str, str], cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+) -> None:
+    settings = Settings("https://iam.example.com", ApplicationCredentials("a1", PASSWORD))
+    with signing_in(fake, replace(settings, **project)) as http:  # type: ignore[arg-type]  # all text
+        outcomes = in_eight_threads(lambda: http.get(EVS))
+    (told,) = {str(outcome) for outcome in outcomes}
+    assert told.startswith("the application credential is for project 'eu-de_prod', not for")
+    assert len(cloud.sign_ins) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, "The request you have made requires authentication."),
+        (404, "Could not find Application Credential: a1."),
+    ],
+)
+def test_an_application_credential_that_keystone_does_not_take_is_a_refused_sign_in(
+    answer: tuple[int, str], cloud: Cloud, fake: FakeClock
+) -> None:
+    """Both answers are a real Keystone's; 404 is that to an ID that was deleted."""
+    status, message = answer
+    cloud.keystone.return_value = answered(status, {"error": {"code": status, "message": message}})
+    credentials = ApplicationCredentials("a1", PASSWORD)
+    with pytest.raises(SignInError, match=message.rstrip(".")):
+        sign_in(fake, Settings("https://iam.example.com", credentials))
+    assert len(cloud.sign_ins) == 1
 
 
 def test_a_projects_name_needs_a_domain(cloud: Cloud, fake: FakeClock) -> None:
@@ -432,6 +500,7 @@ def test_an_expired_token_is_not_used(cloud: Cloud, fake: FakeClock, tmp_path: P
         {"credentials": replace(USER, username="other")},
         {"credentials": replace(USER, domain_name="other")},
         {"credentials": replace(USER, user_id="u1")},
+        {"credentials": ApplicationCredentials(None, PASSWORD, "a", "cron", None, "OTC-1")},
         {"project_name": "other"},
         {"project_id": "other"},
         {"project_domain_id": "other"},

@@ -12,6 +12,7 @@ from evs_snap.settings import Settings, load_settings
 from evs_snap.settings.credentials import (
     METADATA_ADDRESS,
     AgencyCredentials,
+    ApplicationCredentials,
     Credentials,
     Keys,
     PasswordCredentials,
@@ -20,7 +21,12 @@ from evs_snap.settings.credentials import (
 )
 from evs_snap.settings.sources import from_environment
 
-SECRETS = {"OS_PASSWORD": "p4ss-s3cret", "OS_TOKEN": "t0ken-s3cret", "OS_SECRET_KEY": "sk-s3cret"}
+SECRETS = {
+    "OS_PASSWORD": "p4ss-s3cret",
+    "OS_TOKEN": "t0ken-s3cret",
+    "OS_SECRET_KEY": "sk-s3cret",
+    "OS_APPLICATION_CREDENTIAL_SECRET": "app-s3cret",
+}
 PASSWORD = {
     "OS_USERNAME": "cron",
     "OS_USER_DOMAIN_NAME": "D",
@@ -28,10 +34,15 @@ PASSWORD = {
 }
 TOKEN = {"OS_TOKEN": SECRETS["OS_TOKEN"]}
 KEYS = {"OS_ACCESS_KEY": "AK", "OS_SECRET_KEY": SECRETS["OS_SECRET_KEY"]}
+APPLICATION = {
+    "OS_APPLICATION_CREDENTIAL_ID": "a1",
+    "OS_APPLICATION_CREDENTIAL_SECRET": SECRETS["OS_APPLICATION_CREDENTIAL_SECRET"],
+}
 KINDS: dict[str, tuple[dict[str, str], type]] = {
     "password": (PASSWORD, PasswordCredentials),
     "token": (TOKEN, TokenCredentials),
     "aksk": (KEYS, Keys),
+    "v3applicationcredential": (APPLICATION, ApplicationCredentials),
     "agency": ({}, AgencyCredentials),
 }
 REST = {"OS_AUTH_URL": "https://iam.example.com", "OS_PROJECT_ID": "1" * 32,
@@ -56,7 +67,7 @@ def refused(**environ: str) -> str:
     return told
 
 
-@pytest.mark.parametrize("kind", ["password", "token", "aksk"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "agency"])
 def test_what_is_given_in_full_is_the_kind(kind: str) -> None:
     given, expected = KINDS[kind]
     assert type(choose(**given)) is expected
@@ -68,12 +79,12 @@ def test_no_secret_is_in_what_a_record_looks_like(kind: str) -> None:
     assert "s3cret" not in shown
 
 
-@pytest.mark.parametrize("kinds", [*combinations(["password", "token", "aksk"], 2)])
+@pytest.mark.parametrize("kinds", [*combinations([kind for kind in KINDS if kind != "agency"], 2)])
 def test_two_kinds_in_full_are_one_too_many(kinds: tuple[str, str]) -> None:
     given = {**KINDS[kinds[0]][0], **KINDS[kinds[1]][0]}
     told = refused(**given)
     assert "several" in told
-    for variable in given.keys() & {"OS_PASSWORD", "OS_TOKEN", "OS_SECRET_KEY"}:
+    for variable in given.keys() & SECRETS.keys():
         assert variable in told
     assert "OS_AUTH_TYPE" in told
 
@@ -85,17 +96,23 @@ def test_two_kinds_in_full_are_one_too_many(kinds: tuple[str, str]) -> None:
         ("v3password", PasswordCredentials),
         ("token", TokenCredentials),
         ("v3token", TokenCredentials),
+        ("v3applicationcredential", ApplicationCredentials),
         ("aksk", Keys),
         ("agency", AgencyCredentials),
     ],
 )
 def test_os_auth_type_chooses_between_them(asked: str, expected: type) -> None:
-    assert type(choose(**PASSWORD, **TOKEN, **KEYS, OS_AUTH_TYPE=asked)) is expected
+    given = {**PASSWORD, **TOKEN, **KEYS, **APPLICATION}
+    assert type(choose(**given, OS_AUTH_TYPE=asked)) is expected
 
 
 def test_a_kind_nobody_knows_is_named_with_those_there_are() -> None:
     told = refused(**KEYS, OS_AUTH_TYPE="v3oidcpassword")
-    for word in ("OS_AUTH_TYPE", "v3oidcpassword", "password, token, aksk, agency"):
+    for word in (
+        "OS_AUTH_TYPE",
+        "v3oidcpassword",
+        "password, token, v3applicationcredential, aksk, agency",
+    ):
         assert word in told
 
 
@@ -103,6 +120,9 @@ HALVES = [
     ({"OS_USERNAME": "cron"}, "OS_PASSWORD"),
     ({"OS_USER_ID": "u"}, "OS_PASSWORD"),
     ({"OS_PASSWORD": SECRETS["OS_PASSWORD"]}, "OS_USERNAME"),
+    ({"OS_APPLICATION_CREDENTIAL_ID": "a"}, "OS_APPLICATION_CREDENTIAL_SECRET"),
+    ({"OS_APPLICATION_CREDENTIAL_NAME": "a"}, "OS_APPLICATION_CREDENTIAL_SECRET"),
+    ({"OS_APPLICATION_CREDENTIAL_SECRET": "app-s3cret"}, "OS_APPLICATION_CREDENTIAL_ID"),
     ({"OS_ACCESS_KEY": "AK"}, "OS_SECRET_KEY"),
     ({"OS_SECRET_KEY": SECRETS["OS_SECRET_KEY"]}, "OS_ACCESS_KEY"),
     ({"HW_ACCESS_KEY": "AK"}, "HW_SECRET_KEY"),
@@ -132,7 +152,7 @@ def test_of_two_halves_both_are_named(
 
 
 @pytest.mark.parametrize(("half", "_missing"), HALVES)
-@pytest.mark.parametrize("kind", ["password", "token", "aksk"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "agency"])
 def test_what_is_complete_stands_beside_what_is_not(
     kind: str, half: dict[str, str], _missing: str
 ) -> None:
@@ -142,7 +162,12 @@ def test_what_is_complete_stands_beside_what_is_not(
 
 @pytest.mark.parametrize(
     ("kind", "missing"),
-    [("password", "OS_USERNAME"), ("token", "OS_TOKEN"), ("aksk", "OS_ACCESS_KEY")],
+    [
+        ("password", "OS_USERNAME"),
+        ("token", "OS_TOKEN"),
+        ("v3applicationcredential", "OS_APPLICATION_CREDENTIAL_SECRET"),
+        ("aksk", "OS_ACCESS_KEY"),
+    ],
 )
 def test_a_kind_asked_for_and_not_given_is_missing_whatever_else_is_there(
     kind: str, missing: str
@@ -183,11 +208,30 @@ def test_each_vendors_variables_make_keys(names: tuple[str, str, str]) -> None:
         ("password", "password (OS_PASSWORD, OS_USERNAME)"),
         ("token", "token (OS_TOKEN)"),
         ("aksk", "AK/SK (OS_ACCESS_KEY, OS_SECRET_KEY)"),
+        (
+            "v3applicationcredential",
+            f"application credential ({', '.join(APPLICATION)})",
+        ),
         ("agency", "ECS agency (OS_AUTH_TYPE)"),
     ],
 )
 def test_the_kind_is_told_with_its_origin(kind: str, told: str) -> None:
     assert load(**REST, **KINDS[kind][0], OS_AUTH_TYPE=kind).sign_in == told
+
+
+def test_an_application_credential_needs_no_project() -> None:
+    settings = load(OS_AUTH_URL="https://iam.example.com", **APPLICATION)
+    assert settings.credentials == ApplicationCredentials("a1", "app-s3cret")
+    assert (settings.project_id, settings.project_name) == (None, None)
+
+
+def test_an_application_credential_by_name_needs_its_user() -> None:
+    given = {"OS_APPLICATION_CREDENTIAL_NAME": "n", "OS_APPLICATION_CREDENTIAL_SECRET": "s"}
+    assert "OS_USERNAME is missing" in refused(**given)
+    assert "OS_USER_DOMAIN_NAME is missing" in refused(**given, OS_USERNAME="u")
+    expected = ApplicationCredentials(None, "s", "n", "u", None, "d", None)
+    assert choose(**given, OS_USERNAME="u", OS_USER_DOMAIN_NAME="d") == expected
+    assert choose(**given, OS_USER_ID="7") == ApplicationCredentials(None, "s", "n", user_id="7")
 
 
 # --- with files ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.settings import Settings, load_settings
 from evs_snap.settings.credentials import (
     AgencyCredentials,
+    ApplicationCredentials,
     Keys,
     PasswordCredentials,
     TokenCredentials,
@@ -35,6 +36,14 @@ clouds:
   half-keys: {ak: AK-of-file, region_name: eu-de}
   temporary: {ak: AK-of-file, sk: SK-of-file, security_token: token-of-file, region_name: eu-de}
   lonely-token: {security_token: token-of-file, region_name: eu-de}
+  application:
+    auth_type: v3applicationcredential
+    auth: {auth_url: "https://cloud.example.com/v3", application_credential_id: a1,
+           application_credential_secret: of-file}
+  half-application:
+    auth_type: v3applicationcredential
+    auth: {auth_url: "https://cloud.example.com/v3", application_credential_name: n,
+           username: u, user_domain_name: d}
   agency: {auth_type: agency, region_name: eu-de}
   otc: {profile: otc, region_name: eu-nl,
         auth: {username: u, password: of-file, user_domain_name: d, project_name: p}}
@@ -77,7 +86,7 @@ def load(cloud: str | None = None, *, region: str | None = None, **environ: str)
     return load_settings(environ, cloud=cloud, options={"region": region})
 
 
-@pytest.mark.parametrize("name", ["user", "keys", "temporary", "agency", "otc"])
+@pytest.mark.parametrize("name", ["user", "keys", "temporary", "application", "agency", "otc"])
 @pytest.mark.parametrize("environ", [OPENRC, OTHER_TOOLS, OPENRC | OTHER_TOOLS])
 def test_an_openrc_of_another_cloud_changes_nothing(name: str, environ: dict[str, str]) -> None:
     """found: it chose the project, its keys went to the named host, its OS_INSECURE counted."""
@@ -103,6 +112,7 @@ def test_where_to_go_and_whom_to_trust_is_said_by_the_entry_alone(variable: str)
     [
         {"OS_ACCESS_KEY": "AK", "OS_SECRET_KEY": "SK", "OS_REGION_NAME": "cn-north-1"},
         {"OS_TOKEN": "t", "OS_PROJECT_NAME": "other"},
+        {"OS_APPLICATION_CREDENTIAL_SECRET": "s", "OS_APPLICATION_CREDENTIAL_ID": "i"},
         {"OS_AUTH_TYPE": "agency", "OS_REGION_NAME": "cn-north-1"},
         {"OS_PASSWORD": "another", "OS_REGION_NAME": "cn-north-1"},
         {"OS_USERNAME": "another", "OS_REGION_NAME": "cn-north-1"},
@@ -148,6 +158,15 @@ def test_a_password_of_the_environment_completes_an_entry(
     settings = load("half", **environ) if named == "option" else load(OS_CLOUD="half", **environ)
     assert settings.credentials == PasswordCredentials("u", None, "d", None, "of-env")
     assert settings.sign_in == "password (OS_PASSWORD, clouds.yaml: half)"
+
+
+def test_an_application_credential_is_read_from_an_entry_and_completed_by_the_environment() -> None:
+    assert load("application").credentials == ApplicationCredentials("a1", "of-file")
+    secret = {"OS_APPLICATION_CREDENTIAL_SECRET": "of-env"}
+    expected = ApplicationCredentials(None, "of-env", "n", "u", None, "d", None)
+    assert load("half-application", **secret).credentials == expected
+    with pytest.raises(ConfigurationError, match="OS_APPLICATION_CREDENTIAL_SECRET is missing"):
+        load("half-application", OS_APPLICATION_CREDENTIAL_NAME="another", **secret)
 
 
 @pytest.mark.parametrize(
