@@ -2,94 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import pytest
+from tests.cli.processes import lines, on_terminal, run, started
 
 from evs_snap.render.text import width
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PROGRAM = (sys.executable, "-m", "evs_snap")
 HEAVY = ("httpx", "pydantic", "rich", "yaml", "sqlite3", "concurrent.futures")
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 FULL = Path("/dev/full")
-
-
-def _run(
-    *arguments: str, env: dict[str, str] | None = None, stdout: IO[bytes] | int | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if stdout is None else stdout,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        timeout=20,
-        check=False,
-    )
-
-
-@contextmanager
-def _started(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _on_terminal(
-    *arguments: str, columns: int = 80, env: dict[str, str] | None = None
-) -> tuple[int, str]:
-    """Run on a terminal of this width; return exit code and all that was shown."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env={**os.environ, "TERM": "xterm-256color", **(env or {})},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    with process:
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # Linux's way to say that the other end is closed
-                break
-            if not part:
-                break
-            shown += part
-    os.close(ours)
-    return process.returncode, shown.decode().replace("\r\n", "\n")
-
-
-def _lines(shown: str) -> list[str]:
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).splitlines()
 
 
 def _imported(code: str) -> set[str]:
@@ -109,13 +36,14 @@ def _imported(code: str) -> set[str]:
         ("--sandbox create --volume broken-01", 1),
         ("frobnicate", 2),
         ("volumes", 2),
+        ("", 0),
         ("--sandbox create --volume data-01 --volume full-01 --no-wait", 3),
         ("--sandbox volumes --volume nobody", 5),
         ("--sandbox create --volume full-01", 6),
     ],
 )
 def test_exit_codes_leave_the_process_and_no_traceback_does(line: str, code: int) -> None:
-    done = _run(*line.split())
+    done = run(*line.split())
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -136,19 +64,19 @@ def test_help_costs_click_alone(arguments: list[str]) -> None:
     ids=str,
 )
 def test_the_locale_c_and_an_ascii_stream_are_no_reason_to_fail(env: dict[str, str]) -> None:
-    done = _run("--sandbox", "volumes", env=env)
+    done = run("--sandbox", "volumes", env=env)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
-    assert _run("--sandbox", "volumes", "-f", "json", env=env).stdout.isascii()
+    assert run("--sandbox", "volumes", "-f", "json", env=env).stdout.isascii()
 
 
 def test_no_colour_and_no_control_codes_reach_a_pipe() -> None:
-    done = _run("--sandbox", "create", "--volume", "full-01", env={"TERM": "xterm-256color"})
+    done = run("--sandbox", "create", "--volume", "full-01", env={"TERM": "xterm-256color"})
     assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_a_reader_that_goes_away_causes_no_traceback() -> None:
-    with _started("--sandbox", "volumes", "-f", "json") as process:
+    with started("--sandbox", "volumes", "-f", "json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -164,42 +92,48 @@ def test_a_reader_that_goes_away_causes_no_traceback() -> None:
 )
 def test_a_full_disk_is_an_error_that_is_told(line: str) -> None:
     with FULL.open("wb") as full:
-        done = _run(*line.split(), stdout=full)
+        done = run(*line.split(), stdout=full)
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["volumes", "snapshots"])
-def test_a_terminal_of_80_columns_shows_whole_ids_in_lines_that_fit(command: str) -> None:
-    code, shown = _on_terminal("--sandbox", command)
-    lines = _lines(shown)
+@pytest.mark.parametrize("columns", [80, 140])
+@pytest.mark.parametrize("command", ["volumes", "snapshots", "create data-01 --dry-run", "doctor"])
+def test_lines_fit_the_terminal(command: str, columns: int) -> None:
+    code, shown = on_terminal("--sandbox", *command.split(), columns=columns)
     assert code == 0
-    assert all(width(line) <= 80 for line in lines), shown
-    ids = _run("--sandbox", command, "-f", "value", "-c", "ID").stdout.split()
-    assert set(ids) == set(UUID.findall("\n".join(lines)))
-    assert any("no room for" in line for line in lines)
+    assert all(width(line) <= columns for line in lines(shown)), shown
+
+
+def test_a_terminal_of_80_columns_says_whose_a_snapshot_is() -> None:
+    """found: `snapshots` on 80 columns dropped Volume: an unnamed one belonged to nobody."""
+    _, shown = on_terminal("--sandbox", "snapshots")
+    header = next(line for line in lines(shown) if line.startswith("ID"))
+    assert {"ID", "Name", "Volume", "Status", "Created", "Policy"} <= set(header.split())
+    ids = run("--sandbox", "snapshots", "-f", "value", "-c", "ID").stdout.split()
+    assert {line.split()[0] for line in lines(shown)} >= {id_[:8] for id_ in ids}
 
 
 def test_a_wide_terminal_shows_every_column() -> None:
-    _, shown = _on_terminal("--sandbox", "volumes", columns=200)
+    _, shown = on_terminal("--sandbox", "volumes", columns=200)
     assert "no room for" not in shown
-    header = next(line for line in _lines(shown) if line.startswith("ID"))
+    header = next(line for line in lines(shown) if line.startswith("ID"))
     assert header.split() == [
         "ID", "Name", "Status", "Size", "Type", "AZ", "Attached", "Snapshots", "Newest",
     ]  # fmt: skip
 
 
 def test_columns_asked_for_are_all_shown_however_narrow_the_terminal() -> None:
-    _, shown = _on_terminal("--sandbox", "volumes", "-cID", "-cName", "-cAZ", "-cType", columns=60)
+    _, shown = on_terminal("--sandbox", "volumes", "-cID", "-cName", "-cAZ", "-cType", columns=60)
     assert "no room for" not in shown
-    header = next(line for line in _lines(shown) if line.startswith("ID"))
+    header = next(line for line in lines(shown) if line.startswith("ID"))
     assert header.split() == ["ID", "Name", "AZ", "Type"]
 
 
 def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
-    _, shown = _on_terminal("--sandbox", "create", "--volume", "data-01", "--dry-run")
-    words = " ".join("\n".join(_lines(shown)).split())
+    _, shown = on_terminal("--sandbox", "create", "--volume", "data-01", "--dry-run")
+    words = " ".join("\n".join(lines(shown)).split())
     assert "would create" in words
 
 
@@ -217,18 +151,18 @@ def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
 def test_colour_is_for_terminals_that_want_it(
     choice: str, env: dict[str, str], *, coloured: bool
 ) -> None:
-    _, shown = _on_terminal("--color", choice, "--sandbox", "volumes", env=env)
+    _, shown = on_terminal("--color", choice, "--sandbox", "volumes", env=env)
     assert ("\x1b[3" in shown) == coloured
 
 
 def test_a_dumb_terminal_gets_no_control_codes_at_all() -> None:
-    code, shown = _on_terminal("--sandbox", "volumes", env={"TERM": "dumb"})
+    code, shown = on_terminal("--sandbox", "volumes", env={"TERM": "dumb"})
     assert code == 0
     assert "\x1b" not in shown
 
 
 def test_an_interrupt_while_waiting_is_130_and_begins_nothing_new() -> None:
-    with _started("-v", "--sandbox", "create", "--volume", "data-01") as process:
+    with started("-v", "--sandbox", "create", "--volume", "data-01") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "POST" in line and "/snapshots" in line:
@@ -241,13 +175,13 @@ def test_an_interrupt_while_waiting_is_130_and_begins_nothing_new() -> None:
 
 
 def test_the_sandbox_is_served_until_terminated() -> None:
-    with _started("sandbox", "serve", "--port", "0") as server:
+    with started("sandbox", "serve", "--port", "0") as server:
         assert server.stdout is not None
         exports = dict(
             re.findall(r"^export (OS_\w+)=(.*)$", "".join(_first(server.stdout, 7)), re.MULTILINE)
         )
         assert exports["OS_AUTH_URL"].startswith("http://127.0.0.1:")
-        done = _run("volumes", "-f", "value", "-c", "Name", env=exports)
+        done = run("volumes", "-f", "value", "-c", "Name", env=exports)
         assert done.returncode == 0, done.stderr
         assert "data-01" in done.stdout
         server.terminate()
@@ -257,12 +191,12 @@ def test_the_sandbox_is_served_until_terminated() -> None:
 def test_two_processes_may_use_the_sandbox_at_once() -> None:
     line = "--sandbox create --volume {} --no-wait -f value -c ID"
     with (
-        _started(*line.format("data-01").split()) as one,
-        _started(*line.format("data-02").split()) as two,
+        started(*line.format("data-01").split()) as one,
+        started(*line.format("data-02").split()) as two,
     ):
         ids = {process.communicate(timeout=20)[0].strip() for process in (one, two)}
     assert all(UUID.fullmatch(id_) for id_ in ids)
-    listed = _run("--sandbox", "snapshots", "-f", "value", "-c", "ID").stdout.split()
+    listed = run("--sandbox", "snapshots", "-f", "value", "-c", "ID").stdout.split()
     assert ids <= set(listed)
 
 

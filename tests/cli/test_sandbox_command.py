@@ -57,3 +57,20 @@ def test_a_port_in_use_is_a_clean_error(run: Run) -> None:
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_what_is_no_port_is_a_usage_error(run: Run, port: str) -> None:
     run(f"sandbox serve --port={port}", exit_code=2)
+
+
+@pytest.mark.parametrize(("line", "code"), [("sandbox reset", 2), ("--sandbox volumes", 1)])
+def test_a_file_that_cannot_be_used_is_told(run: Run, line: str, code: int) -> None:
+    """found: `sandbox reset` of an unusable file ended in a traceback."""
+    folder = state_folder(os.environ)
+    (folder / "sandbox.db").mkdir(parents=True)
+    assert "sandbox.db" in run(line, exit_code=code).stderr
+
+
+def test_a_file_that_is_no_database_is_replaced_by_a_reset(run: Run) -> None:
+    """found: `sandbox reset` of an unusable file ended in a traceback."""
+    folder = state_folder(os.environ)
+    folder.mkdir(parents=True)
+    (folder / "sandbox.db").write_text("no database at all\n" * 100)
+    run("sandbox reset")
+    assert run("--sandbox volumes -f value -c ID").ids

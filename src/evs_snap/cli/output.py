@@ -120,10 +120,16 @@ def show_record(context: Context, record: RunRecord) -> int:
     from evs_snap.render.columns import chosen, item_columns
     from evs_snap.render.documents import record_document
 
-    if is_document(context):
-        show_document(context, record_document(record))
-    else:
-        show_table(context, _lines(record), chosen(item_columns(record.command), context.column))
+    columns = chosen(item_columns(record.command), context.column)
+    try:
+        if is_document(context):
+            show_document(context, record_document(record))
+        else:
+            show_table(context, _lines(record), columns)
+    except OutputError as lost:
+        if record.exit_code == 0:
+            raise
+        show_error(context, lost)
     _show_errors(context, record.items)
     if record.items and is_watched(context):
         note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))

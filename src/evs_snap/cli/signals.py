@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -24,8 +25,6 @@ _CODES = {
     for name, code in (("SIGINT", INTERRUPTED), ("SIGTERM", 143), ("SIGHUP", 129))
     if hasattr(signal, name)  # Windows has no SIGHUP
 }
-_IMPORTER = "<frozen importlib._bootstrap>"
-_IMPORT_PAUSE = 0.02
 _STDERR = 2
 
 
@@ -47,16 +46,14 @@ def handle_signals(stop: Stop) -> Iterator[None]:
     Before anything is being changed there is nothing to finish: the first one raises
     StoppedError. A SIGHUP that is ignored, as under nohup, stays ignored.
     """
+    raised: list[int] = []
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         code = _CODES[number]
         if stop.asked:
             os._exit(code)
         if not stop.begun:
-            if _is_importing(frame):
-                # Raised amid an import, it may come out of it as another exception.
-                threading.Timer(_IMPORT_PAUSE, os.kill, (os.getpid(), number)).start()
-                return
+            raised.append(code)
             raise StoppedError(code)
         stop.ask(code)
         # No print: the signal may have come amid one, and sys.stderr is not reentrant.
@@ -78,11 +75,6 @@ def handle_signals(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _is_importing(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code.co_filename == _IMPORTER:
-            return True
-        frame = frame.f_back
-    return False
+        if raised and sys.exception() is not None:
+            # Raised while a class was being made, it comes out as a RuntimeError.
+            raise StoppedError(raised[0]) from None

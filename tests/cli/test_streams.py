@@ -1,0 +1,116 @@
+"""Streams that are full, closed or gone: the exit code still says what became of the work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="only Linux has a device that is always full"
+)
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which `evs-snap` is this program."""
+    program = f"{sys.executable} -m evs_snap"
+    return subprocess.run(
+        ["sh", "-c", line.replace("evs-snap", program)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("stderr", ["2> /dev/full", "2>&-"])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("evs-snap --sandbox volumes", 0),
+        ("evs-snap -vv --sandbox create data-01 --no-wait", 0),
+        ("evs-snap --sandbox create full-01", 6),
+        ("evs-snap --sandbox create nobody", 5),
+        ("evs-snap frobnicate", 2),
+        ("evs-snap --sandbox check data-01 --max-age 1d", 2),
+    ],
+)
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(
+    line: str, code: int, stderr: str
+) -> None:
+    """found: a full stderr turned codes into 120."""
+    assert shell(f"{line} {stderr}").returncode == code
+
+
+@pytest.mark.parametrize("stdout", ["> /dev/full", ">&-"])
+def test_a_check_that_cannot_write_is_unknown(stdout: str) -> None:
+    """found: `check` that could not write ended with 1, which monitoring takes for WARNING."""
+    done = shell(f"evs-snap --sandbox check --all --max-age 1d {stdout}")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stdout", ["> /dev/full", ">&-"])
+@pytest.mark.parametrize("line", ["volumes -f csv", "volumes -f yaml", "-h", "-V", "snapshots"])
+def test_a_result_that_is_lost_is_a_failure_that_is_told(line: str, stdout: str) -> None:
+    done = shell(f"evs-snap --sandbox {line} {stdout}")
+    assert done.returncode == 1
+    assert done.stderr.count("error:") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_with_stdin_closed_and_a_question_due_it_asks_for_a_yes() -> None:
+    """found: with stdin closed, `delete` without -y ended in a traceback."""
+    done = shell("evs-snap --sandbox delete 9d1b20c9 <&-")
+    assert done.returncode == 2
+    assert "add -y" in done.stderr
+
+
+def test_closed_streams_do_not_lend_their_numbers_to_files() -> None:
+    """found: with stderr closed, its number went to the next file opened: say, to a database."""
+    done = shell(
+        "evs-snap --sandbox create data-01 --no-wait <&- 2>&- && evs-snap --sandbox volumes"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["--nonsense check --all --max-age 1d", "--color pink check --all"]
+)
+def test_a_check_with_a_wrong_global_option_is_unknown(line: str) -> None:
+    """found: a wrong global option made `check` end with 2, which monitoring takes for CRITICAL."""
+    done = shell(f"evs-snap {line}")
+    assert done.returncode == 3
+    assert done.stdout.startswith("EVS-SNAP UNKNOWN - ")
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "EVS_SNAP_FORMAT=pink",
+        "EVS_SNAP_CHECK_MAX_AGE=soon",
+        "EVS_SNAP_LOCK_WAIT=x",
+        "EVS_SNAP_SANDBOX=perhaps",
+    ],
+)
+def test_a_check_with_a_wrong_variable_is_unknown(variable: str) -> None:
+    """found: a wrong variable made `check` end with 2, which monitoring takes for CRITICAL."""
+    done = shell(f"{variable} evs-snap check --all")
+    assert done.returncode == 3
+    assert done.stdout.startswith("EVS-SNAP UNKNOWN - ")
+
+
+@pytest.mark.parametrize("line", ["check --all --max-age 9d -f json", "check --all -f json"])
+def test_check_prints_one_document_too(line: str) -> None:
+    """found: `check -f json` was silently ignored."""
+    import json  # noqa: PLC0415 - of this test alone
+
+    done = shell(f"evs-snap --sandbox {line}")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["command"]) == ("evs-snap/1", "check")
+    assert document["exit_code"] == done.returncode
+    assert document["status"] == {2: "CRITICAL", 3: "UNKNOWN"}[done.returncode]
+    assert len(document["items"]) == (10 if done.returncode == 2 else 0)
