@@ -31,13 +31,13 @@ STATUSES = (
 _SELECT, _NAMING, _WAIT, _LIMIT = "Which disks", "Naming", "Waiting", "The limit"
 _KEEP, _OTHER, _GLOBAL = "What to keep", "Options", "Global options"
 _SECTIONS = (_OTHER, _SELECT, _KEEP, _NAMING, _WAIT, _LIMIT, _GLOBAL)
-_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "wdhms"))
-_SECONDS = (604800, 86400, 3600, 60, 1)
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "ywdhms"))
+_SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
 
 
 def duration(value: str) -> float:
-    """Read ``90s``, ``15m``, ``1h30m``, ``7d`` or ``2w`` as seconds."""
+    """Read ``90s``, ``15m``, ``1h30m``, ``7d``, ``2w`` or ``1y`` (365 days) as seconds."""
     match = _DURATION.fullmatch(value)
     if not match or not value:
         raise click.BadParameter(f"{value!r} is no duration: write 90s, 15m, 1h30m, 7d or 2w")
