@@ -176,11 +176,15 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
             server: tuple[str, ...],
             with_metadata: tuple[tuple[str, str | None], ...],
             all: bool,  # noqa: A002 - the option's name
+            with_tag: tuple[tuple[str, str | None], ...],
             exclude: tuple[str, ...],
+            shard: str | None,
             **others: Any,
         ) -> Any:
             from evs_snap.plan.selection import Selection
+            from evs_snap.plan.shards import INDEX_VARIABLE, parse_shard
 
+            index = os.environ.get(INDEX_VARIABLE)
             selection = Selection(
                 volumes=(*disks, *volume),
                 match=match,
@@ -188,11 +192,13 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
                 metadata=with_metadata,
                 everything=all,
                 exclude=exclude,
+                tags=with_tag,
+                shard=parse_shard(shard, index=index) if shard else None,
             )
             if required and selection.is_empty:
                 raise click.UsageError(
                     "Say which disks: a name or ID (also as --volume NAME), --match GLOB, "
-                    "--server ID, --with-metadata K=V or --all."
+                    "--server ID, --with-tag K=V, --with-metadata K=V or --all."
                 )
             return command(*args, selection=selection, **others)
 
@@ -207,11 +213,15 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
                    help="Disks whose name is like this; quote it."),
             option("--server", multiple=True, metavar="ID", section=_SELECT,
                    help="Disks attached to this server."),
+            option("--with-tag", multiple=True, type=key_or_pair, section=_SELECT,
+                   metavar="K[=V]", help="Disks with this EVS tag; with several, all of them."),
             option("--with-metadata", multiple=True, type=key_or_pair, section=_SELECT,
                    metavar="K[=V]", help="Disks with this metadata."),
             option("--all", is_flag=True, section=_SELECT, help="All disks of the project."),
             option("--exclude", multiple=True, metavar="GLOB", section=_SELECT,
                    help="But not disks with such a name or ID."),
+            option("--shard", metavar="I/N", section=_SELECT,
+                   help="Of all these, part I of N (0 to N-1); /N in a Kubernetes Indexed Job."),
         )  # fmt: skip
 
     return decorate

@@ -125,6 +125,8 @@ def show_record(context: Context, record: RunRecord) -> int:
     else:
         show_table(context, _lines(record), chosen(item_columns(), context.column))
     _show_errors(context, record.items)
+    if record.remark:
+        note(context, record.remark)
     if record.items and is_watched(context):
         note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))
     return record.exit_code

@@ -79,9 +79,9 @@ def simulate(
     schedule = Schedule(start, every=step, span=length, miss=miss)
     played = play(request, schedule, chance=repeatable("evs-snap"))
     if is_document(context):
-        show_document(context, simulation_document(played, request))
+        show_document(context, simulation_document(played, limit=request.limit))
         return
-    show_table(context, simulation_rows(played, request), columns)
+    show_table(context, simulation_rows(played, keep, limit=request.limit), columns)
     if context.format == "table" and sys.stdout.isatty() and not context.column:
         room = shutil.get_terminal_size().columns
         colour = is_coloured(context, sys.stdout)

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from evs_snap.plan.request import CreateRequest
-    from evs_snap.plan.retention import Verdict
+    from evs_snap.plan.retention import Keep, Verdict
     from evs_snap.plan.simulate import Simulation
 
 _WEEK = timedelta(days=7)
@@ -31,18 +30,18 @@ def simulation_columns() -> list[Column[Line]]:
     ]
 
 
-def simulation_rows(played: Simulation, request: CreateRequest) -> list[Line]:
+def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]:
     """Return what is told, line by line."""
     seen = played.summary
-    rules = {name: f"--keep-{name} {count}" for name, count in request.keep.counts if count}
-    if request.keep.within:
-        rules["within"] = f"--keep-within {span(request.keep.within)}"
+    rules = {name: f"--keep-{name} {count}" for name, count in keep.counts if count}
+    if keep.within:
+        rules["within"] = f"--keep-within {span(keep.within)}"
     missed = f", {played.missed} missed" if played.missed else ""
     refused = f", {seen.refused} refused: the disk was full" if seen.refused else ""
     worst = "not known yet: the first one is still kept"
     return [
         ("runs", f"{seen.runs}{missed}{refused}"),
-        ("peak", f"{seen.peak} of {request.limit}, while a run is at work"),
+        ("peak", f"{seen.peak} of {limit}, while a run is at work"),
         *((f"held on {kind}", _range(*held)) for kind, held in seen.by_day.items()),
         ("back at best", span(seen.best_reach)),
         ("back at worst", worst if seen.worst_reach is None else span(seen.worst_reach)),
@@ -51,7 +50,7 @@ def simulation_rows(played: Simulation, request: CreateRequest) -> list[Line]:
     ]
 
 
-def simulation_document(played: Simulation, request: CreateRequest) -> dict[str, object]:
+def simulation_document(played: Simulation, *, limit: int) -> dict[str, object]:
     """Return the same as a document; how far back is told in seconds."""
     seen = played.summary
     return {
@@ -61,7 +60,7 @@ def simulation_document(played: Simulation, request: CreateRequest) -> dict[str,
         "missed": played.missed,
         "refused": seen.refused,
         "peak": seen.peak,
-        "limit": request.limit,
+        "limit": limit,
         "held": {
             kind: {"least": least, "most": most} for kind, (least, most) in seen.by_day.items()
         },
@@ -86,8 +85,9 @@ def calendar(kept: Iterable[Verdict], *, room: int, colour: bool) -> str:
     days = {v.snapshot.created_at.date() for v in kept if v.snapshot.created_at}
     months = sorted({day.replace(day=1) for day in days})
     out = StringIO()
-    system = "standard" if colour else None
-    console = Console(file=out, width=room, force_terminal=colour, color_system=system)
+    console = Console(
+        file=out, width=room, force_terminal=colour, color_system="standard" if colour else None
+    )
     console.print(Columns([_month(first, days) for first in months], padding=(1, 3)))
     return out.getvalue()
 
