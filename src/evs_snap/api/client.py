@@ -30,7 +30,7 @@ from evs_snap.api.models import (
 from evs_snap.api.paging import Row, all_rows, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import is_no_such_path, refused
-from evs_snap.errors import BadAnswerError, NotFoundError, ServiceError
+from evs_snap.errors import BadAnswerError, NotFoundError, ServiceError, WrongEndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,27 @@ class EvsClient:
         """
         rows = self._rows("volumes/detail", "volumes", Volume, {"name": name})
         return [row for row in rows if name is None or row.name == name]
+
+    def volumes_with_tags(self) -> list[Volume]:
+        """Return all disks with their details and their EVS tags.
+
+        Raises WrongEndpointError where the cloud has no EVS tags, as upstream Cinder.
+
+        Source: https://docs.otc.t-systems.com/elastic-volume-service/api-ref/, "querying
+        details about all disks (recommended)".
+        """
+        try:
+            return self._rows("cloudvolumes/detail", "volumes", Volume, {}, version="v2")
+        except ServiceError as error:
+            if not is_no_such_path(error):
+                raise
+            raise WrongEndpointError(
+                "this cloud has no EVS tags (there is no /v2/.../cloudvolumes/detail)",
+                hint="Select by metadata: --with-metadata K=V.",
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
 
     def volume_summaries(self, *, name: str | None = None) -> list[VolumeSummary]:
         """Return ID and name of all disks, or of those named exactly ``name``.
@@ -246,11 +267,17 @@ class EvsClient:
         raise missing
 
     def _rows(
-        self, path: str, key: str, model: type[Row], filters: Mapping[str, str | None]
+        self,
+        path: str,
+        key: str,
+        model: type[Row],
+        filters: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> list[Row]:
         def ask(query: Mapping[str, str]) -> dict[str, object]:
-            page = self.send("GET", f"{path}?{query_text(query)}", doing=f"listing {key}")
-            return self._document(page)
+            asked = f"{path}?{query_text(query)}"
+            return self._document(self.send("GET", asked, version=version, doing=f"listing {key}"))
 
         return all_rows(ask, key, model, filters=filters)
 

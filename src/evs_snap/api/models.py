@@ -116,7 +116,8 @@ class Attachment(_Wire):
 class Volume(_Wire):
     """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared.
 
-    ``snapshot_id`` is the snapshot that the disk was made from, if any.
+    ``snapshot_id`` is the snapshot that the disk was made from, if any; ``tags`` are EVS's,
+    None where they were not read.
     """
 
     id: Identifier
@@ -132,6 +133,7 @@ class Volume(_Wire):
     snapshot_id: Text = None
     attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_rows)] = ()
     metadata: Texts = Field(default_factory=dict)
+    tags: Texts | None = None
     created_at: Moment = None
 
     @property

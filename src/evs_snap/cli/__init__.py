@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = (
     "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "wait", "check",
-    "doctor", "completion", "sandbox",
+    "doctor", "simulate", "completion", "sandbox",
 )  # fmt: skip
 _ALIASES = {"disks": "volumes", "list": "volumes"}
 _RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")

@@ -31,13 +31,13 @@ STATUSES = (
 SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
 KEEP, OTHER, GLOBAL = "What to keep", "Options", "Global options"
 _SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, GLOBAL)
-_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "wdhms"))
-_SECONDS = (604800, 86400, 3600, 60, 1)
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "ywdhms"))
+_SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
 
 
 def duration(value: str) -> float:
-    """Read ``90s``, ``15m``, ``1h30m``, ``7d`` or ``2w`` as seconds."""
+    """Read ``90s``, ``15m``, ``1h30m``, ``7d``, ``2w`` or ``1y`` (365 days) as seconds."""
     match = _DURATION.fullmatch(value)
     if not match or not value:
         raise click.BadParameter(f"{value!r} is no duration: write 90s, 15m, 1h30m, 7d or 2w")
@@ -177,11 +177,15 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
             server: tuple[str, ...],
             with_metadata: tuple[tuple[str, str | None], ...],
             all: bool,  # noqa: A002 - the option's name
+            with_tag: tuple[tuple[str, str | None], ...],
             exclude: tuple[str, ...],
+            shard: str | None,
             **others: Any,
         ) -> Any:
             from evs_snap.plan.selection import Selection
+            from evs_snap.plan.shards import INDEX_VARIABLE, parse_shard
 
+            index = os.environ.get(INDEX_VARIABLE)
             selection = Selection(
                 volumes=(*disks, *volume),
                 match=match,
@@ -189,11 +193,13 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
                 metadata=with_metadata,
                 everything=all,
                 exclude=exclude,
+                tags=with_tag,
+                shard=parse_shard(shard, index=index) if shard else None,
             )
             if required and selection.is_empty:
                 raise click.UsageError(
                     "Say which disks: a name or ID (also as --volume NAME), --match GLOB, "
-                    "--server ID, --with-metadata K=V or --all."
+                    "--server ID, --with-tag K=V, --with-metadata K=V or --all."
                 )
             return command(*args, selection=selection, **others)
 
@@ -208,11 +214,15 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
                    help="Disks whose name is like this; quote it."),
             option("--server", multiple=True, metavar="ID", section=SELECT,
                    help="Disks attached to this server."),
+            option("--with-tag", multiple=True, type=key_or_pair, section=SELECT,
+                   metavar="K[=V]", help="Disks with this EVS tag; with several, all of them."),
             option("--with-metadata", multiple=True, type=key_or_pair, section=SELECT,
                    metavar="K[=V]", help="Disks with this metadata."),
             option("--all", is_flag=True, section=SELECT, help="All disks of the project."),
             option("--exclude", multiple=True, metavar="GLOB", section=SELECT,
                    help="But not disks with such a name or ID."),
+            option("--shard", metavar="I/N", section=SELECT,
+                   help="Of all these, part I of N (0 to N-1); /N in a Kubernetes Indexed Job."),
         )  # fmt: skip
 
     return decorate

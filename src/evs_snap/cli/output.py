@@ -131,6 +131,8 @@ def show_record(context: Context, record: RunRecord) -> int:
             raise
         show_error(context, lost)
     _show_errors(context, record.items)
+    if record.remark:
+        note(context, record.remark)
     if record.items and is_watched(context):
         note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))
     return record.exit_code

@@ -33,14 +33,16 @@ def volumes(context: Context, /, *, selection: Selection, limit: int | None) -> 
     Without selection: all disks of the project. Also called `disks` and `list`.
     """
     from evs_snap.plan.slots import usage
-    from evs_snap.render.columns import shows_snapshots, volume_columns
+    from evs_snap.render.columns import shows_snapshots, shows_tags, volume_columns
     from evs_snap.render.documents import volume_document
     from evs_snap.runs.gather import gather
 
     columns = volume_columns(context.clock.now())
     counted = shows_snapshots(columns, context.column)
     with connection(context) as evs:
-        gathered = gather(evs, selection, with_snapshots=counted)
+        gathered = gather(
+            evs, selection, with_snapshots=counted, with_tags=shows_tags(context.column)
+        )
         most = limit or evs.limit
     rows = [
         usage(volume, gathered.of(volume) if counted else None, limit=most)

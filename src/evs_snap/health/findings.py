@@ -104,7 +104,10 @@ def on_disks(volumes: Sequence[Volume]) -> Finding:
         )
     if not count:
         return Finding(
-            "disks", Result.WARN, "the project has no disks", "Check project and region."
+            "disks",
+            Result.WARN,
+            "there is none, or none in this shard",
+            "Check project and region.",
         )
     return Finding("disks", Result.PASS, count_of(count, "disk"))
 

@@ -71,6 +71,9 @@ def judge_freshness(
         if level is Level.OK and len(holders(of_disk)) >= limit:
             level, trouble = Level.WARNING, f"full ({len(holders(of_disk))} of {limit})"
         judged.append(DiskFreshness(volume, level, trouble))
+    if not judged:
+        text = "no disk selected is in this shard: nothing to judge | disks=0"
+        return Freshness(Level.OK, text, ())
     worst = max(disk.level for disk in judged)
     bad = [f"{d.volume.name or d.volume.id} {d.trouble}" for d in judged if d.level is worst]
     disks = count_of(len(judged), "disk")

@@ -12,7 +12,7 @@ from uuid import UUID
 from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from evs_snap.api.models import Snapshot, Volume
@@ -30,7 +30,8 @@ class Selection:
 
     Chosen are the ``volumes`` (names or IDs), and all that meet every one of the
     other criteria given: a name like one of ``match``, attached to one of
-    ``servers``, carrying one of ``metadata`` (a key, or key and value), or simply
+    ``servers``, carrying one of ``metadata`` (a key, or key and value) and each one of
+    ``tags`` (the same), or simply
     ``everything``; less those whose name is like one of ``exclude``, or whose ID is one;
     of all these the ones in ``shard``.
     In place of an ID its first eight characters do, or more.
@@ -40,6 +41,7 @@ class Selection:
     match: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str | None], ...] = ()
+    tags: tuple[tuple[str, str | None], ...] = ()
     everything: bool = False
     exclude: tuple[str, ...] = ()
     shard: Shard | None = None
@@ -50,6 +52,7 @@ class Selection:
         refuse_empty("--match", self.match)
         refuse_empty("--server", self.servers)
         refuse_empty("--with-metadata", (key for key, _ in self.metadata))
+        refuse_empty("--with-tag", (key for key, _ in self.tags))
         refuse_empty("--exclude", self.exclude)
 
     @property
@@ -60,7 +63,7 @@ class Selection:
     @property
     def has_criteria(self) -> bool:
         """Whether disks are asked for by anything else than name or ID."""
-        return bool(self.match or self.servers or self.metadata or self.everything)
+        return bool(self.match or self.servers or self.metadata or self.tags or self.everything)
 
     @property
     def sole_volume(self) -> str | None:
@@ -193,10 +196,16 @@ def _meets(volume: Volume, selection: Selection) -> bool:
         for server in volume.attached_to
     ):
         return False
+    tags = volume.tags or {}
+    if not all(_carries(tags, key, value) for key, value in selection.tags):
+        return False
     return not selection.metadata or any(
-        key in volume.metadata and value in {None, volume.metadata[key]}
-        for key, value in selection.metadata
+        _carries(volume.metadata, key, value) for key, value in selection.metadata
     )
+
+
+def _carries(labels: Mapping[str, str], key: str, value: str | None) -> bool:
+    return key in labels and value in {None, labels[key]}
 
 
 def _is_excluded(volume: Volume, selection: Selection) -> bool:

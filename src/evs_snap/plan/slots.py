@@ -28,13 +28,15 @@ def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 class Usage:
     """A disk, and how many of its slots are used; None where its snapshots were not read.
 
-    ``newest`` is when the newest usable snapshot was made (UTC), a backup service's aside.
+    ``newest`` is when the newest usable snapshot was made (UTC), a backup service's aside;
+    ``newest_own`` is the same of those that carry our stamp.
     """
 
     volume: Volume
     limit: int
     used: int | None = None
     newest: datetime | None = None
+    newest_own: datetime | None = None
 
     @property
     def is_full(self) -> bool:
@@ -47,8 +49,13 @@ def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -
     if snapshots is None:
         return Usage(volume, limit)
     held = holders(snapshots)
-    usable = [s.created_at for s in held if s.is_usable and s.created_at]
-    return Usage(volume, limit, len(held), max(usable, default=None))
+    usable = [s for s in held if s.is_usable]
+    own = [s for s in usable if s.policy is not None]
+    return Usage(volume, limit, len(held), _newest(usable), _newest(own))
+
+
+def _newest(snapshots: Iterable[Snapshot]) -> datetime | None:
+    return max((s.created_at for s in snapshots if s.created_at), default=None)
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:

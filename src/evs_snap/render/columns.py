@@ -27,7 +27,7 @@ class Column(Generic[R]):
     ``key`` is the name in JSON. On a narrow terminal a column shows ``brief``, where it has
     one; if it ``folds``, its text goes on in the next line; if it ``has_ids``, they are
     shortened; and ``spare`` ones are left out, the highest number first. If it
-    ``has_words``, words such as "error" are coloured in it.
+    ``has_words``, words such as "error" are coloured in it. It is shown ``on_request`` only.
     """
 
     title: str
@@ -40,6 +40,7 @@ class Column(Generic[R]):
     right: bool = False
     has_ids: bool = False
     has_words: bool = False
+    on_request: bool = False
 
 
 def volume_columns(now: datetime) -> list[Column[Usage]]:
@@ -57,6 +58,7 @@ def volume_columns(now: datetime) -> list[Column[Usage]]:
                human=lambda r: _slots(r) + (" full" if r.is_full else ""), has_words=True),
         Column("Newest", "newest_snapshot_at", lambda r: rfc3339(r.newest) or "",
                human=lambda r: age(r.newest, now=now)),
+        Column("Tags", "tags", _tags, folds=True, on_request=True),
     ]  # fmt: skip
 
 
@@ -135,8 +137,13 @@ def shows_snapshots(columns: Sequence[Column[Usage]], titles: Sequence[str]) -> 
     return any(c.title in {"Snapshots", "Newest"} for c in chosen(columns, titles))
 
 
+def shows_tags(titles: Sequence[str]) -> bool:
+    """Whether the disks' tags are asked for."""
+    return any(title.lower() == "tags" for title in titles)
+
+
 def chosen(columns: Sequence[Column[R]], titles: Sequence[str]) -> list[Column[R]]:
-    """Return the columns with these titles, in the order asked; all, where none are.
+    """Return the columns with these titles, in the order asked; the usual ones, where none are.
 
     Case does not matter. Raises ConfigurationError for one that does not exist.
     """
@@ -147,11 +154,16 @@ def chosen(columns: Sequence[Column[R]], titles: Sequence[str]) -> list[Column[R
                 f"there is no column {title!r}",
                 hint=f"Columns: {', '.join(c.title for c in columns)}.",
             )
-    return [by_title[t.lower()] for t in titles] if titles else list(columns)
+    usual = [column for column in columns if not column.on_request]
+    return [by_title[t.lower()] for t in titles] if titles else usual
 
 
 def _slots(row: Usage) -> str:
     return "" if row.used is None else f"{row.used}/{row.limit}"
+
+
+def _tags(row: Usage) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((row.volume.tags or {}).items()))
 
 
 def _name(item: Item) -> str:

@@ -96,6 +96,7 @@ def record_document(record: RunRecord) -> dict[str, object]:
         "exit_code": record.exit_code,
         "dry_run": record.dry_run,
         "summary": record.summary,
+        "remark": record.remark or None,
         "items": [_item(item) for item in record.items],
         "error": error_document(record.error),
     }

@@ -64,5 +64,14 @@ def age(moment: datetime | None, *, now: datetime) -> str:
     return f"{seconds}s ago"
 
 
+def span(length: timedelta) -> str:
+    """Write a time of at least 0 as the options take it, whole seconds: ``8d``, ``1h30m``."""
+    rest, text = int(length.total_seconds()), ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")

@@ -23,7 +23,7 @@ from evs_snap.runs.apply import awaited, carry_out
 from evs_snap.runs.delete import delete_item, require_ours
 from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import DiskLocks, Held
-from evs_snap.runs.report import Action, Item, RunRecord, failed, planned
+from evs_snap.runs.report import Action, Item, RunRecord, failed, planned, usages_after
 from evs_snap.runs.wait import await_available
 from evs_snap.runs.work import DELETE_TIMEOUT, Work, confirm_all, no_progress
 from evs_snap.settings.folders import state_folder
@@ -97,7 +97,8 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
             new_id=work.clock.new_id,
         )
         command = "rotate" if keep else "create"
-        return _applied(work, plans, held, command=command, keep=keep, policy=policy)
+        record = _applied(work, plans, held, command=command, keep=keep, policy=policy)
+    return _completed(record, gathered, limit=request.limit)
 
 
 def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
@@ -131,8 +132,10 @@ def prune_snapshots(  # noqa: PLR0913 - what a user may say of it
         )
         going = [item for plan in plans for item in planned(plan) if item.action != Action.KEPT]
         if going and not work.dry_run and not work.confirm(going):
-            return RunRecord("prune", tuple(_declined(item) for item in going))
-        return _applied(work, plans, held, command="prune", keep=keep, policy=policy)
+            record = RunRecord("prune", tuple(_declined(item) for item in going))
+        else:
+            record = _applied(work, plans, held, command="prune", keep=keep, policy=policy)
+    return _completed(record, gathered, limit=evs.limit)
 
 
 def delete_snapshots(
@@ -275,3 +278,9 @@ def _applied(
     ]
     items = carry_out(work, plans, keep=keep, policy=policy)
     return RunRecord(command, tuple(items), signal_code=work.stop.code)
+
+
+def _completed(record: RunRecord, gathered: Gathered, *, limit: int) -> RunRecord:
+    remark = "" if gathered.volumes else "no disk selected is in this shard: nothing to do"
+    usages = usages_after(record.items, gathered.volumes, gathered.by_volume, limit=limit)
+    return replace(record, remark=remark, usages=usages)

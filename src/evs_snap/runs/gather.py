@@ -35,13 +35,20 @@ class Gathered:
         return tuple(chain.from_iterable(self.by_volume.values()))
 
 
-def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = True) -> Gathered:
+def gather(
+    client: EvsClient,
+    selection: Selection,
+    *,
+    with_snapshots: bool = True,
+    with_tags: bool = False,
+) -> Gathered:
     """Read the disks selected (all, where nothing is asked for) and their snapshots.
 
     One disk costs two small requests; more cost one paged list each of disks and
-    snapshots, read side by side.
+    snapshots, read side by side. Tags are read ``with_tags``, or where they select.
     """
-    if selection.sole_volume is not None:
+    with_tags = with_tags or bool(selection.tags)
+    if selection.sole_volume is not None and not with_tags:
         volume = _sole_volume(client, selection.sole_volume)
         return Gathered((volume,), _snapshots_of(client, volume) if with_snapshots else {})
     # With --exclude alone, what is left of all disks is meant.
@@ -49,7 +56,7 @@ def gather(client: EvsClient, selection: Selection, *, with_snapshots: bool = Tr
     pool = ThreadPoolExecutor(max_workers=1)
     try:
         listing = pool.submit(client.snapshots) if with_snapshots else None
-        volumes = client.volumes()
+        volumes = client.volumes_with_tags() if with_tags else client.volumes()
         if volumes or not selection.is_empty:
             volumes = select(volumes, wanted)
         snapshots = listing.result() if listing else []

@@ -6,10 +6,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from evs_snap.plan.slots import usage
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from evs_snap.api.models import Snapshot, Volume
     from evs_snap.errors import EvsSnapError
     from evs_snap.plan.plan import DiskPlan, Removal
+    from evs_snap.plan.slots import Usage
 
 SCHEMA = "evs-snap/1"
 PARTIAL = 3
@@ -53,7 +58,8 @@ class RunRecord:
     """All outcomes of one run, in the order asked.
 
     ``error`` is what ended the run before it had a plan; ``signal_code`` is 130 or 143
-    where it was interrupted.
+    where it was interrupted. ``remark`` says why there was nothing to do. ``usages`` are the
+    disks' slots after the run.
     """
 
     command: str
@@ -61,6 +67,8 @@ class RunRecord:
     error: EvsSnapError | None = None
     signal_code: int | None = None
     dry_run: bool = field(default=False)
+    remark: str = ""
+    usages: tuple[Usage, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -82,6 +90,25 @@ class RunRecord:
         for item in self.items:
             counts[str(item.action)] = counts.get(str(item.action), 0) + 1
         return counts
+
+
+def usages_after(
+    items: Iterable[Item],
+    volumes: Sequence[Volume],
+    before: Mapping[str, Sequence[Snapshot]],
+    *,
+    limit: int,
+) -> tuple[Usage, ...]:
+    """Return each disk's slots after the run; ``before`` are its snapshots by the disk's ID."""
+    held = {volume.id: {s.id: s for s in before.get(volume.id, ())} for volume in volumes}
+    for item in items:
+        snapshot = item.snapshot
+        if snapshot is not None and snapshot.volume_id in held:
+            of_disk = held[snapshot.volume_id]
+            of_disk[snapshot.id] = snapshot
+            if item.action is Action.DELETED:
+                del of_disk[snapshot.id]
+    return tuple(usage(v, tuple(held[v.id].values()), limit=limit) for v in volumes)
 
 
 def planned(plan: DiskPlan) -> list[Item]:

@@ -44,7 +44,8 @@ def test_the_backup_services_snapshots_hold_none() -> None:
 def test_the_newest_usable_one_is_never_a_backup_services() -> None:
     """found: a backup's date was shown as a disk's newest, though it holds no slot."""
     rows = [OLD, MID, BAD, snapshot("backup", name="autobk_snapshot_1")]
-    assert usage(volume(), rows, limit=7) == Usage(volume(), 7, used=3, newest=MID.created_at)
+    seen = usage(volume(), rows, limit=7)
+    assert seen == Usage(volume(), 7, 3, newest=MID.created_at, newest_own=MID.created_at)
     assert usage(volume(), [], limit=7).newest is None
 
 

@@ -1,0 +1,88 @@
+"""``evs-snap simulate``: what KEEP rules come to, told offline by the planner itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from evs_snap.cli.options import Command, duration, keep_options, limit_option, option
+from evs_snap.cli.output import is_coloured, is_document, show_document, show_table, write_result
+
+if TYPE_CHECKING:
+    from evs_snap.cli.context import Context
+    from evs_snap.plan.retention import Keep
+
+
+@click.command(
+    cls=Command,
+    short_help="Offline: what KEEP rules hold, day by day, and how far back they reach.",
+    examples=(
+        "evs-snap simulate --keep-daily 4 --keep-weekly 2 --every 1d",
+        "evs-snap simulate --keep-hourly 3 --keep-daily 3 --every 1h --for 60d --miss 0.1",
+    ),
+)
+@keep_options
+@option(
+    "--every",
+    type=duration,
+    required=True,
+    metavar="DUR",
+    help="How often `rotate` would run, as 1d or 6h.",
+)
+@option(
+    "--for",
+    "span",
+    type=duration,
+    default="1y",
+    show_default=True,
+    metavar="DUR",
+    help="For how long, up to now.",
+)
+@option(
+    "--miss",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="P",
+    help="How likely a run is missed: 0.1 for one in ten. [default: none]",
+)
+@limit_option
+@click.pass_obj  # fmt: skip
+def simulate(
+    context: Context, /, *, keep: Keep, every: float, span: float, miss: float, limit: int | None
+) -> None:
+    """Play `rotate` on a pretend disk that nobody else uses, and tell what it would hold.
+
+    No sign-in, no request: the planner of `rotate` decides, over a pretended past that ends
+    now. The same options give the same runs missed. Rules that could hold more than a disk
+    can are refused, as `rotate` refuses them.
+    """
+    from evs_snap.api.models import DEFAULT_LIMIT
+    from evs_snap.plan.request import CreateRequest
+    from evs_snap.plan.simulate import Schedule, repeatable
+    from evs_snap.plan.simulate import simulate as play
+    from evs_snap.render.columns import chosen
+    from evs_snap.render.simulation import (
+        calendar,
+        simulation_columns,
+        simulation_document,
+        simulation_rows,
+    )
+
+    columns = chosen(simulation_columns(), context.column)
+    request = CreateRequest(keep=keep, limit=limit or DEFAULT_LIMIT)
+    step, length = timedelta(seconds=every), timedelta(seconds=span)
+    start = context.clock.now() - length + step
+    schedule = Schedule(start, every=step, span=length, miss=miss)
+    played = play(request, schedule, chance=repeatable("evs-snap"))
+    if is_document(context):
+        show_document(context, simulation_document(played, limit=request.limit))
+        return
+    show_table(context, simulation_rows(played, keep, limit=request.limit), columns)
+    if context.format == "table" and sys.stdout.isatty() and not context.column:
+        room = shutil.get_terminal_size().columns
+        colour = is_coloured(context, sys.stdout)
+        write_result("\n" + calendar(played.kept, room=room, colour=colour), colour=colour)

@@ -1,0 +1,106 @@
+"""`evs-snap simulate`: what rules come to, told without a cloud."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.factories import snapshot
+
+from evs_snap.plan.retention import Keep, judge
+from evs_snap.render.simulation import calendar
+from evs_snap.render.text import span
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
+
+RULES = "--keep-daily 4 --keep-weekly 2 --keep-monthly 1 --every 1d"
+
+
+def test_it_tells_what_is_held_on_each_kind_of_day_and_how_far_back_one_can_go(run: Run) -> None:
+    lines = run(f"simulate {RULES} -f value").stdout.splitlines()
+    assert [line.split("\t") for line in lines[:13]] == [
+        ["runs", "365"],
+        ["peak", "6 of 7, while a run is at work"],
+        ["held on Monday", "4"],
+        ["held on Tuesday", "4"],
+        ["held on Wednesday", "4"],
+        ["held on Thursday", "5"],
+        ["held on Friday", "5"],
+        ["held on Saturday", "5"],
+        ["held on Sunday", "5"],
+        ["held on 1st of a month", "4 to 5"],
+        ["back at best", "8d"],
+        ["back at worst", "3d"],
+        ["adds nothing", "--keep-monthly 1"],
+    ]
+    kept = [line.split("\t")[0] for line in lines[13:]]
+    assert kept[0] == "kept 2026-11-23T02:17:00Z", "the last run is now"
+    assert len(kept) == 4, "it is a Monday"
+
+
+def test_the_document_tells_the_same_in_numbers(run: Run) -> None:
+    document = run(f"simulate {RULES} --for 60d --limit 9 -f json").json
+    assert document["command"] == "simulate"
+    assert (document["runs"], document["missed"], document["refused"]) == (60, 0, 0)
+    assert (document["peak"], document["limit"]) == (6, 9)
+    assert document["held"]["Thursday"] == {"least": 5, "most": 5}
+    assert (document["best_reach"], document["worst_reach"]) == (8 * 86400, 3 * 86400)
+    assert document["idle_rules"] == ["monthly"]
+    assert document["kept"][0]["reasons"] == [
+        "daily 2026-11-23",
+        "weekly 2026-W48",
+        "monthly 2026-11",
+    ]
+
+
+def test_runs_missed_are_told_and_the_same_each_time(run: Run) -> None:
+    first = run(f"simulate {RULES} --miss 0.1").stdout
+    assert " missed" in first
+    assert first == run(f"simulate {RULES} --miss 0.1").stdout
+
+
+def test_no_cloud_is_needed_and_none_is_asked(run: Run) -> None:
+    assert run("-v simulate --keep-last 2 --every 6h --for 3d").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--every 1d", "Say what to keep"),
+        ("--keep-last 2", "--every"),
+        ("--keep-last 2 --every 2d --for 1d", "--every"),
+        ("--keep-last 2 --every 1d --miss 1", "--miss"),
+        ("--keep-last 2 --every 1s", "10000 is the most"),
+        ("--keep-daily 7 --keep-weekly 4 --every 1d", "10"),
+    ],
+)
+def test_what_cannot_be_played_is_a_usage_error(run: Run, options: str, told: str) -> None:
+    assert told in run(f"simulate {options}", exit_code=2).stderr
+
+
+def test_the_picture_shows_the_months_that_hold_something() -> None:
+    made = [snapshot("a", made="2026-10-31"), snapshot("b", made="2026-11-01")]
+    kept = judge(made, Keep(last=2), now=made[1].created_at)  # type: ignore[arg-type]
+    shown = [line.rstrip() for line in calendar(kept, room=80, colour=False).splitlines()]
+    assert shown == [
+        "October 2026            November 2026",
+        " M  T  W  T  F  S  S     M  T  W  T  F  S  S",
+        "          1  2  3  4                       1*",
+        " 5  6  7  8  9 10 11     2  3  4  5  6  7  8",
+        "12 13 14 15 16 17 18     9 10 11 12 13 14 15",
+        "19 20 21 22 23 24 25    16 17 18 19 20 21 22",
+        "26 27 28 29 30 31*      23 24 25 26 27 28 29",
+        "                        30",
+        "",
+    ]
+    assert "\x1b[" in calendar(kept, room=80, colour=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59, "59s"), (5400, "1h30m"), (8 * 86400, "8d"), (90061, "1d1h1m1s")],
+)
+def test_a_span_is_written_as_the_options_take_it(seconds: int, text: str) -> None:
+    assert span(timedelta(seconds=seconds)) == text
