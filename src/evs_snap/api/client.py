@@ -12,33 +12,33 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from evs_snap.api.bounds import UNTIL
 from evs_snap.api.models import (
     DEFAULT_LIMIT,
+    Model,
     QuotaSet,
     Snapshot,
     Volume,
     VolumeSummary,
     parse_time,
+    ready,
 )
-from evs_snap.api.paging import Row, all_rows, query_text
+from evs_snap.api.paging import Page, Row, all_rows, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import is_no_such_path, refused
 from evs_snap.errors import BadAnswerError, NotFoundError, ServiceError, WrongEndpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from evs_snap.api.identity import Identity
     from evs_snap.clock import Clock
-
-Model = TypeVar("Model", bound=BaseModel)
 
 _VENDOR_PATHS = (("v2", "cloudsnapshots"), ("v3", "os-vendor-snapshots"))
 """EVS's own paths to snapshots, the newer one first: the version, and what follows it."""
@@ -94,7 +94,7 @@ class EvsClient:
         details about all disks (recommended)".
         """
         try:
-            return self._rows("cloudvolumes/detail", "volumes", Volume, {}, version="v2")
+            return list(self._rows("cloudvolumes/detail", "volumes", Volume, {}, version="v2"))
         except ServiceError as error:
             if not is_no_such_path(error):
                 raise
@@ -156,9 +156,14 @@ class EvsClient:
 
     def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
         """Return all snapshots of the project, or those of one disk."""
-        rows = self._rows("snapshots/detail", "snapshots", Snapshot, {"volume_id": volume_id})
-        # A service that ignores the filter would hand over the whole project.
-        return [row for row in rows if volume_id is None or row.volume_id == volume_id]
+        return list(self.each_snapshot(volume_id=volume_id))
+
+    def each_snapshot(self, *, volume_id: str | None = None) -> Iterator[Snapshot]:
+        """Yield what ``snapshots`` returns, a page at a time: for those who keep little of it."""
+        for row in self._rows("snapshots/detail", "snapshots", Snapshot, {"volume_id": volume_id}):
+            # A service that ignores the filter would hand over the whole project.
+            if volume_id is None or row.volume_id == volume_id:
+                yield row
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return one snapshot. Raises NotFoundError where there is none."""
@@ -274,17 +279,19 @@ class EvsClient:
         filters: Mapping[str, str | None],
         *,
         version: str | None = None,
-    ) -> list[Row]:
-        def ask(query: Mapping[str, str]) -> dict[str, object]:
+    ) -> Iterator[Row]:
+        def ask(query: Mapping[str, str]) -> Page[Row]:
             asked = f"{path}?{query_text(query)}"
-            return self._document(self.send("GET", asked, version=version, doing=f"listing {key}"))
+            answer = self.send("GET", asked, version=version, doing=f"listing {key}")
+            page = Page.of_json(answer.content, key, model)
+            return page or Page.of_document(self._document(answer), key, model)
 
-        return all_rows(ask, key, model, filters=filters)
+        return all_rows(ask, key, filters=filters)
 
     def _one(self, answer: httpx.Response, key: str, model: type[Model]) -> Model:
         document = self._document(answer)
         try:
-            return model.model_validate(document.get(key))
+            return ready(model).model_validate(document.get(key))
         except ValidationError as error:
             raise BadAnswerError(
                 f"{answer.request.method} {answer.request.url.path}: "

@@ -9,11 +9,27 @@ https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2073.html (quotas).
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    Strict,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_LIMIT = 7
 """Snapshots made by hand that EVS allows a disk (user manual, creating a snapshot)."""
@@ -31,6 +47,8 @@ STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 DEFAULT_POLICY = "default"
 
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_BUILDING = threading.Lock()
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -60,7 +78,7 @@ def _text(value: object) -> str | None:
 
 
 def _status(value: object) -> str:
-    return value.lower() if isinstance(value, str) and value else "unknown"
+    return value if isinstance(value, str) and value else "unknown"
 
 
 def _number(value: object) -> int | None:
@@ -89,31 +107,116 @@ def _texts(value: object) -> dict[str, str]:
     return {str(k): _text(v) or "" for k, v in value.items()}
 
 
+def _texts_or_none(value: object) -> dict[str, str] | None:
+    return None if value is None else _texts(value)
+
+
 def _rows(value: object) -> list[object]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-Text = Annotated[str | None, BeforeValidator(_text)]
-Status = Annotated[str, BeforeValidator(_status)]
-Number = Annotated[int | None, BeforeValidator(_number)]
-Flag = Annotated[bool | None, BeforeValidator(_flag)]
-Moment = Annotated[datetime | None, BeforeValidator(parse_time)]
-Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+class _Lenient:
+    """How a field is read: from JSON as it is, or not at all; from Python values leniently.
+
+    Pages are read as JSON, which pydantic does without a call into Python. A page that does
+    not fit, because of one odd row, is read again from Python values: see paging.py.
+    ``mend`` turns any value into one that fits. ``plain`` is the JSON that fits, where the
+    annotation itself would let in what ``mend`` reads in another way.
+    """
+
+    def __init__(
+        self, mend: Callable[[object], object], *, plain: CoreSchema | None = None
+    ) -> None:
+        self._mend = mend
+        self._plain = plain
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        annotated = handler(source)
+        return core_schema.json_or_python_schema(
+            json_schema=self._plain or annotated,
+            python_schema=core_schema.no_info_before_validator_function(self._mend, annotated),
+        )
+
+
+_PLAIN_FLAG = core_schema.nullable_schema(
+    core_schema.union_schema(
+        [
+            core_schema.bool_schema(strict=True),
+            core_schema.chain_schema(
+                [core_schema.literal_schema(["true", "false"]), core_schema.bool_schema()]
+            ),
+        ]
+    )
+)
+"""EVS writes ``bootable`` as a text. Of all that pydantic takes for a flag, no more fits."""
+
+_PLAIN_TIME = core_schema.nullable_schema(
+    core_schema.chain_schema(
+        [
+            core_schema.str_schema(
+                pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?Z?$"
+            ),
+            core_schema.datetime_schema(),
+        ]
+    )
+)
+"""Pydantic alone would read ``20260102`` as seconds since 1970."""
+
+Text = Annotated[str | None, _Lenient(_text)]
+Status = Annotated[str, StringConstraints(min_length=1, to_lower=True), _Lenient(_status)]
+Number = Annotated[Annotated[int, Strict()] | None, _Lenient(_number)]
+Flag = Annotated[bool | None, _Lenient(_flag, plain=_PLAIN_FLAG)]
+Moment = Annotated[datetime | None, _Lenient(parse_time, plain=_PLAIN_TIME)]
+Texts = Annotated[dict[str, str], _Lenient(_texts)]
 Identifier = Annotated[str, Field(min_length=1)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class Wire(BaseModel):
+    """What all that the service says has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
-class Attachment(_Wire):
+def ready(model: type[Model]) -> type[Model]:
+    """Return the model, built now if this is its first use; by one thread at a time.
+
+    Meanwhile pydantic is told not to look for plugins: it would read the metadata of every
+    package that is installed.
+    """
+    with _BUILDING:
+        if not model.__pydantic_complete__:
+            told = os.environ.get(_PLUGINS)
+            os.environ[_PLUGINS] = "__all__"
+            try:
+                model.model_rebuild()
+            finally:
+                del os.environ[_PLUGINS]
+                os.environ.update({_PLUGINS: told} if told is not None else {})
+    return model
+
+
+def put_in_utc(rows: Iterable[BaseModel]) -> None:
+    """Give UTC to the times of rows that were just read from JSON, which has no zone there.
+
+    Done for a page at once: a validator of the field or the model costs three times as much.
+    """
+    for row in rows:
+        fields = row.__dict__  # the rows are frozen for all others
+        made = fields.get("created_at")
+        if made is not None:
+            fields["created_at"] = made.replace(tzinfo=UTC)  # the pattern lets in no other zone
+
+
+class Attachment(Wire):
     """One server that a disk is attached to."""
 
     server_id: Text = None
     device: Text = None
 
 
-class Volume(_Wire):
+class Volume(Wire):
     """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared.
 
     ``snapshot_id`` is the snapshot that the disk was made from, if any; ``tags`` are EVS's,
@@ -131,9 +234,9 @@ class Volume(_Wire):
     encrypted: Flag = None
     multiattach: Flag = None
     snapshot_id: Text = None
-    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_rows)] = ()
+    attachments: Annotated[tuple[Attachment, ...], _Lenient(_rows)] = ()
     metadata: Texts = Field(default_factory=dict)
-    tags: Texts | None = None
+    tags: Annotated[dict[str, str] | None, _Lenient(_texts_or_none)] = None
     created_at: Moment = None
 
     @property
@@ -142,19 +245,19 @@ class Volume(_Wire):
         return tuple(a.server_id for a in self.attachments if a.server_id)
 
 
-class VolumeSummary(_Wire):
+class VolumeSummary(Wire):
     """What the plain list (``GET /volumes``) tells: no more than ID and name."""
 
     id: Identifier
     name: Text = None
 
 
-class Snapshot(_Wire):
+class Snapshot(Wire):
     """A snapshot of one disk. ``size`` is the disk's, in GiB, not what it occupies."""
 
     id: Identifier
     name: Text = None
-    volume_id: Annotated[str, BeforeValidator(lambda v: _text(v) or "")] = ""
+    volume_id: Annotated[str, _Lenient(lambda v: _text(v) or "")] = ""
     status: Status = "unknown"
     size: Number = None
     description: Text = None
@@ -194,7 +297,7 @@ class Snapshot(_Wire):
         return self.created_at or _LONG_AGO, self.id
 
 
-class QuotaUsage(_Wire):
+class QuotaUsage(Wire):
     """One quota: ``limit`` -1 means none; None means the service did not say."""
 
     limit: Number = None
@@ -216,7 +319,7 @@ def _quota(value: object) -> object:
 Quota = Annotated[QuotaUsage, BeforeValidator(_quota)]
 
 
-class QuotaSet(_Wire):
+class QuotaSet(Wire):
     """The project's quota of snapshots."""
 
-    snapshots: Quota = QuotaUsage()
+    snapshots: Quota = Field(default_factory=QuotaUsage)
