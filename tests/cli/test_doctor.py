@@ -340,7 +340,7 @@ def test_no_disks(run: Run, front: Front, as_user: Callable[..., None]) -> None:
     as_user()
     found = examined(run)
     assert results(found) == {"disks": "warn"}
-    assert "no disks" in found["disks"]["detail"]
+    assert "there is none" in found["disks"]["detail"]
 
 
 def test_a_full_disk(run: Run, as_user: Callable[..., None]) -> None:

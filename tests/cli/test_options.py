@@ -51,10 +51,12 @@ def value_for(option: Option) -> tuple[str, object]:  # noqa: PLR0911 - a return
         return wanted, wanted
     if isinstance(kind, click.types.IntParamType):
         return "3", 3
+    if isinstance(kind, click.types.FloatParamType):
+        return "0.5", 0.5
     name = option.name or ""
-    if name in {"timeout", "lock_wait", "max_age", "older_than", "keep_within"}:
+    if name in {"timeout", "lock_wait", "max_age", "older_than", "keep_within", "every", "span"}:
         return "1h30m", 5400.0
-    if name in {"property", "properties", "with_metadata"}:
+    if name in {"property", "properties", "with_metadata", "with_tag"}:
         return "k=v", (("k", "v"),)
     return "word", ("word",) if option.multiple else "word"
 

@@ -83,7 +83,7 @@ def test_filters_combine(run: Run) -> None:
     assert len(run(line).json) == 1
 
 
-@pytest.mark.parametrize("wrong", ["5", "5y", "-5d", "1.5h", "d", "", "9999999d"])
+@pytest.mark.parametrize("wrong", ["5", "5x", "-5d", "1.5h", "d", "", "9999999d"])
 def test_a_duration_that_is_none_is_a_usage_error(run: Run, wrong: str) -> None:
     refused = run(f"--sandbox snapshots --older-than '{wrong}'", exit_code=2)
     assert "--older-than" in refused.stderr

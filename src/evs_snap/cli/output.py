@@ -120,11 +120,11 @@ def show_record(context: Context, record: RunRecord) -> int:
     from evs_snap.render.columns import chosen, item_columns
     from evs_snap.render.documents import record_document
 
-    columns = chosen(item_columns(record.command), context.column)
     try:
         if is_document(context):
             show_document(context, record_document(record))
         else:
+            columns = chosen(item_columns(record.command), context.column)
             show_table(context, _lines(record), columns)
     except OutputError as lost:
         if record.exit_code == 0:
