@@ -6,8 +6,7 @@ import zlib
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.errors import BadAnswerError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
 from pydantic import ValidationError
 
 from evs_snap.api.bounds import UNTIL
+from evs_snap.api.http import httpx
 from evs_snap.api.models import (
     DEFAULT_LIMIT,
     Model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-import httpx
+from evs_snap.api.http import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpcore
-import httpx
 
 from evs_snap.api.bounds import DEADLINE, ENDS, whole
+from evs_snap.api.http import httpx
 from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.api.redaction import HIDDEN, mask, redact_body, redact_headers
 from evs_snap.errors import EvsSnapError
 

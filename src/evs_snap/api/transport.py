@@ -8,10 +8,9 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING
 
-import httpx
-
 from evs_snap import __version__
 from evs_snap.api.bounds import DEADLINE, ENDS, UNTIL, whole
+from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE
 from evs_snap.errors import AnswerLostError, NotSentError, UnreachableError
 

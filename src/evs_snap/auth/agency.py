@@ -12,8 +12,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_direct

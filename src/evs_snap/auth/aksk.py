@@ -12,8 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.api.identity import Identity
 from evs_snap.api.refusals import refused
 from evs_snap.auth.catalog import endpoint_base

@@ -6,8 +6,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:

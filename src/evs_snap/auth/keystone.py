@@ -10,8 +10,7 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
-import httpx
-
+from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE, Identity
 from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import is_stale_token, refused

@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import zlib
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import pytest
@@ -14,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evs_snap.api.client import EvsClient
+from evs_snap.api.models import Snapshot, Volume, VolumeSummary
+from evs_snap.api.paging import Page
 from evs_snap.api.transport import open_http
 from evs_snap.errors import EvsSnapError
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from evs_snap.api.identity import Identity
 
+SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "300"))
 
 CALLS: list[Callable[[EvsClient], object]] = [
@@ -155,3 +160,59 @@ def test_any_answer_is_a_result_or_a_clean_error(
         except EvsSnapError as error:
             message = error.message
     assert 0 < len(message) < 1000
+
+
+PLAIN = st.fixed_dictionaries(
+    {"id": st.text(min_size=1)},
+    optional={
+        "name": st.none() | st.text(),
+        "volume_id": st.text(),
+        "status": st.text(min_size=1),
+        "size": st.none() | st.integers(),
+        "bootable": st.sampled_from(["true", "false", True, None]),
+        "metadata": st.dictionaries(st.text(), st.text()),
+        "tags": st.none() | st.dictionaries(st.text(), st.text()),
+        "attachments": st.lists(st.dictionaries(st.just("server_id"), st.none() | st.text())),
+        "created_at": st.datetimes().map(datetime.isoformat)
+        | st.from_regex(r"\A\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,7})?[Zz]?\Z")
+        | st.sampled_from(["20260102", "1767323045", "2026-01-02", "2026-01-02T03:04"]),
+    },
+)
+MODELS = [("volumes", Volume), ("volumes", VolumeSummary), ("snapshots", Snapshot)]
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    model=st.sampled_from(MODELS),
+    rows=st.lists(PLAIN, max_size=4) | st.lists(PLAIN | ROW, max_size=3) | ANY,
+    links=st.none() | st.lists(st.dictionaries(st.just("href"), st.text())) | ANY,
+)
+def test_a_page_reads_the_same_from_its_bytes_and_leniently(
+    model: tuple[str, type[Any]], rows: object, links: object
+) -> None:
+    """Property: what is read fast is what is read leniently, and what fits is read fast."""
+    key, row = model
+    content = json.dumps({key: rows, f"{key}_links": links}).encode()
+    fast = Page.of_json(content, key, row)
+    if fast is not None:
+        assert fast == Page.of_document(json.loads(content), key, row)
+        assert all(r.created_at.tzinfo is UTC for r in fast.rows if getattr(r, "created_at", None))
+
+
+def test_what_a_real_cinder_sent_is_read_from_its_bytes() -> None:
+    """Normal data must never need the lenient way."""
+    sample = json.loads((SAMPLES / "019-volumes-detail-limit-3.json").read_text())["response"]
+    page = Page.of_json(sample["body_raw"].encode(), "volumes", Volume)
+    assert page is not None
+    assert page == Page.of_document(sample["body"], "volumes", Volume)
+    sample = json.loads((SAMPLES / "047-snapshot-create.json").read_text())["response"]
+    document = {"snapshots": [sample["body"]["snapshot"]]}
+    listed = Page.of_json(json.dumps(document).encode(), "snapshots", Snapshot)
+    assert listed == Page.of_document(document, "snapshots", Snapshot)
+
+
+def test_one_odd_row_makes_the_page_a_lenient_one() -> None:
+    content = json.dumps({"snapshots": [{"id": "a"}, {"id": "b", "size": "many"}]}).encode()
+    assert Page.of_json(content, "snapshots", Snapshot) is None
+    page = Page.of_document(json.loads(content), "snapshots", Snapshot)
+    assert [(s.id, s.size) for s in page.rows] == [("a", None), ("b", None)]
