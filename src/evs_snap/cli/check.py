@@ -10,9 +10,11 @@ import click
 from evs_snap.cli.connection import connection
 from evs_snap.cli.options import Command, duration, limit_option, option, select_options
 from evs_snap.cli.output import is_document, show_document, write_result
+from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.cli.tell import Tell
     from evs_snap.errors import EvsSnapError
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.selection import Selection
@@ -29,6 +31,7 @@ UNKNOWN = 3
         "evs-snap check --all --max-age 2d --min-count 3 -f json",
     ),
 )
+@tell_options
 @select_options()
 @option(
     "--max-age",
@@ -55,6 +58,7 @@ def check(
     max_age: float,
     min_count: int,
     limit: int | None,
+    tell: Tell,
 ) -> int:
     """Say in one line whether every disk selected has fresh, usable snapshots of ours.
 
@@ -63,6 +67,7 @@ def check(
     or there are fewer than --min-count; 3 UNKNOWN, it could not be found out.
     """
     from evs_snap.health.freshness import judge_freshness
+    from evs_snap.render.metrics import ending_of_check
     from evs_snap.runs.gather import gather
 
     with connection(context) as evs:
@@ -75,6 +80,7 @@ def check(
         min_count=min_count,
         limit=most,
     )
+    tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)
     return freshness.level
 

@@ -29,8 +29,8 @@ STATUSES = (
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
 
 SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
-KEEP, OTHER, GLOBAL = "What to keep", "Options", "Global options"
-_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, GLOBAL)
+KEEP, TELLING, OTHER, GLOBAL = "What to keep", "Telling others", "Options", "Global options"
+_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, TELLING, GLOBAL)
 _DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "ywdhms"))
 _SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
