@@ -299,7 +299,12 @@ def limit_options(command: F) -> F:
     )  # fmt: skip
 
 
-def keep_options(command: F) -> F:
+def optional_keep_options(command: F) -> F:
+    """Add KEEP, which the command gets as one ``keep``, None where no rule is given."""
+    return keep_options(command, required=False)
+
+
+def keep_options(command: F, *, required: bool = True) -> F:
     """Add KEEP, which the command gets as one ``keep``; no rule at all is a usage error."""
 
     @wraps(command)
@@ -310,9 +315,9 @@ def keep_options(command: F) -> F:
             **{name: others.pop(f"keep_{name}") for name in KEPT_PERIODS},
             within=None if keep_within is None else timedelta(seconds=keep_within),
         )
-        if keep.is_empty:
+        if keep.is_empty and required:
             raise click.UsageError("Say what to keep: --keep-last N, --keep-daily N, ...")
-        return command(*args, keep=keep, **others)
+        return command(*args, keep=None if keep.is_empty else keep, **others)
 
     counts = [
         option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
