@@ -122,3 +122,23 @@ def test_after_the_nightly_rotation_all_is_well(run: Run, fake: FakeClock) -> No
         run("--sandbox rotate --volume data-01 --keep-last 2 --keep-daily 3 --keep-weekly 1")
         fake.advance(24 * HOUR)
         line_of(run, "--volume data-01 --max-age 26h", exit_code=0)
+
+
+def test_a_prune_that_stopped_is_a_warning(run: Run, fake: FakeClock) -> None:
+    rules = "--keep-last 2 --keep-daily 2"
+    for _ in range(5):
+        run(f"--sandbox rotate --volume data-01 {rules}")
+        fake.advance(24 * HOUR)
+    options = f"--volume data-01 --max-age 26h {rules}"
+    line_of(run, options, exit_code=0)
+    for _ in range(2):
+        run("--sandbox create --volume data-01")
+        line_of(run, options, exit_code=0)  # a run may be at work
+        fake.advance(24 * HOUR)
+    line = line_of(run, options, exit_code=1)
+    assert "data-01 has 4 usable snapshots where the rules keep 3 at most: not pruned" in line
+    line_of(run, f"{options} --policy other", exit_code=0)
+    line_of(run, f"{options} --keep-within 3d", exit_code=0)
+    line_of(run, "--volume data-01 --max-age 26h", exit_code=0)
+    run(f"--sandbox rotate --volume data-01 {rules}")
+    line_of(run, options, exit_code=0)

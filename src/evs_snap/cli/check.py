@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import Command, duration, limit_option, option, select_options
+from evs_snap.cli.options import (
+    Command,
+    duration,
+    limit_option,
+    option,
+    optional_keep_options,
+    policy_option,
+    select_options,
+)
 from evs_snap.cli.output import is_document, show_document, write_result
+from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.cli.tell import Tell
     from evs_snap.errors import EvsSnapError
     from evs_snap.health.freshness import Freshness
+    from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
 
 UNKNOWN = 3
@@ -27,8 +38,10 @@ UNKNOWN = 3
     examples=(
         "evs-snap check --match 'data-*' --max-age 26h",
         "evs-snap check --all --max-age 2d --min-count 3 -f json",
+        "evs-snap check --all --max-age 26h --keep-daily 4    does `rotate` still prune?",
     ),
 )
+@tell_options
 @select_options()
 @option(
     "--max-age",
@@ -45,6 +58,8 @@ UNKNOWN = 3
     metavar="N",
     help="So many usable ones there must be.",
 )
+@optional_keep_options
+@policy_option
 @limit_option
 @click.pass_obj  # fmt: skip
 def check(
@@ -54,15 +69,20 @@ def check(
     selection: Selection,
     max_age: float,
     min_count: int,
+    keep: Keep | None,
+    policy: str,
     limit: int | None,
+    tell: Tell,
 ) -> int:
     """Say in one line whether every disk selected has fresh, usable snapshots of ours.
 
-    Exit codes are those of monitoring plugins: 0 OK; 1 WARNING, a disk is full or one of
-    our snapshots is in error; 2 CRITICAL, the newest usable one is older than --max-age
-    or there are fewer than --min-count; 3 UNKNOWN, it could not be found out.
+    Exit codes are those of monitoring plugins: 0 OK; 1 WARNING, a disk is full, one of our
+    snapshots is in error, or more are left than the --keep rules may hold; 2 CRITICAL, the
+    newest usable one is older than --max-age or there are fewer than --min-count; 3 UNKNOWN,
+    it could not be found out.
     """
     from evs_snap.health.freshness import judge_freshness
+    from evs_snap.render.metrics import ending_of_check
     from evs_snap.runs.gather import gather
 
     with connection(context) as evs:
@@ -74,7 +94,10 @@ def check(
         max_age=timedelta(seconds=max_age),
         min_count=min_count,
         limit=most,
+        keep=keep,
+        policy=policy,
     )
+    tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)
     return freshness.level
 

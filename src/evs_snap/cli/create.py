@@ -16,16 +16,18 @@ from evs_snap.cli.options import (
     wait_options,
 )
 from evs_snap.cli.output import reporting
+from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.cli.options import F
+    from evs_snap.cli.tell import Tell
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
 
 
 class CreateOptions(TypedDict):
-    """SELECT, NAMING, WAIT and LIMIT, as `create` and `rotate` take them."""
+    """SELECT, NAMING, WAIT, LIMIT and TELL, as `create` and `rotate` take them."""
 
     selection: Selection
     name: str
@@ -39,12 +41,13 @@ class CreateOptions(TypedDict):
     on_limit: str
     once_per: str | None
     dry_run: bool
+    tell: Tell
 
 
 def create_options(command: F) -> F:
-    """Add SELECT, NAMING, WAIT, LIMIT and --dry-run."""
+    """Add SELECT, NAMING, WAIT, LIMIT, TELL and --dry-run."""
     for group in (
-        dry_run_option, limit_options, wait_options, naming_options, select_options()
+        dry_run_option, limit_options, wait_options, naming_options, select_options(), tell_options
     ):  # fmt: skip
         command = group(command)
     return command
@@ -73,6 +76,7 @@ def create(context: Context, /, **options: Unpack[CreateOptions]) -> int:
 def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | None = None) -> int:
     """Carry out `create` or, with ``keep``, `rotate`; return the exit code."""
     from evs_snap import create_snapshots
+    from evs_snap.render.metrics import ending_of_record
 
     with reporting(context, "rotate" if keep else "create") as report:
         with changing(context, parallel=options["parallel"]) as (evs, progress):
@@ -94,4 +98,5 @@ def take_snapshots(context: Context, options: CreateOptions, *, keep: Keep | Non
                 dry_run=options["dry_run"],
                 progress=progress.show,
             )
+        options["tell"](ending_of_record(record))
         return report(record)

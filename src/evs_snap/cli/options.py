@@ -29,8 +29,8 @@ STATUSES = (
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
 
 SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
-KEEP, OTHER, GLOBAL = "What to keep", "Options", "Global options"
-_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, GLOBAL)
+KEEP, TELLING, OTHER, GLOBAL = "What to keep", "Telling others", "Options", "Global options"
+_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, TELLING, GLOBAL)
 _DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "ywdhms"))
 _SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
@@ -299,7 +299,12 @@ def limit_options(command: F) -> F:
     )  # fmt: skip
 
 
-def keep_options(command: F) -> F:
+def optional_keep_options(command: F) -> F:
+    """Add KEEP, which the command gets as one ``keep``, None where no rule is given."""
+    return keep_options(command, required=False)
+
+
+def keep_options(command: F, *, required: bool = True) -> F:
     """Add KEEP, which the command gets as one ``keep``; no rule at all is a usage error."""
 
     @wraps(command)
@@ -310,9 +315,9 @@ def keep_options(command: F) -> F:
             **{name: others.pop(f"keep_{name}") for name in KEPT_PERIODS},
             within=None if keep_within is None else timedelta(seconds=keep_within),
         )
-        if keep.is_empty:
+        if keep.is_empty and required:
             raise click.UsageError("Say what to keep: --keep-last N, --keep-daily N, ...")
-        return command(*args, keep=keep, **others)
+        return command(*args, keep=None if keep.is_empty else keep, **others)
 
     counts = [
         option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=KEEP,

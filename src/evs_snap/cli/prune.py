@@ -16,9 +16,11 @@ from evs_snap.cli.options import (
     yes_option,
 )
 from evs_snap.cli.output import reporting
+from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
+    from evs_snap.cli.tell import Tell
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         "evs-snap prune data-01 --keep-daily 7 -y",
     ),
 )
+@tell_options
 @select_options()
 @keep_options
 @policy_option
@@ -46,6 +49,7 @@ def prune(
     policy: str,
     yes: bool,
     dry_run: bool,
+    tell: Tell,
 ) -> int:
     """Delete those of our snapshots that no rule keeps.
 
@@ -53,6 +57,7 @@ def prune(
     one always stays.
     """
     from evs_snap import prune_snapshots
+    from evs_snap.render.metrics import ending_of_record
 
     asking = confirmation(context, needed=not (yes or dry_run))
     with reporting(context, "prune") as report:
@@ -67,4 +72,5 @@ def prune(
                 confirm=asking(progress),
                 progress=progress.show,
             )
+        tell(ending_of_record(record))
         return report(record)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from evs_snap.api.models import DEFAULT_POLICY
 from evs_snap.health.findings import count_of, some_of
 from evs_snap.plan.retention import SKEW
 from evs_snap.plan.slots import holders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.plan.retention import Keep
     from evs_snap.runs.gather import Gathered
+
+
+_RUN = timedelta(hours=1)
+"""What a run may take from a new snapshot to the last deletion."""
 
 
 class Level(IntEnum):
@@ -44,15 +51,19 @@ class Freshness:
     disks: tuple[DiskFreshness, ...]
 
 
-def judge_freshness(
+def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
     gathered: Gathered,
     *,
     now: datetime,
     max_age: timedelta,
     min_count: int,
     limit: int,
+    keep: Keep | None = None,
+    policy: str = DEFAULT_POLICY,
 ) -> Freshness:
     """Judge each disk by the snapshots that carry our stamp; report the worst of them.
+
+    With ``keep`` also whether those under ``policy`` are still pruned by these rules.
 
     Others' snapshots do not count: one made by hand at noon says nothing about whether
     last night's run did its work. Nor do those dated in the future, which would never age.
@@ -70,6 +81,8 @@ def judge_freshness(
         level, trouble = _judge(of_disk, made, now=now, max_age=max_age, min_count=min_count)
         if level is Level.OK and len(holders(of_disk)) >= limit:
             level, trouble = Level.WARNING, f"full ({len(holders(of_disk))} of {limit})"
+        if level is Level.OK and keep and (left := _left_over(of_disk, keep, policy, now=now)):
+            level, trouble = Level.WARNING, left
         judged.append(DiskFreshness(volume, level, trouble))
     if not judged:
         text = "no disk selected is in this shard: nothing to judge | disks=0"
@@ -107,6 +120,20 @@ def _judge(
     if broken:
         return Level.WARNING, f"has {broken} in error"
     return Level.OK, ""
+
+
+def _left_over(of_disk: Sequence[Snapshot], keep: Keep, policy: str, *, now: datetime) -> str:
+    """Say that there are more usable snapshots than the rules may hold, "" if there are not."""
+    made = sorted(
+        s.created_at for s in of_disk if s.policy == policy and s.is_usable and s.created_at
+    )
+    within = [m for m in made if keep.within and m > made[-1] - keep.within]
+    # While a run is at work the new one is there, and what it replaces is too.
+    settled = [m for m in made if m <= now - _RUN]
+    most = keep.most + len(within)
+    if len(settled) <= most:
+        return ""
+    return f"has {len(settled)} usable snapshots where the rules keep {most} at most: not pruned"
 
 
 def _told(span: timedelta) -> str:
