@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
 
-PATIENCE = httpx.Timeout(0.4)
+PATIENCE = httpx.Timeout(1.0)
 """The client's, where a server says nothing: a test must not wait for a minute."""
 
 _STALLED = 60.0
