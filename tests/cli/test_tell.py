@@ -1,0 +1,351 @@
+"""--ping and --metrics: a pretend heartbeat service, and the metrics as Prometheus reads them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.cli.processes import started
+from tests.factories import NOW, volume
+
+from evs_snap.plan.slots import Usage
+from evs_snap.render.metrics import Ending, metrics_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Pretend
+    from tests.conftest import FakeClock, Result, Run
+
+SECRET = "5d2c1f3e-ping-secret"
+FILE = "nightly.prom"
+
+
+@dataclass
+class Pings:
+    """A heartbeat service that answers with these statuses in turn, the last one for ever."""
+
+    statuses: list[int] = field(default_factory=lambda: [200])
+    location: str | None = None
+    got: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def endings(self) -> list[str]:
+        return [path.removeprefix(f"/{SECRET}") for path, _ in self.got]
+
+    @property
+    def last(self) -> str:
+        """What the last ping says."""
+        return self.got[-1][1]
+
+
+@contextmanager
+def _served(pings: Pings) -> Iterator[Pings]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+            pings.got.append((self.path, body))
+            pings.headers.append({k.lower(): v for k, v in self.headers.items()})
+            status = pings.statuses[0] if len(pings.statuses) == 1 else pings.statuses.pop(0)
+            self.send_response(status)
+            self.send_header("Set-Cookie", "session=1")
+            if pings.location:
+                self.send_header("Location", pings.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    pings.url = f"http://127.0.0.1:{server.server_port}/{SECRET}"
+    try:
+        yield pings
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(name="pings")
+def _pings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pings]:
+    with _served(Pings()) as pings:
+        monkeypatch.setenv("EVS_SNAP_PING", pings.url)
+        yield pings
+
+
+def metrics(path: str = FILE) -> dict[str, dict[tuple[str, ...], float]]:
+    """Read the file as Prometheus does: values by name and labels, less run and command."""
+    families = text_string_to_metric_families(Path(path).read_text("utf-8"))
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in families:
+        assert family.type == "gauge"
+        assert family.documentation
+        assert family.name.startswith("evs_snap_")
+        for sample in family.samples:
+            assert sample.labels["run"] == Path(path).stem
+            rest = tuple(v for k, v in sample.labels.items() if k not in {"run", "command"})
+            assert rest not in found.setdefault(sample.name, {}), "told twice"
+            found[sample.name][rest] = sample.value
+    return found
+
+
+def of_run(name: str, path: str = FILE) -> float:
+    return metrics(path)[f"evs_snap_{name}"][()]
+
+
+def told(run: Run, line: str, *, exit_code: int = 0) -> Result:
+    return run(f"--sandbox {line} --metrics {FILE}", exit_code=exit_code)
+
+
+def test_a_success_is_told(run: Run, pings: Pings, fake: FakeClock) -> None:
+    told(run, "rotate data-01 --keep-last 2")
+    assert pings.endings == ["/start", ""]
+    assert pings.last == "evs-snap rotate, exit code 0: 1 created\n"
+    assert of_run("last_run_exit_code") == 0
+    now = pytest.approx(fake.moment.timestamp(), abs=1)
+    assert of_run("last_run_timestamp_seconds") == now
+    assert of_run("last_success_timestamp_seconds") == now
+    assert of_run("last_run_duration_seconds") > 0
+    assert of_run("last_run_snapshots_created") == 1
+    seen = metrics()
+    disks = seen["evs_snap_last_run_volumes"]
+    assert {k[0] for k in disks} == {"failed", "refused", "created", "reused", "deleted", "kept"}
+    assert {k[0] for k, v in disks.items() if v} == {"created"}
+    ((disk, used),) = seen["evs_snap_volume_slots_used"].items()
+    assert disk[1] == "data-01"
+    assert used == 1
+    assert seen["evs_snap_volume_slots_limit"][disk] == 7
+    newest = seen["evs_snap_volume_newest_snapshot_timestamp_seconds"][disk]
+    assert newest == of_run("oldest_newest_snapshot_timestamp_seconds")
+    assert newest == pytest.approx(fake.moment.timestamp(), abs=10)
+
+
+def test_what_a_rotation_deletes_is_counted_and_frees_its_slot(run: Run, fake: FakeClock) -> None:
+    for _ in range(4):
+        told(run, "rotate data-01 --keep-last 2")
+        fake.advance(86400)
+    assert of_run("last_run_snapshots_deleted") == 1
+    assert set(metrics()["evs_snap_volume_slots_used"].values()) == {2}
+
+
+def test_a_partial_failure_is_told(run: Run, pings: Pings) -> None:
+    told(run, "create data-01 full-01", exit_code=3)
+    assert pings.endings == ["/start", "/3"]
+    first, second = pings.last.splitlines()
+    assert first == "evs-snap create, exit code 3: 1 created, 1 refused"
+    assert second.startswith("full-01: the disk holds 7 of 7 snapshots")
+    seen = metrics()
+    assert seen["evs_snap_last_run_volumes"]["created",] == 1
+    assert seen["evs_snap_last_run_volumes"]["refused",] == 1
+    assert of_run("last_success_timestamp_seconds") == 0, "never"
+
+
+def test_a_full_disk_is_told(run: Run, pings: Pings) -> None:
+    told(run, "create full-01", exit_code=6)
+    assert pings.endings == ["/start", "/6"]
+    ((disk, used),) = metrics()["evs_snap_volume_slots_used"].items()
+    assert (disk[1], used) == ("full-01", 7)
+
+
+def test_the_last_success_outlives_a_failure(run: Run, fake: FakeClock) -> None:
+    told(run, "create data-01")
+    success = of_run("last_success_timestamp_seconds")
+    fake.advance(86400)
+    told(run, "create no-such-disk", exit_code=5)
+    assert of_run("last_success_timestamp_seconds") == success
+    assert of_run("last_run_timestamp_seconds") >= success + 86400
+    assert of_run("last_run_exit_code") == 5
+
+
+def test_a_lost_network_is_told(run: Run, pings: Pings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1:1/v3")
+    for name in ("USERNAME", "PASSWORD", "PROJECT_NAME", "USER_DOMAIN_NAME"):
+        monkeypatch.setenv(f"OS_{name}", "somebody")
+    run(f"create data-01 --metrics {FILE}", exit_code=1)
+    assert pings.endings == ["/start", "/1"]
+    assert "no connection" in pings.last
+    assert of_run("last_run_exit_code") == 1
+    assert "evs_snap_volume_slots_used" not in metrics(), "nothing is known of the disks"
+
+
+def test_a_run_that_is_terminated_is_told(pings: Pings) -> None:
+    line = ("-v", "--sandbox", "create", "data-01", "--metrics", FILE)
+    with started(*line) as process:
+        assert process.stderr is not None
+        for said in process.stderr:
+            if "POST" in said and "/snapshots" in said:
+                break
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert pings.endings == ["/start", "/143"]
+    assert of_run("last_run_exit_code") == 143
+    assert set(metrics()["evs_snap_volume_slots_used"].values()) == {1}, "it is being made"
+
+
+def test_a_run_that_is_terminated_before_it_has_a_plan_is_told(pings: Pings) -> None:
+    line = ("-v", "--sandbox", "create", "data-01", "--metrics", FILE)
+    with started(*line) as process:
+        assert process.stderr is not None
+        assert "ping " in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert pings.endings == ["/start", "/143"]
+    assert of_run("last_run_exit_code") == 143
+
+
+def test_prune_and_check_tell_too(run: Run, pings: Pings, pretend: Pretend) -> None:
+    pretend.disk('a "b"\\\nc')
+    told(run, "prune data-02 --keep-last 1 -y")
+    assert pings.endings == ["/start", ""]
+    assert of_run("last_run_snapshots_deleted") == 1
+    told(run, "check --all --max-age 2d", exit_code=2)
+    assert pings.endings[2:] == ["/start", "/2"]
+    assert "CRITICAL" in pings.last
+    seen = metrics()
+    judged = {k[0]: v for k, v in seen["evs_snap_last_run_volumes"].items()}
+    assert judged == {"ok": 1, "warning": 1, "critical": 9}
+    assert 'a "b"\\\nc' in {disk[1] for disk in seen["evs_snap_volume_slots_used"]}
+    told(run, "check nobody --max-age 2d", exit_code=3)
+    assert pings.endings[-1] == "/3"
+
+
+def test_an_empty_shard_is_a_success(run: Run, pings: Pings) -> None:
+    for shard in ("0/2", "1/2"):
+        told(run, f"create data-01 --shard {shard}")
+    assert {body.split(": ", 1)[1] for path, body in pings.got if "start" not in path} == {
+        "1 created\n", "no disk selected is in this shard: nothing to do\n",
+    }  # fmt: skip
+
+
+def test_a_dry_run_tells_nobody(run: Run, pings: Pings) -> None:
+    told(run, "create data-01 --dry-run")
+    assert pings.got == []
+    assert not Path(FILE).exists()
+
+
+def test_a_wrong_selection_is_told_and_its_code_stays(run: Run, pings: Pings) -> None:
+    told(run, "rotate --keep-last 2", exit_code=2)
+    assert pings.endings == ["/start", "/2"]
+
+
+@pytest.mark.parametrize("status", [404, 301, 500, 429])
+def test_a_ping_that_fails_is_a_warning_and_nothing_more(
+    status: int, run: Run, pings: Pings
+) -> None:
+    pings.statuses = [status]
+    result = told(run, "create data-01")
+    tries = 3 if status in {500, 429} else 1
+    assert len(pings.got) == 2 * tries
+    assert result.stderr.count("warning: the ping to 127.0.0.1 failed: HTTP ") == 2
+    assert str(status) in result.stderr
+
+
+def test_a_ping_is_tried_three_times(run: Run, pings: Pings) -> None:
+    pings.statuses = [503, 503, 200]
+    assert "warning" not in told(run, "create data-01").stderr
+    assert pings.endings == ["/start"] * 3 + [""]
+
+
+def test_nothing_but_the_ping_goes_there_and_redirects_are_not_followed(
+    run: Run, pings: Pings
+) -> None:
+    with _served(Pings()) as elsewhere:
+        pings.location, pings.statuses = elsewhere.url, [302]
+        told(run, "create data-01")
+        assert elsewhere.got == []
+    for headers in pings.headers:
+        assert set(headers) == {"host", "content-type", "content-length"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"http://127.0.0.1:1/{SECRET}", f"http://user:{SECRET}@127.0.0.1:1/x", f"mailto:{SECRET}",
+     f"https://{SECRET}\x01/", SECRET, f"http://127.0.0.1:1/x?key={SECRET}"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "exit_code"), [("create data-01 -vv -f json", 0), ("create nobody -vv", 5)]
+)
+def test_the_address_is_shown_nowhere(
+    url: str, options: str, exit_code: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVS_SNAP_PING", url)
+    result = run(f"--sandbox {options}", exit_code=exit_code)
+    assert SECRET not in result.stdout + result.stderr
+    assert "warning: " in result.stderr
+
+
+def test_an_address_with_a_query_keeps_it(run: Run, pings: Pings) -> None:
+    run(f"--sandbox create data-01 --ping '{pings.url}/?key=1'")
+    assert pings.endings == ["/start?key=1", "?key=1"]
+
+
+def test_the_file_is_whole_and_readable_and_leaves_nothing_beside_it(run: Run) -> None:
+    Path(FILE).write_text("what was there before")
+    Path(FILE).chmod(0o600)
+    with Path(FILE).open() as before:
+        told(run, "create data-01")
+        assert before.read() == "what was there before", "a reader keeps the old file"
+    assert stat.S_IMODE(Path(FILE).stat().st_mode) == 0o644
+    assert [p.name for p in Path().iterdir() if FILE in p.name] == [FILE]
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/x.prom", ".", "file/x.prom"])
+def test_a_file_that_cannot_be_written_is_a_warning(path: str, run: Run) -> None:
+    Path("file").touch()
+    result = run(f"--sandbox create data-01 --metrics {path}")
+    assert f"warning: the metrics cannot be written to {path}: " in result.stderr
+    assert not [p for p in Path().iterdir() if p.name.startswith(("..", ".x"))]
+
+
+def test_a_disk_in_error_and_one_in_progress_keep_their_slots(run: Run, pretend: Pretend) -> None:
+    pretend.disk("will-fail")
+    told(run, "create will-fail", exit_code=1)
+    assert set(metrics()["evs_snap_volume_slots_used"].values()) == {1}
+    assert of_run("oldest_newest_snapshot_timestamp_seconds") == 0
+    told(run, "create data-01 --no-wait")
+    assert set(metrics()["evs_snap_volume_slots_used"].values()) == {1}
+
+
+def test_a_name_that_is_no_text_is_written_as_one() -> None:
+    usages = (Usage(volume(name='caf\udce9 "x"\\\n'), limit=7, used=1),)
+    text = metrics_text(
+        Ending(usages=usages), run="x", command="check", at=NOW, duration=0.1, last_success=0
+    )
+    Path("x.prom").write_text(text, "utf-8")
+    ((disk, _),) = metrics("x.prom")["evs_snap_volume_slots_used"].items()
+    assert disk == ("v", 'caf\\udce9 "x"\\\n')
+
+
+def test_names_and_helps_are_the_same_whatever_happened(run: Run) -> None:
+    """Two files whose helps differ would be refused by the collector."""
+    helps = []
+    for line in ("create data-01", "check --all --max-age 1d"):
+        run(f"--sandbox {line} --metrics {FILE}", exit_code=0 if "create" in line else 2)
+        helps.append(re.findall(r"^# (?:HELP|TYPE) .*$", Path(FILE).read_text(), re.MULTILINE))
+    assert helps[0] == helps[1]
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not here")
+def test_promtool_finds_nothing_to_say(run: Run) -> None:
+    run(f"--sandbox check --all --max-age 1d --metrics {FILE}", exit_code=2)
+    with Path(FILE).open() as file:
+        done = subprocess.run(
+            ["promtool", "check", "metrics"], stdin=file, capture_output=True, check=False
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
