@@ -193,6 +193,19 @@ def is_stale_token(error: ServiceError) -> bool:
     return error.status == 401 or error.code in RENEWABLE_CODES  # noqa: PLR2004
 
 
+_PERIOD = re.compile(rb"over ratelimit,limit:\d+,time:(\d{1,6}) (second|minute|hour)")
+_SECONDS = {b"second": 1.0, b"minute": 60.0, b"hour": 3600.0}
+
+
+def period_of(response: httpx.Response) -> float | None:
+    """Return the seconds of the period by which a 429 says that requests are counted.
+
+    So the gateway words it: "policy user over ratelimit,limit:100,time:1 minute".
+    """
+    told = _PERIOD.search(response.content)
+    return int(told[1]) * _SECONDS[told[2]] if told else None
+
+
 def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901, PLR0911, PLR0912 - a table
     known = _BY_CODE.get(fault.code or "")
     if known:

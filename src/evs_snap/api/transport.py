@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import partial
 from itertools import count
 from math import inf
@@ -12,6 +13,7 @@ from evs_snap import __version__
 from evs_snap.api.bounds import DEADLINE, ENDS, UNTIL, whole
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE
+from evs_snap.api.refusals import period_of
 from evs_snap.errors import AnswerLostError, NotSentError, UnreachableError
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ THROTTLED_ATTEMPTS = 7
 """Tries after 429: the clouds count by the minute ("over ratelimit,limit:100,time:1 minute")."""
 
 LONGEST_PAUSE = 60.0
+LONGEST_PERIOD = 600.0
+"""Seconds. A refusal that names a longer period is not waited out."""
+
 TOO_MANY = 429
 BROKEN = 500
 _PASSING = frozenset({TOO_MANY, 502, 503, 504})
@@ -95,6 +100,7 @@ def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
     repeatable: bool,
     status: int | None,
     retry_after: str | None,
+    period: float | None,
     was_sent: bool,
     jitter: float,
 ) -> float | None:
@@ -103,6 +109,7 @@ def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
     ``attempt`` counts from 1; ``status`` is None where no answer came. A POST is sent
     again only where the first surely did nothing: never sent, or refused with 429; after
     a 500 only a GET is. 413 with ``Retry-After: 0`` is Cinder's quota answer and never retried.
+    ``period`` is the one by which a 429 says that requests are counted: it is waited out.
     """
     throttled = status == TOO_MANY
     passing = status in _PASSING or (status == BROKEN and method == "GET")
@@ -115,6 +122,9 @@ def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
     pause *= 0.5 + jitter / 2
     if status in _PROMISING and re.fullmatch("[0-9]{1,9}", retry_after or ""):
         pause = max(pause, min(LONGEST_PAUSE, float(retry_after or 0)))
+    if throttled and period is not None and period <= LONGEST_PERIOD:
+        # All machines of a user share the count: they need not come back in the same second.
+        pause = max(pause, period * (1 + jitter / 10))
     return pause
 
 
@@ -135,6 +145,8 @@ class RetryTransport(httpx.BaseTransport):
         self._note = note
         self._clock = clock
         self._network = network
+        self._lock = threading.Lock()
+        self._closed_until: dict[str, float] = {}  # by host, for all threads
 
     def close(self) -> None:
         """Close the connections below."""
@@ -146,6 +158,7 @@ class RetryTransport(httpx.BaseTransport):
         request.headers.update(HEADERS)
         until = request.extensions.get(UNTIL, inf)
         for attempt in count(1):
+            self._await_turn(request.url.host, until=until)
             ends = min(until, self._clock.monotonic() + DEADLINE)
             request.extensions[ENDS] = ends
             outcome = self._outcome(request)
@@ -156,14 +169,18 @@ class RetryTransport(httpx.BaseTransport):
                 repeatable=bool(request.extensions.get(REPEATABLE)),
                 status=answer.status_code if answer else None,
                 retry_after=answer.headers.get("Retry-After") if answer else None,
+                period=period_of(answer) if answer else None,
                 was_sent=not isinstance(outcome, NotSentError),
                 jitter=self._clock.jitter(),
             )
             now = self._clock.monotonic()
             hopeless = isinstance(outcome, _HopelessError) or now >= ends
             if pause is not None and not hopeless and now + pause < until:
-                why = f"{request.url.host} is busy" if answer else str(outcome)
-                self._note(f"{why}; trying again in {pause:.0f} s")
+                if answer and answer.status_code == TOO_MANY:
+                    self._close(request.url.host, until=now + pause)
+                else:
+                    why = f"{request.url.host} is busy" if answer else str(outcome)
+                    self._note(f"{why}; trying again in {pause:.0f} s")
                 self._clock.sleep(pause)
                 if not self._clock.stop.asked:
                     self._refresh(request)
@@ -172,6 +189,21 @@ class RetryTransport(httpx.BaseTransport):
                 return outcome
             raise outcome
         raise AssertionError("unreachable")
+
+    def _await_turn(self, host: str, *, until: float) -> None:
+        """Wait while another thread's refusal says that it would be refused as well."""
+        opens = min(until, self._closed_until.get(host, 0.0))
+        while (left := opens - self._clock.monotonic()) > 0 and not self._clock.stop.asked:
+            self._clock.sleep(left)
+
+    def _close(self, host: str, *, until: float) -> None:
+        """Let no thread send to the host for a while; of refusals side by side one is told."""
+        with self._lock:
+            before = self._closed_until.get(host, 0.0)
+            self._closed_until[host] = max(before, until)
+        if until > before + 1:
+            left = until - self._clock.monotonic()
+            self._note(f"too many requests for {host}; going on in {left:.0f} s")
 
     def _outcome(self, request: httpx.Request) -> httpx.Response | UnreachableError:
         try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,6 +141,70 @@ def test_throttling_is_waited_out_for_longer(service: Service, fake: FakeClock) 
     assert sum(fake.slept) > 60
 
 
+def throttled(period: str) -> httpx.Response:
+    """Return a refusal as the clouds' gateway words it."""
+    text = f"The throttling threshold has been reached: policy user over ratelimit,{period}"
+    return httpx.Response(429, json={"error_msg": text, "error_code": "APIGW.0308"})
+
+
+@pytest.mark.parametrize(
+    ("period", "slept"),
+    [
+        ("limit:100,time:1 minute", [63.0]),
+        ("limit:200,time:5 minute", [315.0]),
+        ("limit:5,time:5 second", [5.25]),
+        ("limit:5,time:1 second", [1.5]),
+        ("limit:9,time:1 hour", [1.5]),
+        ("limit:9,time:one minute", [1.5]),
+    ],
+)
+def test_a_period_that_the_refusal_names_is_waited_out(
+    period: str, slept: list[float], service: Service, fake: FakeClock
+) -> None:
+    """found: a run gave up after 90 s although the refusal said five minutes."""
+    service.plays(throttled(period), 202)
+    assert send(service, method="POST") == 202
+    assert fake.slept == slept
+
+
+def test_threads_share_what_a_refusal_says(fake: FakeClock) -> None:
+    """found: each worker ran into the same limit, and made the wait longer for all."""
+    start = fake.clock.monotonic()
+    came: list[float] = []
+    notes: list[str] = []
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        came.append(fake.clock.monotonic() - start)
+        return throttled("limit:100,time:1 minute") if len(came) == 1 else httpx.Response(200)
+
+    def sleep(seconds: float) -> None:
+        if len(came) == 1 and len(fake.slept) == 0:
+            fake.slept.append(seconds)
+            http.get(URL)  # another thread's request, in the middle of the pause
+        fake.sleep(seconds)
+
+    clock = replace(fake.clock, sleep=sleep)
+    with (
+        respx.mock() as router,
+        open_http(verify=False, clock=clock, connections=2, note=notes.append) as http,
+    ):
+        router.get(URL).mock(side_effect=handler)
+        assert http.get(URL).status_code == 200
+    assert came == [0.0, 63.0, 126.0]
+    assert notes == ["too many requests for evs.example.com; going on in 63 s"]
+
+
+def test_a_stop_ends_the_wait_of_threads_that_were_not_refused(fake: FakeClock) -> None:
+    clock = replace(fake.clock, sleep=lambda _: fake.stop.ask(143))
+    with (
+        respx.mock() as router,
+        open_http(verify=False, clock=clock, connections=2) as http,
+    ):
+        route = router.get(URL).mock(return_value=throttled("limit:100,time:1 minute"))
+        assert [http.get(URL).status_code, http.get(URL).status_code] == [429, 429]
+    assert route.call_count == 2
+
+
 @pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), 503, 429])
 def test_nothing_is_repeated_once_a_stop_is_asked_for(
     failure: Play, service: Service, fake: FakeClock
@@ -153,7 +218,12 @@ def test_nothing_is_repeated_once_a_stop_is_asked_for(
 
 
 def pause(
-    retry_after: str | None = None, *, status: int = 503, attempt: int = 1, jitter: float = 0.0
+    retry_after: str | None = None,
+    *,
+    status: int = 503,
+    attempt: int = 1,
+    jitter: float = 0.0,
+    period: float | None = None,
 ) -> float | None:
     return pause_before_retry(
         attempt=attempt,
@@ -161,6 +231,7 @@ def pause(
         repeatable=False,
         status=status,
         retry_after=retry_after,
+        period=period,
         was_sent=True,
         jitter=jitter,
     )
