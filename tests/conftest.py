@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import threading
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,11 @@ hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("any machine")
+
+# All times are in UTC: a local zone that is not UTC shows where one is read otherwise. Written so
+# (POSIX, 4 hours west), it needs no time zone files.
+os.environ["TZ"] = "VET4"
+time.tzset()
 
 REAL_CLOUD = {k: v for k, v in os.environ.items() if k.startswith("OS_")}
 """A real Cinder, where the one who runs the tests names one: see CONTRIBUTING."""
