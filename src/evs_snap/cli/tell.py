@@ -75,8 +75,10 @@ def _telling(
         nonlocal ending
         ending = how
 
-    heartbeat = _begin(context, ping) if ping else None
+    heartbeat = _heartbeat(context, ping) if ping else None
     try:
+        if heartbeat:
+            _warn(context, heartbeat.tell("/start"))
         yield tell
     except StoppedError as stopped:
         ending = replace(ending, exit_code=stopped.code, text=ENDED[stopped.code])
@@ -96,17 +98,15 @@ def _telling(
             _warn(context, heartbeat.tell(path, body=body))
 
 
-def _begin(context: Context, ping: str) -> Heartbeat | None:
+def _heartbeat(context: Context, ping: str) -> Heartbeat | None:
     from evs_snap.cli.heartbeat import Heartbeat
 
     log = (lambda text: note(context, text)) if context.verbose else lambda _text: None
     try:
-        heartbeat = Heartbeat(ping, clock=context.clock, note=log)
+        return Heartbeat(ping, clock=context.clock, note=log)
     except EvsSnapError as error:
         _warn(context, error.message)
         return None
-    _warn(context, heartbeat.tell("/start"))
-    return heartbeat
 
 
 def _write(context: Context, path: Path, ending: Ending, command: str, *, duration: float) -> None:
