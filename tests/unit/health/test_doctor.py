@@ -325,7 +325,7 @@ def test_disks_without_room_are_named(
 
 
 def test_no_disks_and_unfit_ones_are_noticed(fake: FakeClock) -> None:
-    assert "no disks" in findings(Cloud(), fake)["disks"].detail
+    assert "there is none" in findings(Cloud(), fake)["disks"].detail
     cloud = Cloud(a=0)
     cloud.status = "error"
     assert "1 of 1 in no state for it: a" in findings(cloud, fake)["disks"].detail
