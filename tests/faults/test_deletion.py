@@ -120,7 +120,8 @@ def test_a_service_that_ignores_the_filter_gives_no_other_disks_snapshots_away(
     whole = service.client.snapshots()
     rows = ",".join(
         f'{{"id": "{s.id}", "volume_id": "{s.volume_id}", "status": "available", "created_at": '
-        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": {{"evs_snap_key": "{s.metadata["evs_snap_key"]}"}}}}'
+        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": '
+        f'{{"evs_snap_key": "{s.metadata["evs_snap_key"]}"}}}}'
         for s in whole
         if s.policy
     )
