@@ -27,9 +27,9 @@ def _homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("environ", [{}, {"XDG_CACHE_HOME": "x", "XDG_STATE_HOME": "x"}])
 def test_a_home_directory_is_enough(environ: dict[str, str]) -> None:
     """A relative path in a variable is to be ignored: it would move with the working directory."""
-    home = {**environ, "HOME": "/home/cron"}
-    assert cache_folder(home) == Path("/home/cron/.cache/evs-snap")
-    assert state_folder(home) == Path("/home/cron/.local/state/evs-snap")
+    home = {**environ, "HOME": "/srv/cron"}
+    assert cache_folder(home) == Path("/srv/cron/.cache/evs-snap")
+    assert state_folder(home) == Path("/srv/cron/.local/state/evs-snap")
 
 
 @pytest.mark.usefixtures("homeless")
