@@ -2,8 +2,9 @@
 
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
-The default run tries every fault at every event. ``EVS_SNAP_SWEEP=pairs`` adds all pairs
-of faults of which the first is at an event that changes something.
+The default run takes a fifth of the events, ``EVS_SNAP_SWEEP=all`` takes all, and
+``EVS_SNAP_SWEEP=pairs`` adds all pairs of faults of which the first is at an event that changes
+something.
 """
 
 from __future__ import annotations
