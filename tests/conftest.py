@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import threading
 import time
 import uuid
@@ -38,6 +39,9 @@ hypothesis_settings.load_profile("any machine")
 # (POSIX, 4 hours west), it needs no time zone files.
 os.environ["TZ"] = "VET4"
 time.tzset()
+
+# Under nohup the tests' own processes would inherit a SIGHUP that is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REAL_CLOUD = {k: v for k, v in os.environ.items() if k.startswith("OS_")}
 """A real Cinder, where the one who runs the tests names one: see CONTRIBUTING."""
