@@ -15,7 +15,7 @@ class StubDriver(driver.VolumeDriver):  # type: ignore[misc]  # Cinder has no ty
 
     do_setup = check_for_setup_error = ensure_export = remove_export = _done
     create_volume = create_volume_from_snapshot = delete_volume = _done
-    create_snapshot = delete_snapshot = _done
+    create_snapshot = delete_snapshot = revert_to_snapshot = _done
 
     def _update_volume_stats(self) -> None:
         self._stats = {
