@@ -53,7 +53,7 @@ def test_each_command_line_of_the_readme_works(
     monkeypatch.setenv("EVS_SNAP_SANDBOX", "1")
     words = shlex.split(line.removeprefix("evs-snap ").replace("--os-cloud prod", ""))
     if words[0] == "check":
-        run(shlex.join(["rotate", "--match", "data-*", "--keep-last", "2"]))
+        run("rotate data-01 data-02 db-data --keep-last 2")
     if "SNAPSHOT" in words:
         made = run("create data-01 -f value -c ID").ids[0]
         words = [made if word == "SNAPSHOT" else word for word in words]
