@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUNNING = (ROOT / ".github" / "docs" / "running.md").read_text(encoding="utf-8")
+FLEET = (ROOT / ".github" / "docs" / "fleet.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, kind: str) -> list[str]:
@@ -36,7 +37,7 @@ def blocks(text: str, kind: str) -> list[str]:
 def command_lines() -> list[str]:
     """Every evs-snap command line in a code block, without what stands around it."""
     lines = []
-    for block in blocks(README + RUNNING, r"\w+"):
+    for block in blocks(README + RUNNING + FLEET, r"\w+"):
         for line in block.splitlines():
             if listed := re.search(r"command: (\[.*\])", line):
                 lines.append(shlex.join(json.loads(listed[1])))
@@ -52,7 +53,7 @@ def test_each_command_line_of_the_readme_works(
     monkeypatch.setenv("EVS_SNAP_SANDBOX", "1")
     words = shlex.split(line.removeprefix("evs-snap ").replace("--os-cloud prod", ""))
     if words[0] == "check":
-        run(shlex.join(["rotate", "--match", "data-*", "--keep-last", "2"]))
+        run("rotate data-01 data-02 db-data --keep-last 2")
     if "SNAPSHOT" in words:
         made = run("create data-01 -f value -c ID").ids[0]
         words = [made if word == "SNAPSHOT" else word for word in words]
@@ -91,9 +92,9 @@ def test_the_units_are_ones_that_systemd_takes(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_the_manifest_is_one_that_kubernetes_takes() -> None:
-    (block,) = blocks(RUNNING, "yaml")
-    manifest = yaml.safe_load(block)
+@pytest.mark.parametrize("text", [RUNNING, FLEET], ids=["running", "fleet"])
+def test_the_manifest_is_one_that_kubernetes_takes(text: str) -> None:
+    manifest = yaml.safe_load(blocks(text, "yaml")[0])
     kubernetes_validate.validate(manifest, "1.29", strict=True)
 
 
