@@ -12,6 +12,7 @@ import re
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ import pytest
 
 from evs_snap import connect
 from evs_snap.api import transport
+from evs_snap.api.bounds import DEADLINE
 from evs_snap.api.client import EvsClient
 from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.api.transport import open_http
@@ -37,7 +39,7 @@ from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -52,7 +54,8 @@ PATIENCE = httpx.Timeout(1.0)
 """The client's, where a server says nothing: a test must not wait for a minute."""
 
 _STALLED = 60.0
-_LATER_STATUSES = (408, 409)
+
+How = str | int | Callable[[httpx.Response], httpx.Response]
 
 
 @dataclass
@@ -61,13 +64,14 @@ class Mishap:
 
     ``how`` is an HTTP status, or what happens to the connection: ``drop`` (closed, no
     answer), ``reset``, ``half`` (of the answer), ``stall`` (no answer at all), ``refuse``
-    (no connection); or to the body: ``garbage``, ``cut``, ``nothing``. ``acts`` says
-    whether the service does what it was asked: before it fails, never, or so many
-    seconds later.
+    (no connection), ``drip`` (in process: an answer that never ends); or to the body:
+    ``garbage``, ``cut``, ``nothing``; or it is given the answer and returns another.
+    ``acts`` says whether the service does what it was asked: before it fails, never, or so
+    many seconds later.
     """
 
     on: str
-    how: str | int
+    how: How
     acts: bool | float = True
     times: int = 1
     skip: int = 0
@@ -93,6 +97,7 @@ class BrokenError(Exception):
             "half": httpx.RemoteProtocolError,
             "reset": httpx.ReadError,
             "stall": httpx.ReadTimeout,
+            "drip": httpx.ReadTimeout,
             "refuse": httpx.ConnectError,
         }[self.how]
         return kind(f"made up: {self.how}")
@@ -126,6 +131,9 @@ class Service:
         self.hooks: list[tuple[str, Callable[[], None]]] = []
         """Once called when a request like this comes in."""
 
+        self.witness: Callable[[httpx.Request, httpx.Response], None] = lambda _asked, _told: None
+        """Called after each request that was carried out, with the service's answer."""
+
         self._script: list[Mishap] = []
         self._expiry: tuple[str, int] | None = None
         self._expired: str | None = None
@@ -155,7 +163,7 @@ class Service:
     def mishap(  # noqa: PLR0913 - the fields of a Mishap
         self,
         on: str,
-        how: str | int,
+        how: How,
         *,
         acts: bool | float = True,
         times: int = 1,
@@ -221,7 +229,7 @@ class Service:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as the script has it. Raises BrokenError where no whole answer comes."""
-        line = _line(request)
+        line = line_of(request)
         with self._lock:
             self.requests.append(line)
             due = [hook for hook in self.hooks if re.fullmatch(hook[0], line)]
@@ -256,8 +264,7 @@ class Service:
         try:
             response = self.answer(request)
         except BrokenError as broken:
-            if broken.how == "stall":
-                self.fake.advance(_STALLED)
+            self.fake.advance({"stall": _STALLED, "drip": DEADLINE}.get(broken.how, 0.0))
             raise broken.as_httpx() from broken
         headers = {"Date": self.date, **response.headers}
         start_response(f"{response.status_code} made up", list(headers.items()))
@@ -280,7 +287,7 @@ class Service:
         return None
 
     def _act(self, request: httpx.Request) -> httpx.Response:
-        line = _line(request)
+        line = line_of(request)
         if self.is_plain and re.search("(cloud|os-vendor-)snapshots/", line):
             return httpx.Response(404, content=b"<html><title>404 Not Found</title></html>")
         if self.is_plain and line == "POST volumes/ID/action":
@@ -291,6 +298,7 @@ class Service:
             request = httpx.Request(request.method, request.url, headers=headers, content=content)
         response = self._sandbox.handle_request(request)
         response.read()
+        self.witness(request, response)
         return response
 
     def _revert(self, request: httpx.Request) -> httpx.Response:
@@ -316,6 +324,8 @@ class Service:
         if isinstance(mishap.how, int):
             fault = b'{"computeFault": {"code": %d, "message": "made up"}}' % mishap.how
             return httpx.Response(mishap.how, headers=mishap.headers, content=mishap.body or fault)
+        if callable(mishap.how):
+            return mishap.how(response or httpx.Response(200, json={}))
         whole = response.content if response else b"{}"
         status = response.status_code if response else 200
         bodies = {
@@ -329,7 +339,7 @@ class Service:
 
     def _seen(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """Return the answer as a replica that lags behind gives it."""
-        line = _line(request)
+        line = line_of(request)
         if not response.is_success or not (self.list_lag or self.read_lag or self.ghosts or
                                            self.stale):  # fmt: skip
             return response
@@ -388,7 +398,7 @@ class Service:
             yield evs
 
 
-def _line(request: httpx.Request) -> str:
+def line_of(request: httpx.Request) -> str:
     """Return method and path below the project: ``GET snapshots/ID``, ``POST auth/tokens``."""
     path = re.sub("^/(volume/v[23]/[0-9a-f]+|identity/v3)/", "", request.url.path)
     return f"{request.method} " + re.sub("/[0-9a-f-]{36}(?=/|$)", "/ID", path)

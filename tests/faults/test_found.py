@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from errno import ENOSYS
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from evs_snap import Keep, connect, create_snapshots, prune_snapshots
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import FakeClock
+    from tests.conftest import FakeClock, Run
     from tests.faults.conftest import Service
 
     from evs_snap import EvsClient, Snapshot
@@ -143,6 +146,7 @@ def test_two_machines_that_do_not_wait_leave_one(service: Service, tmp_path: Pat
     def other() -> None:
         with service.calling(tmp_path / "b") as evs:
             create_snapshots(evs, "d1", once_per="day", wait=False)
+        service.fake.advance(1)  # of the same moment, the IDs would decide
 
     service.once(POST, other)
     with service.calling(tmp_path / "a") as evs:
@@ -250,3 +254,108 @@ def test_an_answer_about_another_snapshot_deletes_neither(service: Service, evs:
     service.calm()
     assert record.exit_code == 1
     assert {s.id for s in service.left(disk)} == {*made, stranger}
+
+
+def under(id_: str, *, row: int = 0) -> Callable[[httpx.Response], httpx.Response]:
+    """Return what puts an answer's row under another ID."""
+
+    def change(answer: httpx.Response) -> httpx.Response:
+        document = json.loads(answer.content)
+        (found,) = document.values()
+        (found[row] if isinstance(found, list) else found)["id"] = id_
+        return httpx.Response(answer.status_code, json=document)
+
+    return change
+
+
+def test_a_post_answered_with_an_older_snapshots_id_is_looked_into(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: the older one was reported as the new one, which was then deleted as a duplicate."""
+    disk = service.disk("d1")
+    older = service.snapshot(disk, "older", policy="default")
+    service.mishap(POST, under(older))
+    record = create_snapshots(evs, "d1", once_per="day")
+    service.calm()
+    assert record.exit_code == 0
+    assert [i.snapshot.id for i in record.items if i.snapshot] == [own(service, disk)[-1].id]
+    assert len(own(service, disk)) == 2
+
+
+def test_a_post_answered_with_another_disks_snapshot_id_is_no_success(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: a stranger's snapshot was reported as the new one, which was then deleted."""
+    disk, other = service.disk("d1"), service.disk("d2")
+    stranger = service.snapshot(other, "by-hand")
+    service.mishap(POST, under(stranger))
+    record = create_snapshots(evs, "d1", once_per="day")
+    service.calm()
+    assert record.exit_code == 1
+    (made,) = own(service, disk)
+    assert made.is_usable
+    assert str(made.name) in record.items[0].reasons[-1]
+
+
+def test_a_list_that_mixes_up_ids_has_no_other_snapshot_deleted(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: last night's, listed as this run's duplicate, was deleted by its wrong ID."""
+    disk = service.disk("d1")
+    before = service.snapshot(disk, "last-night", policy="default")
+    service.mishap(LIST, under(before), skip=1)
+    create_snapshots(evs, "d1", once_per="day")
+    service.calm()
+    assert before in [s.id for s in own(service, disk)]
+
+
+def test_the_new_snapshot_does_not_give_way_to_one_of_another_disk(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: one listed for the period was on another disk by its ID, and ours was deleted."""
+    disk, other = service.disk("d1"), service.disk("d2")
+    stranger = service.snapshot(other, "by-hand")
+    today = f"{service.now:%Y-%m-%d}"
+
+    def rival() -> None:
+        service.snapshot(disk, "rival", policy="default", bucket=today)
+        service.fake.advance(1)
+
+    service.once(POST, rival)
+    service.mishap(LIST, under(stranger, row=1), skip=1)
+    create_snapshots(evs, "d1", once_per="day")
+    service.calm()
+    assert [s for s in own(service, disk) if s.name != "rival"]
+
+
+def test_access_lost_amid_a_rotation_leaves_the_report_of_what_was_done(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: with the token refused after a deletion, the whole record was lost."""
+    disk = service.disk("d1")
+    nightly(service, disk, 3)
+    service.once(DELETE, lambda: service.once(DELETE, refuse))
+
+    def refuse() -> None:
+        service.mishap(".*", 401, acts=False, times=99)
+
+    record = create_snapshots(evs, "d1", keep=Keep(last=2))
+    service.calm()
+    assert record.exit_code != 0
+    assert own(service, disk)[-1].id in [i.snapshot.id for i in record.items if i.snapshot]
+
+
+@pytest.mark.usefixtures("online")
+def test_a_sign_in_for_the_wrong_project_is_not_kept(service: Service, run: Run) -> None:
+    """found: it was kept for the token's whole life, and every run until then ended 2."""
+
+    def wrong(answer: httpx.Response) -> httpx.Response:
+        document = json.loads(answer.content)
+        document["token"]["project"]["id"] = uuid4().hex
+        headers = {"X-Subject-Token": answer.headers["X-Subject-Token"]}
+        return httpx.Response(answer.status_code, headers=headers, json=document)
+
+    service.disk("d1")
+    service.mishap("POST auth/tokens", wrong)
+    run("create --volume d1", exit_code=2)
+    run("create --volume d1")

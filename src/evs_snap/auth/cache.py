@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,11 @@ class TokenCache:
                 raise
         except OSError:
             return
+
+    def forget(self, identity: Sequence[str]) -> None:
+        """Keep nothing for this identity any more."""
+        with suppress(OSError):
+            self._path(identity).unlink()
 
     def _path(self, identity: Sequence[str]) -> Path:
         digest = hashlib.sha256(json.dumps(list(identity)).encode()).hexdigest()

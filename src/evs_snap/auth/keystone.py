@@ -23,6 +23,7 @@ from evs_snap.errors import (
     EvsSnapError,
     ServerError,
     ServiceError,
+    WrongEndpointError,
 )
 from evs_snap.settings.addresses import require_safe
 from evs_snap.settings.credentials import (
@@ -77,7 +78,13 @@ class KeystoneAuth(Identity):
         scoped = yield from self._current(refused=None)
         self._put_token(request, scoped)
         response = yield request
-        if response.is_success or not is_stale_token(self._refused(response)):
+        if response.is_success:
+            return
+        refusal = self._refused(response)
+        if isinstance(refusal, WrongEndpointError) and self._cache:
+            # Kept, a wrong project or address would spoil every run until the token ends.
+            self._cache.forget(self._key)
+        if not is_stale_token(refusal):
             return
         renewed = yield from self._current(refused=scoped)
         self._put_token(request, renewed)

@@ -146,7 +146,8 @@ class NewSnapshot:
     def is_for_same_period(self, row: Snapshot) -> bool:
         """Whether the row is another run's snapshot for the same period, and stands for ours."""
         return (
-            STAMP_BUCKET in self.metadata
+            row.volume_id == self.volume.id
+            and STAMP_BUCKET in self.metadata
             and row.metadata.get(STAMP_BUCKET) == self.metadata[STAMP_BUCKET]
             and row.policy == self.metadata[STAMP_POLICY]
             and row.metadata.get(STAMP_KEY) != self.key

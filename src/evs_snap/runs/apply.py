@@ -19,7 +19,7 @@ from evs_snap.plan.plan import judged_again
 from evs_snap.runs.delete import delete_all
 from evs_snap.runs.duplicates import DUPLICATE_TIMEOUT, keep_one
 from evs_snap.runs.report import Action, Item, failed, kept, refused, spared
-from evs_snap.runs.submit import submit
+from evs_snap.runs.submit import another_one, submit
 from evs_snap.runs.wait import PASSING, await_available
 
 if TYPE_CHECKING:
@@ -157,7 +157,12 @@ def awaited(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
         return item
     result = results.get(item.snapshot.id)
     if not isinstance(result, EvsSnapError):
-        return replace(item, snapshot=result or item.snapshot)
+        seen = result or item.snapshot
+        keys = {row.metadata.get(STAMP_KEY) for row in (item.snapshot, seen)} - {None}
+        if seen.volume_id != item.snapshot.volume_id or len(keys) > 1:
+            error = another_one(seen, name=item.snapshot.name)
+            return failed(replace(item, snapshot=None), error)
+        return replace(item, snapshot=seen)
     done = failed(item, result)
     if isinstance(result, WaitTimeoutError | SnapshotFailedError) and result.seen:
         seen = item.snapshot.model_copy(update={"status": result.seen})
@@ -221,6 +226,8 @@ def _still_there(work: Work, run: DiskRun, new: Snapshot) -> DiskRun:
         found = work.snapshot(new.id)
     except PASSING:
         return run  # it was seen usable, and nothing says otherwise
+    except EvsSnapError as refusal:
+        return replace(run, made=failed(run.made, refusal))
     if found is not None and found.is_usable:
         return run
     state = f"is {found.status!r}" if found else "is gone"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from evs_snap.api.models import STAMP_KEY
 from evs_snap.errors import (
     AnswerLostError,
     BadAnswerError,
@@ -63,8 +64,13 @@ def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
 
 def _require_unchanged(before: Snapshot, found: Snapshot, *, foreign: bool) -> None:
     require_ours(found, foreign=foreign)
+    key = before.metadata.get(STAMP_KEY)
     same = (found.volume_id, found.policy) == (before.volume_id, before.policy)
-    if not same or (found.is_usable and not before.is_usable):
+    if (
+        not same
+        or found.metadata.get(STAMP_KEY) != key
+        or (found.is_usable and not before.is_usable)
+    ):
         raise NotOursError(f"snapshot {before.id} is no longer what it was a moment ago")
     if found.status == "error_deleting":
         raise SnapshotFailedError(

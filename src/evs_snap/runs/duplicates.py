@@ -83,7 +83,11 @@ def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
     while choice.kept.id != made.id:
         # Ours is deleted in favour of this one: what a list says is not enough.
         found = work.snapshot(choice.kept.id)
-        if found is not None and found.is_usable:
+        if (
+            found is not None
+            and found.is_usable
+            and (new.is_made_as(found) or new.is_for_same_period(found))
+        ):
             break
         rows.pop(choice.kept.id)
         if found is not None:

@@ -52,6 +52,8 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
                 metadata=new.metadata,
                 force=new.force,
             )
+            if snapshot.id in new.known:
+                raise another_one(snapshot, name=new.name)
         except EvsSnapError as error:
             unknown = is_unknown(error)
             if posts == 1 and not unknown:
@@ -67,6 +69,14 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
                 raise
         else:
             return Submitted(snapshot, posts)
+
+
+def another_one(snapshot: Snapshot, *, name: str | None) -> BadAnswerError:
+    """Return what to say where the service named ``snapshot`` when another one was meant."""
+    return BadAnswerError(
+        f"the service gave {snapshot.id} as the ID of {name!r}, and that is another snapshot",
+        hint="A proxy or the service mixes up answers: report it to the cloud's support.",
+    )
 
 
 def is_unknown(error: EvsSnapError) -> bool:
