@@ -51,7 +51,11 @@ def test_each_command_line_of_the_readme_works(
     line: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVS_SNAP_SANDBOX", "1")
-    words = shlex.split(line.removeprefix("evs-snap ").replace("--os-cloud prod", ""))
+    words = shlex.split(
+        line.removeprefix("evs-snap ")
+        .replace("--os-cloud prod", "")
+        .replace('--os-cloud "$cloud"', "")
+    )
     if words[0] == "check":
         run("rotate data-01 data-02 db-data --keep-last 2")
     if "SNAPSHOT" in words:
