@@ -59,8 +59,8 @@ def zsh(line: str) -> list[str]:
     quoted = " ".join(f"'{word}'" for word in words)
     return _shell(
         "zsh",
-        "compdef() { :; }\ncompadd() { print -l $completions }\n"
-        "_describe() { print -l ${completions_with_descriptions%%:*} }\n"
+        "compdef() { :; }\ncompadd() { print -l -- $completions }\n"
+        "_describe() { print -l -- ${completions_with_descriptions%%:*} }\n"
         "source <(evs-snap completion zsh)\n"
         f"words=({quoted}) CURRENT={len(words)}\n"
         "_evs_snap_completion",

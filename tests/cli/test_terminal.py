@@ -32,7 +32,7 @@ def test_both_streams_are_coloured_where_that_is_wanted(
 ) -> None:
     """found: `error:` stayed bold red under NO_COLOR=1 and --color never."""
     _, shown = on_terminal("--color", choice, "--sandbox", *line.split(), env=env)
-    assert bool(re.search(r"\x1b\[[13]", shown)) == coloured
+    assert bool(re.search(r"\x1b\[(1|3\d)m", shown)) == coloured
 
 
 @pytest.mark.parametrize("line", ["volumes", "snapshots", "create full-01"])
@@ -56,15 +56,15 @@ def test_a_question_is_a_table_that_names_the_disk() -> None:
     code, shown = on_terminal("--sandbox", "delete", OURS, typed=b"n\n")
     assert code == 0
     header = next(line for line in lines(shown) if line.lstrip("n").startswith("ID"))
-    assert header.split()[-4:] == ["ID", "Name", "Volume", "Created"]
-    assert re.search(r"9d1b20c9 +data-02-\d{8}T\d{6}Z +data-02 +2d ago", "\n".join(lines(shown)))
+    assert header.split()[-3:] == ["Name", "Volume", "Created"]
+    assert re.search(r"9d1b20c9\S* +data-02-\d{8}T\d{6}Z +data-02 +2d ago", "\n".join(lines(shown)))
     assert "Delete 1 snapshot? [y/N]" in shown
 
 
 def test_what_was_not_confirmed_says_so_and_no_more() -> None:
     """found: "would delete; kept by no rule; but kept: not confirmed"."""
     _, shown = on_terminal("--sandbox", "prune", "data-02", "--keep-last", "1", typed=b"n\n")
-    row = next(line for line in lines(shown) if " kept " in line)
+    row = next(line for line in lines(shown) if re.search(r" kept +available", line))
     assert row.endswith("not confirmed")
     assert "1 kept" in shown
 
