@@ -96,7 +96,9 @@ def test_short_ids_are_long_enough_to_tell_them_apart() -> None:
 
 def test_the_server_of_an_attached_disk_stays_in_one_line_of_140() -> None:
     """found: `volumes` on 140 columns folded the server's ID over two lines."""
-    table, left_out = fitted([row("data-01")], COLUMNS, room=140, colour=False, fit=True)
+    table, left_out = fitted(
+        [row("data-01-of-the-warehouse")], COLUMNS, room=140, colour=False, fit=True
+    )
     assert left_out == []
     assert len(table.splitlines()) == 2
 
