@@ -28,7 +28,15 @@ NAMES = st.one_of(
 
 
 def row(name: str | None, *, id_: str = ID, used: int = 0) -> Usage:
-    return Usage(volume(id_, name=name, servers=(OTHER_ID,)), limit=7, used=used)
+    disk = volume(
+        id_,
+        name=name,
+        servers=(OTHER_ID,),
+        size=40,
+        volume_type="SSD",
+        availability_zone="eu-de-01",
+    )
+    return Usage(disk, limit=7, used=used)
 
 
 def is_safe(text: str) -> bool:
