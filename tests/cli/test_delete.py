@@ -39,6 +39,16 @@ def test_by_id_it_is_deleted_and_seen_gone(run: Run, pretend: Pretend) -> None:
     assert there(pretend) == before - {OURS}
 
 
+def test_the_disk_is_called_by_its_name(run: Run) -> None:
+    """found: Volume was an ID although the disk has a name."""
+    told = "-f value -c Volume -c 'Volume ID'"
+    name, disk = run(f"--sandbox delete {OURS} -y --dry-run {told}").stdout.split()
+    assert name == "data-02"
+    lines = run(f"--sandbox delete {OURS} {FOREIGN} --foreign -y {told}").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["data-02", "db-data"]
+    assert lines[0].split("\t")[1] == disk
+
+
 def test_by_a_name_that_only_one_has(run: Run, pretend: Pretend) -> None:
     made = run("--sandbox create --volume data-01 --name mine -f value -c ID").stdout.strip()
     assert actions(run("--sandbox delete mine -y -f json").json) == {made: "deleted"}

@@ -180,6 +180,7 @@ def test_every_commands_help_begins_with_an_example_that_parses(run: Run) -> Non
     for name in root.list_commands(context):
         shown = run(f"{name} --help").stdout
         assert "Examples:\n" in shown or "Commands:\n" in shown, name
+        assert all(len(line) < 80 for line in shown.splitlines()), name
 
 
 @pytest.mark.parametrize(

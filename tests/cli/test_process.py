@@ -137,24 +137,6 @@ def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
     assert "would create" in words
 
 
-@pytest.mark.parametrize(
-    ("choice", "env", "coloured"),
-    [
-        ("auto", {}, True),
-        ("auto", {"NO_COLOR": "1"}, False),
-        ("auto", {"NO_COLOR": ""}, True),
-        ("auto", {"TERM": "dumb"}, False),
-        ("never", {}, False),
-        ("always", {}, True),
-    ],
-)
-def test_colour_is_for_terminals_that_want_it(
-    choice: str, env: dict[str, str], *, coloured: bool
-) -> None:
-    _, shown = on_terminal("--color", choice, "--sandbox", "volumes", env=env)
-    assert ("\x1b[3" in shown) == coloured
-
-
 def test_a_dumb_terminal_gets_no_control_codes_at_all() -> None:
     code, shown = on_terminal("--sandbox", "volumes", env={"TERM": "dumb"})
     assert code == 0

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
@@ -87,3 +88,19 @@ def test_filters_combine(run: Run) -> None:
 def test_a_duration_that_is_none_is_a_usage_error(run: Run, wrong: str) -> None:
     refused = run(f"--sandbox snapshots --older-than '{wrong}'", exit_code=2)
     assert "--older-than" in refused.stderr
+
+
+def test_volume_is_the_disks_name_and_volume_id_its_id_in_every_format(run: Run) -> None:
+    """found: `-c Volume` was the ID in JSON and the name in CSV."""
+    for form in ("json", "yaml"):
+        rows = yaml.safe_load(run(f"--sandbox snapshots data-02 -f {form} -c volume").stdout)
+        assert rows == [{"volume_name": "data-02"}] * 2
+    rows = run("--sandbox snapshots data-02 -f json -c 'volume id' -c Volume").json
+    disk = rows[0]["volume_id"]
+    written = run("--sandbox snapshots data-02 -f csv -c 'Volume ID' -c Volume").stdout
+    assert written == f"Volume ID,Volume\n{disk},data-02\n{disk},data-02\n"
+
+
+def test_yaml_holds_what_json_holds(run: Run) -> None:
+    told = run("--sandbox snapshots -f json").json
+    assert yaml.safe_load(run("--sandbox snapshots -f yaml").stdout) == told

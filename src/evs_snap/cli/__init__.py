@@ -65,10 +65,10 @@ root = _Root(
     help="Take snapshots of EVS disks, wait until they can be used, and keep the right ones.",
     context_settings={"auto_envvar_prefix": "EVS_SNAP"},
     examples=(
-        "evs-snap --sandbox create data-01     try it: no account needed",
-        "evs-snap volumes                      list disks and how full of snapshots they are",
-        "evs-snap create data-01               take a snapshot and wait until it can be used",
-        "evs-snap rotate data-01 --keep-daily 4 --once-per day          the line for cron",
+        "evs-snap --sandbox create data-01   try it: no account needed",
+        "evs-snap volumes                    list disks and their snapshots",
+        "evs-snap create data-01             take a snapshot of one",
+        "evs-snap rotate --all --keep-daily 4 --once-per day      for cron",
     ),
 )
 
@@ -173,7 +173,9 @@ def main() -> NoReturn:
         os.open(os.devnull, os.O_RDWR)
     encoding = sys.stderr.encoding if sys.stderr else "utf-8"
     raw = io.BufferedWriter(Stderr(2, "w", closefd=False))
-    sys.stderr = io.TextIOWrapper(raw, encoding=encoding, line_buffering=True)
+    sys.stderr = io.TextIOWrapper(
+        raw, encoding=encoding, errors="backslashreplace", line_buffering=True
+    )
     if sys.stdout is None:
         lost = OutputError("stdout is closed: the result would be lost")
         sys.exit(_failed(lost, sys.argv[1:], system_clock()))

@@ -38,7 +38,7 @@ UNKNOWN = 3
     examples=(
         "evs-snap check --match 'data-*' --max-age 26h",
         "evs-snap check --all --max-age 2d --min-count 3 -f json",
-        "evs-snap check --all --max-age 26h --keep-daily 4    does `rotate` still prune?",
+        "evs-snap check --all --max-age 26h --keep-daily 4  does `rotate` still prune?",
     ),
 )
 @tell_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from evs_snap.api.client import EvsClient
     from evs_snap.cli.context import Context
 
-_PATIENCE = 2.0
+_PATIENCE = 3.0
 """Seconds that somebody who pressed the tab key waits for the cloud."""
 
 _SAFE = re.compile(r"[\w.@%+/-]+")
@@ -91,6 +92,8 @@ def _asked(
     ctx: click.Context, ask: Callable[[EvsClient], Iterable[tuple[str, str]]], text: str
 ) -> list[CompletionItem]:
     """Return what the cloud answers in time; nothing, and silently, where it does not."""
+    import_module("evs_snap.api.client")  # what this machine needs is no time of the cloud's
+    import_module("evs_snap.api.transport")
     found: list[tuple[str, str]] = []
 
     def run() -> None:

@@ -108,7 +108,7 @@ def _ask(context: Context, items: Sequence[Item]) -> bool:
     from evs_snap.render.columns import going_columns
     from evs_snap.render.tables import fitted
 
-    columns = going_columns(context.clock.now())
+    columns = [c for c in going_columns(context.clock.now()) if any(map(c.value, items))]
     room = get_terminal_size().columns
     colour = is_coloured(context, sys.stderr)
     table, _ = fitted(items, columns, room=room, colour=colour, fit=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     short_help="Offline: what KEEP rules hold, day by day, and how far back they reach.",
     examples=(
         "evs-snap simulate --keep-daily 4 --keep-weekly 2 --every 1d",
-        "evs-snap simulate --keep-hourly 3 --keep-daily 3 --every 1h --for 60d --miss 0.1",
+        "evs-snap simulate --keep-hourly 3 --keep-daily 3 --every 1h --miss 0.1",
     ),
 )
 @keep_options

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 )
 @select_options(required=False)
 @option("--owned", is_flag=True, help="Only those that evs-snap made.")
-@option("--status", type=click.Choice(STATUSES), help="Only those in this status.")
+@option(
+    "--status",
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"Only those in this status: {', '.join(STATUSES)}.",
+)
 @option("--older-than", type=duration, metavar="DUR", help="Only those made before that.")
 @option("--all-kinds", is_flag=True, help="The backup services' snapshots too.")
-@click.pass_obj
+@click.pass_obj  # fmt: skip
 def snapshots(
     context: Context,
     /,

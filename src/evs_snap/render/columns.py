@@ -26,8 +26,9 @@ class Column(Generic[R]):
 
     ``key`` is the name in JSON. On a narrow terminal a column shows ``brief``, where it has
     one; if it ``folds``, its text goes on in the next line; if it ``has_ids``, they are
-    shortened; and ``spare`` ones are left out, the highest number first. If it
-    ``has_words``, words such as "error" are coloured in it. It is shown ``on_request`` only.
+    shortened; and ``spare`` ones are left out, the highest number first, those that are
+    ``implied`` by another column without a word. If it ``has_words``, words such as
+    "error" are coloured in it. It is shown ``on_request`` only.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Column(Generic[R]):
     right: bool = False
     has_ids: bool = False
     has_words: bool = False
+    implied: bool = False
     on_request: bool = False
 
 
@@ -74,7 +76,8 @@ def snapshot_columns(
         Column("Name", "name", lambda s: s.name or "", folds=True),
         Column("Volume", "volume_name", lambda s: names.get(s.volume_id) or s.volume_id,
                folds=True, has_ids=True),
-        Column("Volume ID", "volume_id", lambda s: s.volume_id, spare=4, has_ids=True),
+        Column("Volume ID", "volume_id", lambda s: s.volume_id, spare=4, has_ids=True,
+               implied=True),
         Column("Status", "status", lambda s: s.status, has_words=True),
         Column("Size", "size", lambda s: _text(s.size), spare=3, right=True),
         Column("Created", "created_at", lambda s: rfc3339(s.created_at) or "",
@@ -101,7 +104,7 @@ def item_columns(command: str) -> list[Column[Item]]:
         Column("ID", "id", lambda i: i.snapshot.id if i.snapshot else "", has_ids=True),
         Column("Name", "name", _name, folds=True),
         Column("Volume", "volume", _disk, folds=True, has_ids=True),
-        Column("Volume ID", "volume_id", _disk_id, spare=1, has_ids=True),
+        Column("Volume ID", "volume_id", _disk_id, spare=1, has_ids=True, implied=True),
         Column("Action", "action", lambda i: i.action, has_words=True),
         Column("Status", "status", lambda i: i.snapshot.status if i.snapshot else "",
                has_words=True),

@@ -67,7 +67,8 @@ def fitted(
     spare ones.
     """
     layout = _layout(rows, columns, room=room, fit=fit)
-    return _drawn(layout, columns, colour=colour), [columns[i].title for i in layout.left_out]
+    lost = [columns[i].title for i in layout.left_out if not columns[i].implied]
+    return _drawn(layout, columns, colour=colour), lost
 
 
 @dataclass(frozen=True, slots=True)

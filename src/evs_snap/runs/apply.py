@@ -66,7 +66,7 @@ def carry_out(
     rules judge again what is there.
     """
     work.stop.begin()
-    work.progress(f"working on {len(plans)} disks")
+    work.progress(f"working on {len(plans)} disk{'s' if len(plans) > 1 else ''}")
     runs = _each(work, plans, partial(_begin, work), not_begun=_not_begun)
     if work.timeout is not None:
         return _items(_seen_through(work, runs, timeout=work.timeout, keep=keep, policy=policy))

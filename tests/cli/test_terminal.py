@@ -1,0 +1,100 @@
+"""What somebody at a terminal sees: colour, questions, progress, a line that sums up."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.cli.processes import lines, on_terminal, run
+
+OURS = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
+"""A snapshot of data-02 that carries our stamp."""
+
+
+def words(shown: str) -> str:
+    return " ".join("\n".join(lines(shown)).split())
+
+
+@pytest.mark.parametrize(
+    ("choice", "env", "coloured"),
+    [
+        ("auto", {}, True),
+        ("auto", {"NO_COLOR": "1"}, False),
+        ("auto", {"NO_COLOR": ""}, True),
+        ("auto", {"TERM": "dumb"}, False),
+        ("never", {}, False),
+        ("always", {"NO_COLOR": "1"}, True),
+    ],
+)
+@pytest.mark.parametrize("line", ["volumes", "create full-01 --no-wait", "frobnicate"])
+def test_both_streams_are_coloured_where_that_is_wanted(
+    line: str, choice: str, env: dict[str, str], *, coloured: bool
+) -> None:
+    """found: `error:` stayed bold red under NO_COLOR=1 and --color never."""
+    _, shown = on_terminal("--color", choice, "--sandbox", *line.split(), env=env)
+    assert bool(re.search(r"\x1b\[(1|3\d)m", shown)) == coloured
+
+
+@pytest.mark.parametrize("line", ["volumes", "snapshots", "create full-01"])
+def test_colour_that_is_asked_for_gets_into_a_pipe(line: str) -> None:
+    """found: `--color always` never coloured in a pipe."""
+    done = run("--color", "always", "--sandbox", *line.split())
+    assert "\x1b[1mID\x1b[0m" in done.stdout
+    assert "\x1b" not in run("--sandbox", *line.split()).stdout
+    if "create" in line:
+        assert "\x1b[31m\x1b[1merror:\x1b[0m" in done.stderr
+
+
+def test_an_error_stands_out_by_word_and_colour() -> None:
+    _, shown = on_terminal("--sandbox", "volumes")
+    assert "\x1b[31merror\x1b[0m" in shown
+    assert "\x1b[31m7/7 full\x1b[0m" in shown
+
+
+def test_a_question_is_a_table_that_names_the_disk() -> None:
+    """found: the question before a deletion broke lines inside names and told no disk."""
+    code, shown = on_terminal("--sandbox", "delete", OURS, typed=b"n\n")
+    assert code == 0
+    header = next(line for line in lines(shown) if line.lstrip("n").startswith("ID"))
+    assert header.split()[-3:] == ["Name", "Volume", "Created"]
+    assert re.search(r"9d1b20c9\S* +data-02-\d{8}T\d{6}Z +data-02 +2d ago", "\n".join(lines(shown)))
+    assert "Delete 1 snapshot? [y/N]" in shown
+
+
+def test_what_was_not_confirmed_says_so_and_no_more() -> None:
+    """found: "would delete; kept by no rule; but kept: not confirmed"."""
+    _, shown = on_terminal("--sandbox", "prune", "data-02", "--keep-last", "1", typed=b"n\n")
+    row = next(line for line in lines(shown) if re.search(r" kept +available", line))
+    assert row.endswith("not confirmed")
+    assert "1 kept" in shown
+
+
+def test_a_run_ends_with_one_line_that_sums_up() -> None:
+    code, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "full-01", "--no-wait")
+    assert code == 3
+    assert lines(shown)[-1] == "2 created, 1 refused"
+
+
+def test_nobody_else_gets_that_line() -> None:
+    assert "created" not in run("--sandbox", "create", "data-01", "--no-wait").stderr
+    _, shown = on_terminal("-q", "--sandbox", "create", "data-01", "--no-wait")
+    assert "1 created" not in shown
+
+
+def test_progress_has_numbers_and_time() -> None:
+    _, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "db-data")
+    assert re.search(r"0 of 3 available, \d+s of 15m", words(shown))
+
+
+def test_a_dry_run_says_why_the_new_one_would_stay() -> None:
+    """found: the dry run of `rotate` said "last 1", which explains nothing."""
+    _, shown = on_terminal("--sandbox", "rotate", "data-01", "--keep-last", "1", "--dry-run")
+    told = "\n".join(lines(shown))
+    assert re.search(r"kept\s+as\s+last\s+1", told)
+
+
+@pytest.mark.parametrize("name", ["OS_PASSWORD", "OS_USER_DOMAIN_NAME", "OS_AUTH_TYPE=agency"])
+def test_the_doctor_splits_no_variables_name(name: str) -> None:
+    """found: `doctor` on 80 columns told of OS_ and PASSWORD in two lines."""
+    _, shown = on_terminal("doctor")
+    assert name in "\n".join(lines(shown))
