@@ -207,6 +207,7 @@ def _weather(fake: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Weather:
     return weather
 
 
+@pytest.mark.timeout(300)  # 20 s on two free cores; on a loaded machine as many times more
 def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
     pretend: Pretend, fake: FakeClock, weather: Weather
 ) -> None:
