@@ -11,6 +11,7 @@ from copy import copy
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from evs_snap.api.models import (
     parse_time,
     ready,
 )
-from evs_snap.api.paging import Page, Row, all_rows, query_text
+from evs_snap.api.paging import Page, Row, all_pages, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import is_no_such_path, refused
 from evs_snap.errors import BadAnswerError, NotFoundError, ServiceError, WrongEndpointError
@@ -160,10 +161,9 @@ class EvsClient:
 
     def each_snapshot(self, *, volume_id: str | None = None) -> Iterator[Snapshot]:
         """Yield what ``snapshots`` returns, a page at a time: for those who keep little of it."""
-        for row in self._rows("snapshots/detail", "snapshots", Snapshot, {"volume_id": volume_id}):
-            # A service that ignores the filter would hand over the whole project.
-            if volume_id is None or row.volume_id == volume_id:
-                yield row
+        rows = self._rows("snapshots/detail", "snapshots", Snapshot, {"volume_id": volume_id})
+        # A service that ignores the filter would hand over the whole project.
+        return rows if volume_id is None else (row for row in rows if row.volume_id == volume_id)
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """Return one snapshot. Raises NotFoundError where there is none."""
@@ -286,7 +286,7 @@ class EvsClient:
             page = Page.of_json(answer.content, key, model)
             return page or Page.of_document(self._document(answer), key, model)
 
-        return all_rows(ask, key, filters=filters)
+        return chain.from_iterable(all_pages(ask, key, filters=filters))
 
     def _one(self, answer: httpx.Response, key: str, model: type[Model]) -> Model:
         document = self._document(answer)

@@ -71,12 +71,12 @@ class Page(Generic[Row]):
         return cls(read, more=bool(document.get(f"{key}_links")))
 
 
-def all_rows(
+def all_pages(
     ask: Callable[[Mapping[str, str]], Page[Row]],
     key: str,
     *,
     filters: Mapping[str, str | None],
-) -> Iterator[Row]:
+) -> Iterator[list[Row]]:
     """Yield all rows, each once, page by page; ``ask`` fetches the page for a query.
 
     Raises what ``ask`` raises; BadAnswerError where the pages have no end.
@@ -97,12 +97,11 @@ def all_rows(
             marker = None
             seen.clear()
             continue
+        rows = {row.id: row for row in page.rows}
         before = len(seen)
-        for row in page.rows:
-            seen.add(row.id)
-            if row.id not in yielded:
-                yielded.add(row.id)
-                yield row
+        seen.update(rows)
+        yield [row for id_, row in rows.items() if id_ not in yielded]
+        yielded.update(rows)
         if not page.rows or not (page.more or len(page.rows) >= PAGE_SIZE):
             return
         if len(seen) == before:

@@ -32,20 +32,17 @@ def volumes(context: Context, /, *, selection: Selection, limit: int | None) -> 
 
     Without selection: all disks of the project. Also called `disks` and `list`.
     """
-    from evs_snap.plan.slots import usage
+    from evs_snap.plan.slots import used
     from evs_snap.render.columns import shows_snapshots, shows_tags, volume_columns
     from evs_snap.render.documents import volume_document
-    from evs_snap.runs.gather import gather
+    from evs_snap.runs.gather import gather, usages
 
     columns = volume_columns(context.clock.now())
-    counted = shows_snapshots(columns, context.column)
+    tags = shows_tags(context.column)
     with connection(context) as evs:
-        gathered = gather(
-            evs, selection, with_snapshots=counted, with_tags=shows_tags(context.column)
-        )
-        most = limit or evs.limit
-    rows = [
-        usage(volume, gathered.of(volume) if counted else None, limit=most)
-        for volume in gathered.volumes
-    ]
+        if shows_snapshots(columns, context.column):
+            rows = usages(evs, selection, limit=limit, with_tags=tags)
+        else:
+            gathered = gather(evs, selection, with_snapshots=False, with_tags=tags)
+            rows = [used(v, None, limit=limit or evs.limit) for v in gathered.volumes]
     show_rows(context, rows, columns, document=volume_document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,18 +45,49 @@ class Usage:
         return self.used is not None and self.used >= self.limit
 
 
-def usage(volume: Volume, snapshots: Sequence[Snapshot] | None, *, limit: int) -> Usage:
+@dataclass(slots=True)
+class Count:
+    """What ``Usage`` tells of one disk's snapshots, without keeping them."""
+
+    used: int = 0
+    newest: datetime | None = None
+    newest_own: datetime | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Count one more."""
+        if snapshot.is_system:
+            return
+        self.used += 1
+        made = snapshot.created_at
+        if made is None or not snapshot.is_usable:
+            return
+        if self.newest is None or made > self.newest:
+            self.newest = made
+        if snapshot.policy is not None and (self.newest_own is None or made > self.newest_own):
+            self.newest_own = made
+
+
+def count(snapshots: Iterable[Snapshot]) -> dict[str, Count]:
+    """Count the snapshots of each disk, by the disk's ID."""
+    counts: dict[str, Count] = defaultdict(Count)
+    for snapshot in snapshots:
+        counts[snapshot.volume_id].add(snapshot)
+    return counts
+
+
+def usage(volume: Volume, snapshots: Iterable[Snapshot], *, limit: int) -> Usage:
     """Count a disk's used slots, and find its newest usable snapshot."""
-    if snapshots is None:
+    counted = Count()
+    for snapshot in snapshots:
+        counted.add(snapshot)
+    return used(volume, counted, limit=limit)
+
+
+def used(volume: Volume, counted: Count | None, *, limit: int) -> Usage:
+    """Return how the disk's slots are used, once they are counted."""
+    if counted is None:
         return Usage(volume, limit)
-    held = holders(snapshots)
-    usable = [s for s in held if s.is_usable]
-    own = [s for s in usable if s.policy is not None]
-    return Usage(volume, limit, len(held), _newest(usable), _newest(own))
-
-
-def _newest(snapshots: Iterable[Snapshot]) -> datetime | None:
-    return max((s.created_at for s in snapshots if s.created_at), default=None)
+    return Usage(volume, limit, counted.used, counted.newest, counted.newest_own)
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 def to_json(document: object) -> str:
     """Write a document in ASCII: no terminal or locale can trip over it, no value is lost."""
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    if isinstance(document, list) and document:
+        # A row at a time: of a long list the encoder would hold each token in memory.
+        rows = (json.dumps(row, indent=2).replace("\n", "\n  ") for row in document)
+        return "[\n  " + ",\n  ".join(rows) + "\n]\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def to_yaml(document: object) -> str:

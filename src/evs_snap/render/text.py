@@ -48,7 +48,9 @@ def fold(text: str, size: int) -> list[str]:
 
 def rfc3339(moment: datetime | None) -> str | None:
     """Write a moment as ``2026-11-23T22:08:09Z``, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def age(moment: datetime | None, *, now: datetime) -> str:

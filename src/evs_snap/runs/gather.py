@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
 from evs_snap.plan.selection import Selection, called, is_id, select
+from evs_snap.plan.slots import Count, Usage, count, used
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evs_snap.api.client import EvsClient
     from evs_snap.api.models import Snapshot, Volume
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +50,50 @@ def gather(
     One disk costs two small requests; more cost one paged list each of disks and
     snapshots, read side by side. Tags are read ``with_tags``, or where they select.
     """
+    if not with_snapshots:
+        return Gathered(tuple(_read(client, selection, lambda _: None, with_tags=with_tags)[0]))
+    volumes, snapshots = _read(client, selection, list, with_tags=with_tags)
+    return Gathered(tuple(volumes), _grouped(snapshots, volumes))
+
+
+def usages(
+    client: EvsClient, selection: Selection, *, limit: int | None, with_tags: bool = False
+) -> list[Usage]:
+    """Read the disks selected and count their snapshots, of which nothing else is kept."""
+    volumes, counts = _read(client, selection, count, with_tags=with_tags)
+    most = limit or client.limit
+    return [used(volume, counts.get(volume.id, Count()), limit=most) for volume in volumes]
+
+
+def _read(
+    client: EvsClient,
+    selection: Selection,
+    digest: Callable[[Iterable[Snapshot]], T],
+    *,
+    with_tags: bool,
+) -> tuple[list[Volume], T]:
+    """Return the disks selected, and what ``digest`` makes of all snapshots.
+
+    A ``digest`` that does not look at them costs no request.
+    """
     with_tags = with_tags or bool(selection.tags)
     if selection.sole_volume is not None and not with_tags:
         volume = _sole_volume(client, selection.sole_volume)
-        return Gathered((volume,), _snapshots_of(client, volume) if with_snapshots else {})
+        return [volume], digest(client.each_snapshot(volume_id=volume.id))
     # With --exclude alone, what is left of all disks is meant.
     wanted = replace(selection, everything=True) if selection.is_empty else selection
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        listing = pool.submit(client.snapshots) if with_snapshots else None
+        listing = pool.submit(digest, client.each_snapshot())
         volumes = client.volumes_with_tags() if with_tags else client.volumes()
         if volumes or not selection.is_empty:
             volumes = select(volumes, wanted)
-        snapshots = listing.result() if listing else []
+        return volumes, listing.result()
     except EvsSnapError:
         pool.shutdown(cancel_futures=True)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a slow list
-    return Gathered(tuple(volumes), _grouped(snapshots, volumes))
-
-
-def _snapshots_of(client: EvsClient, volume: Volume) -> dict[str, tuple[Snapshot, ...]]:
-    return {volume.id: tuple(client.snapshots(volume_id=volume.id))}
 
 
 def _grouped(
