@@ -2,8 +2,9 @@
 
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
-The default run tries every fault at every event. ``EVS_SNAP_FAULT_PAIRS=1`` adds all pairs
-of faults of which the first is at an event that changes something.
+By default each event meets every seventh fault, and each fault every seventh event.
+``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``EVS_SNAP_SWEEP=pairs`` also tries
+all pairs of faults of which the first is at an event that changes something.
 """
 
 from __future__ import annotations
