@@ -256,14 +256,15 @@ def test_an_answer_about_another_snapshot_deletes_neither(service: Service, evs:
     assert {s.id for s in service.left(disk)} == {*made, stranger}
 
 
-def under(id_: str, *, row: int = 0) -> Callable[[httpx.Response], httpx.Response]:
-    """Return what puts an answer's row under another ID."""
+def under(id_: str, **fields: str) -> Callable[[httpx.Response], httpx.Response]:
+    """Return what leaves an answer's first row alone, under another ID."""
 
     def change(answer: httpx.Response) -> httpx.Response:
-        document = json.loads(answer.content)
-        (found,) = document.values()
-        (found[row] if isinstance(found, list) else found)["id"] = id_
-        return httpx.Response(answer.status_code, json=document)
+        ((kind, found),) = json.loads(answer.content).items()
+        row = (found[0] if isinstance(found, list) else found) | {"id": id_, **fields}
+        return httpx.Response(
+            answer.status_code, json={kind: [row] if isinstance(found, list) else row}
+        )
 
     return change
 
@@ -303,7 +304,7 @@ def test_a_list_that_mixes_up_ids_has_no_other_snapshot_deleted(
     """found: last night's, listed as this run's duplicate, was deleted by its wrong ID."""
     disk = service.disk("d1")
     before = service.snapshot(disk, "last-night", policy="default")
-    service.mishap(LIST, under(before), skip=1)
+    service.mishap(LIST, under(before, created_at="2026-11-23T12:00:00"), skip=1)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
     assert before in [s.id for s in own(service, disk)]
@@ -314,18 +315,12 @@ def test_the_new_snapshot_does_not_give_way_to_one_of_another_disk(
 ) -> None:
     """found: one listed for the period was on another disk by its ID, and ours was deleted."""
     disk, other = service.disk("d1"), service.disk("d2")
-    stranger = service.snapshot(other, "by-hand")
     today = f"{service.now:%Y-%m-%d}"
-
-    def rival() -> None:
-        service.snapshot(disk, "rival", policy="default", bucket=today)
-        service.fake.advance(1)
-
-    service.once(POST, rival)
-    service.mishap(LIST, under(stranger, row=1), skip=1)
+    of_other = service.snapshot(other, "todays", policy="default", bucket=today)
+    service.mishap(LIST, under(of_other, created_at="2026-11-23T00:00:00"), skip=1)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
-    assert [s for s in own(service, disk) if s.name != "rival"]
+    assert own(service, disk)
 
 
 def test_access_lost_amid_a_rotation_leaves_the_report_of_what_was_done(

@@ -2,9 +2,9 @@
 
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
-The default run takes a seventh of the events, ``EVS_SNAP_SWEEP=all`` takes all, and
-``EVS_SNAP_SWEEP=pairs`` adds all pairs of faults of which the first is at an event that changes
-something.
+By default each event meets every seventh fault, and each fault every seventh event.
+``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``EVS_SNAP_SWEEP=pairs`` also tries
+all pairs of faults of which the first is at an event that changes something.
 """
 
 from __future__ import annotations
@@ -520,7 +520,8 @@ def test_whatever_befalls_two_events_every_invariant_holds(
         if first.line in {POST, DELETE}
         for second in play(name, (first, fault)).events[first.position + 1 :]
         for other in FAULTS
-        if (name, second.line, other) not in BELIEVED
+        # A snapshot that a list shows as usable is not read again by its ID.
+        if not (second.line == "GET snapshots/detail" and other.endswith("'s ID"))
     ]
     if any(wrong):
         pytest.fail("".join(wrong), pytrace=False)
