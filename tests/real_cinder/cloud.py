@@ -107,7 +107,7 @@ class Cloud:
 
     @property
     def exports(self) -> dict[str, str]:
-        """Return what an openrc of the user `contract` would export."""
+        """Return what an openrc of the user `contract` would export, and where the files are."""
         return {
             "OS_AUTH_URL": self.auth_url,
             "OS_USERNAME": "contract",
@@ -116,6 +116,7 @@ class Cloud:
             "OS_USER_DOMAIN_NAME": "Default",
             "OS_PROJECT_DOMAIN_NAME": "Default",
             "OS_REGION_NAME": "ci",
+            "REAL_CINDER_FOLDER": str(self.root),
         }
 
     def _set_up(self) -> None:

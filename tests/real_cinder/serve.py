@@ -2,12 +2,16 @@
 
 It runs in the virtual environment that `cloud.py` makes. Cinder's scheduler and volume service run
 as threads of its API: the messages between them then stay in memory, and no broker is needed.
+A file `latency` beside the configuration holds the seconds that each request takes longer.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import waitress  # type: ignore[import-untyped]
@@ -63,13 +67,25 @@ def _cinder() -> Any:
     return app
 
 
+def _slowed(app: Any, latency: Path) -> Any:
+    def answer(environ: Any, start_response: Any) -> Any:
+        with suppress(FileNotFoundError):
+            time.sleep(float(latency.read_text()))  # noqa: TID251  # as a long line would
+        return app(environ, start_response)
+
+    return answer
+
+
 if __name__ == "__main__":
     _role, _port, _configuration = sys.argv[1:]
     sys.argv[1:] = ["--config-file", _configuration]  # both read it on their own
     _writers_wait()
     waitress.serve(
-        {"keystone": _keystone, "cinder": _cinder}[_role](),
+        _slowed(
+            {"keystone": _keystone, "cinder": _cinder}[_role](),
+            Path(_configuration).with_name("latency"),
+        ),
         host="127.0.0.1",
         port=int(_port),
-        threads=8,
+        threads=16,
     )
