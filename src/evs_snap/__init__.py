@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from evs_snap.errors import EvsSnapError
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
-    from evs_snap.runs import (
+    from evs_snap.runs.report import RunRecord
+    from evs_snap.runs.restore import restore
+    from evs_snap.runs.snapshots import (
         create_snapshots,
         delete_snapshots,
         prune_snapshots,
         wait_for_snapshots,
     )
-    from evs_snap.runs.report import RunRecord
-    from evs_snap.runs.restore import restore
     from evs_snap.settings import Settings
 
 __all__ = [
@@ -62,11 +62,11 @@ _MODULES = {
     "Selection": "plan.selection",
     "Snapshot": "api.models",
     "Volume": "api.models",
-    "create_snapshots": "runs",
-    "delete_snapshots": "runs",
-    "prune_snapshots": "runs",
+    "create_snapshots": "runs.snapshots",
+    "delete_snapshots": "runs.snapshots",
+    "prune_snapshots": "runs.snapshots",
     "restore": "runs.restore",
-    "wait_for_snapshots": "runs",
+    "wait_for_snapshots": "runs.snapshots",
 }
 
 

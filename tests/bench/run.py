@@ -253,6 +253,8 @@ def _main() -> int:
     sys.path.insert(0, str(HERE.parents[1]))
     with tempfile.TemporaryDirectory() as folder:
         mine = {"XDG_STATE_HOME": f"{folder}/state", "XDG_CACHE_HOME": f"{folder}/cache"}
+        # Users have compiled modules: the first run of each, which is not counted, writes them.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         env = {k: v for k, v in os.environ.items() if not k.startswith("OS_")} | mine
         cpus = os.cpu_count()
         print(f"{platform.machine()}, {cpus} cores, Python {platform.python_version()}, "  # noqa: T201

@@ -12,16 +12,19 @@ from typing import IO
 import pytest
 from tests.cli.processes import lines, on_terminal, run, started
 
+from evs_snap.cli import _COMMANDS
 from evs_snap.render.text import width
 
 HEAVY = ("httpx", "pydantic", "rich", "yaml", "sqlite3", "concurrent.futures")
+WRITING = ("evs_snap.runs.apply", "evs_snap.runs.locks", "evs_snap.runs.submit", "filelock")
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 FULL = Path("/dev/full")
 
 
 def _imported(code: str) -> set[str]:
-    """Return which of the heavy modules a fresh interpreter has after this code."""
-    asking = f"import sys\n{code}\nprint(*(m for m in {HEAVY!r} if m in sys.modules))"
+    """Return which of the heavy modules, and of ours, a fresh interpreter has after this code."""
+    wanted = f"m in {(*HEAVY, 'filelock')!r} or m.startswith('evs_snap.')"
+    asking = f"import sys\n{code}\nprint(*(m for m in sys.modules if {wanted}))"
     done = subprocess.run(
         [sys.executable, "-c", asking], capture_output=True, text=True, timeout=20, check=True
     )
@@ -50,12 +53,35 @@ def test_exit_codes_leave_the_process_and_no_traceback_does(line: str, code: int
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     assert _imported("import evs_snap") == set()
-    assert _imported("import evs_snap.cli") == set()
+    assert not _imported("import evs_snap.cli") & set(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["create", "--help"], ["volumes", "-h"]])
-def test_help_costs_click_alone(arguments: list[str]) -> None:
-    assert _imported(f"from evs_snap.cli import run\nrun({arguments!r})") == set()
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [("--help", set()), ("-V", set()), ("create -h", {"create"}), ("volumes -h", {"volumes"})],
+)
+def test_help_costs_click_and_its_own_command_alone(arguments: str, loaded: set[str]) -> None:
+    seen = _imported(f"from evs_snap.cli import run\nrun({arguments.split()!r})")
+    commands = {f"evs_snap.cli.{name}" for name in _COMMANDS}
+    assert seen & {*HEAVY, *commands} == {f"evs_snap.cli.{name}" for name in loaded}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needless"),
+    [
+        ("volumes -f json", ("rich", "yaml", *WRITING)),
+        ("volumes -f csv", ("rich", "yaml", *WRITING)),
+        ("snapshots -f value -c ID", ("rich", "yaml", *WRITING)),
+        ("snapshots -f yaml", ("rich", *WRITING)),
+        ("check --all --max-age 1d", ("rich", "yaml", *WRITING)),
+        ("create data-01 --no-wait -f json", ("rich", "yaml")),
+    ],
+)
+def test_a_command_loads_nothing_that_its_format_does_not_need(
+    arguments: str, needless: tuple[str, ...]
+) -> None:
+    line = ["--sandbox", *arguments.split()]
+    assert not _imported(f"from evs_snap.cli import run\nrun({line!r})") & set(needless)
 
 
 @pytest.mark.parametrize(

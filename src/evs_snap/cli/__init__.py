@@ -24,10 +24,21 @@ from evs_snap.errors import ConfigurationError, EvsSnapError, InterruptedRunErro
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_COMMANDS = (
-    "volumes", "snapshots", "create", "rotate", "prune", "delete", "restore", "wait", "check",
-    "doctor", "simulate", "completion", "sandbox",
-)  # fmt: skip
+_COMMANDS = {
+    "volumes": "List disks and how full of snapshots they are.",
+    "snapshots": "List snapshots.",
+    "create": "Take a snapshot of each disk, and wait until it can be used.",
+    "rotate": "For cron: create, wait until it can be used, then prune.",
+    "prune": "Delete our snapshots that no KEEP rule keeps.",
+    "delete": "Delete the snapshots named.",
+    "restore": "Make a new disk of a snapshot, or roll its disk back.",
+    "wait": "Wait until the snapshots named can be used.",
+    "check": "Monitoring plugin: are the snapshots fresh?",
+    "doctor": "Find out what stands between you and a snapshot.",
+    "simulate": "Offline: what KEEP rules hold, day by day, and how far back they reach.",
+    "completion": "The script that completes commands in a shell.",
+    "sandbox": "The built-in pretend cloud: serve it, or begin anew.",
+}
 _ALIASES = {"disks": "volumes", "list": "volumes"}
 _RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
 """Commands whose result is a run record, on every failure too."""
@@ -47,7 +58,13 @@ class _Root(Group):
             return None
         module = import_module(f"evs_snap.cli.{name}")
         command: click.Command = getattr(module, name)
+        command.short_help = _COMMANDS[name]
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without loading one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

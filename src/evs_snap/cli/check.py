@@ -34,7 +34,6 @@ UNKNOWN = 3
 
 @click.command(
     cls=Command,
-    short_help="Monitoring plugin: are the snapshots fresh?",
     examples=(
         "evs-snap check --match 'data-*' --max-age 26h",
         "evs-snap check --all --max-age 2d --min-count 3 -f json",

@@ -30,7 +30,6 @@ _SAFE = re.compile(r"[\w.@%+/-]+")
 
 @click.command(
     cls=Command,
-    short_help="The script that completes commands in a shell.",
     examples=(
         "source <(evs-snap completion bash)                        in ~/.bashrc",
         "source <(evs-snap completion zsh)                         in ~/.zshrc",

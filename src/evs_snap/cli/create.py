@@ -55,7 +55,6 @@ def create_options(command: F) -> F:
 
 @click.command(
     cls=Command,
-    short_help="Take a snapshot of each disk, and wait until it can be used.",
     examples=(
         "evs-snap create data-01",
         "evs-snap create --match 'data-*' --policy before-upgrade",

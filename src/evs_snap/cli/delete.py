@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Delete the snapshots named.",
     examples=(
         "evs-snap delete 3f2b8c1d",
         "evs-snap delete data-01-20261123T021700Z -y",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Find out what stands between you and a snapshot.",
     examples=("evs-snap doctor", "evs-snap --os-cloud prod doctor data-01"),
 )
 @select_options(required=False)

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from evs_snap import __version__
 from evs_snap.cli.context import GLOBAL_NAMES
 from evs_snap.cli.output import write_result
 
@@ -360,13 +361,14 @@ def _with(command: F, *options: Callable[[F], F]) -> F:
     return command
 
 
-def _global_options() -> list[Option]:
-    """Return what says which cloud and how to write; each command has its own."""
+@cache
+def _global_options() -> tuple[Option, ...]:
+    """Return what says which cloud and how to write."""
 
     def make(*names: str, **how: Any) -> Option:
         return Option(list(names), section=GLOBAL, **how)
 
-    return [
+    return (
         make("--os-cloud", metavar="NAME", shell_complete=complete_with("clouds"),
              help="A cloud of clouds.yaml. [env: OS_CLOUD]"),
         make("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
@@ -390,7 +392,7 @@ def _global_options() -> list[Option]:
         make("-V", "--version", is_flag=True, is_eager=True, expose_value=False,
              allow_from_autoenv=False, callback=_show_version,
              help="Show the version and exit."),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _show_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -401,7 +403,5 @@ def _show_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        write_result(f"evs-snap {version('evs-snap')}\n")
+        write_result(f"evs-snap {__version__}\n")
         ctx.exit()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Delete our snapshots that no KEEP rule keeps.",
     examples=(
         "evs-snap prune --all --keep-last 2 --dry-run",
         "evs-snap prune data-01 --keep-daily 7 -y",

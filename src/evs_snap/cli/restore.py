@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Make a new disk of a snapshot, or roll its disk back.",
     examples=(
         "evs-snap restore 3f2b8c1d --as data-01-restored",
         "evs-snap restore data-01-20261123T021700Z --in-place --dry-run",

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="For cron: create, wait until it can be used, then prune.",
     examples=(
         "evs-snap -q rotate --all --keep-daily 4 --keep-weekly 2 --once-per day",
         "evs-snap rotate data-01 --keep-last 3 --dry-run",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 sandbox = Group(
     "sandbox",
-    short_help="The built-in pretend cloud: serve it, or begin anew.",
     help="The built-in pretend cloud: a few disks to try things on, no account needed.\n\n"
     "`evs-snap --sandbox COMMAND` uses it directly, without a port.",
 )
@@ -64,7 +63,7 @@ def serve(context: Context, host: str, port: int) -> None:
 @sandbox.command(cls=Command)
 @click.pass_obj
 def reset(context: Context) -> None:
-    """Throw the sandbox's disks and snapshots away; the next use begins anew."""
+    """Throw its disks and snapshots away."""
     from evs_snap.errors import ConfigurationError
 
     try:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Offline: what KEEP rules hold, day by day, and how far back they reach.",
     examples=(
         "evs-snap simulate --keep-daily 4 --keep-weekly 2 --every 1d",
         "evs-snap simulate --keep-hourly 3 --keep-daily 3 --every 1h --miss 0.1",

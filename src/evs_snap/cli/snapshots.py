@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="List snapshots.",
     examples=(
         "evs-snap snapshots data-01",
         "evs-snap snapshots --owned --older-than 7d -f json",

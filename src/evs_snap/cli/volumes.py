@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="List disks and how full of snapshots they are.",
     examples=(
         "evs-snap volumes",
         "evs-snap volumes --match 'data-*' -f json",

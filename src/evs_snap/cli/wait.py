@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Wait until the snapshots named can be used.",
     examples=("evs-snap wait $(evs-snap create data-01 --no-wait -f value -c ID)",),
 )
 @snapshots_argument
