@@ -138,13 +138,17 @@ def _run(fake: FakeClock, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A cloud to hold to its contract: a signed-in client, and the means to make disks."""
+    """A cloud to hold to its contract: a signed-in client, and the means to make disks.
+
+    ``told`` has a line for each request that was sent.
+    """
 
     name: str
     client: EvsClient
     clock: Clock
     post: Callable[[str, dict[str, object]], Any]
     remove: Callable[[str], None]
+    told: list[str]
     made: list[str] = field(default_factory=list)
 
     def volume(self, name: str | None = None) -> str:
@@ -171,7 +175,10 @@ def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> I
         app = Sandbox(tmp_path / "sandbox.db", now=clock.now)
     else:
         clock, settings, app = system_clock(), load_settings(REAL_CLOUD), None
-    with connect(settings=settings, app=app, clock=clock, keep_token=False) as client:
+    told: list[str] = []
+    with connect(
+        settings=settings, app=app, clock=clock, keep_token=False, trace=told.append
+    ) as client:
 
         def post(path: str, body: dict[str, object]) -> Any:
             return json.loads(client.send("POST", path, body=body).content)
@@ -180,7 +187,7 @@ def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> I
             with suppress(EvsSnapError):
                 client.send("DELETE", path)
 
-        cloud = Cloud(request.param, client, clock, post, remove)
+        cloud = Cloud(request.param, client, clock, post, remove, told)
         yield cloud
         for volume_id in cloud.made:
             for snapshot in client.snapshots(volume_id=volume_id):

@@ -23,7 +23,7 @@ from evs_snap.runs.submit import another_one, submit
 from evs_snap.runs.wait import PASSING, await_available
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from evs_snap.api.models import Snapshot
     from evs_snap.plan.plan import DiskPlan, Removal
@@ -52,6 +52,12 @@ class DiskRun:
         return all(item.error is None for item in done)
 
     @property
+    def created(self) -> Snapshot | None:
+        """The snapshot that this run made, where all is well with it."""
+        made = self.made
+        return made.snapshot if made and made.action is Action.CREATED and not made.error else None
+
+    @property
     def items(self) -> tuple[Item, ...]:
         """All outcomes, in the order of the steps."""
         return (*self.before, *((self.made,) if self.made else ()), *self.after)
@@ -70,35 +76,47 @@ def carry_out(
     runs = _each(work, plans, partial(_begin, work), not_begun=_not_begun)
     if work.timeout is not None:
         return _items(_seen_through(work, runs, timeout=work.timeout, keep=keep, policy=policy))
+    doubtful = _doubtful(work, runs)
     alone = partial(_seen_through, work, timeout=DUPLICATE_TIMEOUT, keep=keep, policy=policy)
-    return _items([run for r in runs for run in (alone([r]) if _has_duplicate(work, r) else [r])])
+    return _items(
+        [r for run in runs for r in (alone([run]) if run.plan.volume.id in doubtful else [run])]
+    )
 
 
 def _items(runs: Sequence[DiskRun]) -> list[Item]:
     return [item for run in runs for item in run.items]
 
 
-def _has_duplicate(work: Work, run: DiskRun) -> bool:
-    """Whether two may be there where nobody asked to wait: that is seen through all the same."""
-    new, made = run.plan.new, run.made
-    if new is None or made is None or made.snapshot is None or made.error is not None:
-        return False
-    if run.posts > 1:
-        return True
-    if made.action is not Action.CREATED or STAMP_BUCKET not in new.metadata:
-        return False
+def _doubtful(work: Work, runs: Sequence[DiskRun]) -> set[str]:
+    """Return the disks that may hold two where one was wanted, by ID: see duplicates.py.
+
+    What other machines made meanwhile is read in one list for all disks.
+    """
+    sure = {run.plan.volume.id for run in runs if run.created and run.posts > 1}
+    asked = {
+        new.volume.id: (new, run.created.id)
+        for run in runs
+        if run.created and (new := run.plan.new) and STAMP_BUCKET in new.metadata
+    }
+    if not asked or work.stop.asked:
+        return sure
     try:
-        rows = work.snapshots_of(new.volume.id).values()
+        rows = work.client.snapshots(volume_id=next(iter(asked)) if len(asked) == 1 else None)
     except EvsSnapError:
-        return True
-    return any(row.id != made.snapshot.id and new.is_for_same_period(row) for row in rows)
+        return sure | set(asked)
+    for row in rows:
+        new, made_id = asked.get(row.volume_id, (None, row.id))
+        if new and row.id != made_id and (new.is_made_as(row) or new.is_for_same_period(row)):
+            sure.add(row.volume_id)
+    return sure
 
 
 def _seen_through(
     work: Work, runs: Sequence[DiskRun], *, timeout: float, keep: Keep | None, policy: str
 ) -> list[DiskRun]:
     runs = _await(work, runs, timeout=timeout)
-    finish = partial(_finish, work, keep=keep, policy=policy)
+    doubtful = _doubtful(work, runs)
+    finish = partial(_finish, work, doubtful=doubtful, keep=keep, policy=policy)
     return _each(work, runs, finish, not_begun=_unfinished)
 
 
@@ -170,12 +188,14 @@ def awaited(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
     return done
 
 
-def _finish(work: Work, run: DiskRun, *, keep: Keep | None, policy: str) -> DiskRun:
+def _finish(
+    work: Work, run: DiskRun, *, doubtful: Collection[str], keep: Keep | None, policy: str
+) -> DiskRun:
     """With a usable snapshot there: see that it is the only one, then prune."""
     if not run.is_well:
         return _unfinished(run, why="nothing is deleted after a failure")
     new, made = run.plan.new, run.made
-    if new and made and made.snapshot and (run.posts > 1 or STAMP_BUCKET in new.metadata):
+    if new and made and made.snapshot and new.volume.id in doubtful:
         try:
             made = keep_one(work, made, new, made.snapshot, posts=run.posts)
         except EvsSnapError as error:
