@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 PROJECT = "0" * 32
 PAGE = 1000
-NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)  # noqa: TID251 - no test of time
 
 
 def _id(kind: str, number: int) -> str:
@@ -32,7 +31,7 @@ def _links(kind: str, id_: str) -> list[dict[str, str]]:
 
 def volume(number: int) -> dict[str, Any]:
     """Return a row as Cinder 29 sends it; every fifth disk is attached."""
-    id_, made = _id("volume", number), (NOW - timedelta(days=400)).isoformat()
+    id_, made = _id("volume", number), "2025-01-01T00:00:00.000000"
     attachment = {
         "id": id_, "attachment_id": _id("attachment", number), "volume_id": id_,
         "server_id": _id("server", number), "host_name": None, "device": "/dev/vdb",
@@ -50,9 +49,10 @@ def volume(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def snapshot(number: int, *, disk: int, age: int) -> dict[str, Any]:
-    """Return a row as Cinder 29 sends it, ``age`` days old."""
-    id_, made = _id("snapshot", number), (NOW - timedelta(days=age, hours=1)).isoformat()
+def snapshot(number: int, *, disk: int, age: int, now: datetime) -> dict[str, Any]:
+    """Return a row as Cinder 29 sends it, ``age`` days and an hour old."""
+    made = (now - timedelta(days=age, hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    id_ = _id("snapshot", number)
     stamp = {"evs_snap_key": _id("key", number), "evs_snap_policy": "default"}
     return {
         "id": id_, "created_at": made, "updated_at": made, "name": f"disk-{disk:06}-{age}",
@@ -77,10 +77,10 @@ def pages(key: str, rows: list[dict[str, Any]]) -> dict[str | None, bytes]:
     return found
 
 
-def lists(disks: int) -> dict[str, dict[str | None, bytes]]:
+def lists(disks: int, *, now: datetime) -> dict[str, dict[str | None, bytes]]:
     """Return both lists' pages, by resource; 6.9 snapshots a disk."""
     snapshots = [
-        snapshot(disk * 7 + age, disk=disk, age=age)
+        snapshot(disk * 7 + age, disk=disk, age=age, now=now)
         for disk in range(disks)
         for age in range(7 if disk < disks * 9 // 10 else 6)
     ]
@@ -88,6 +88,18 @@ def lists(disks: int) -> dict[str, dict[str | None, bytes]]:
         "volumes": pages("volumes", [volume(number) for number in range(disks)]),
         "snapshots": pages("snapshots", snapshots),
     }
+
+
+def token(host: str) -> bytes:
+    """Return what Keystone answers to a sign-in; Cinder is at this host too."""
+    endpoint = {"interface": "public", "region": "bench", "region_id": "bench"}
+    endpoints = [{**endpoint, "url": f"http://{host}/v3/{PROJECT}"}]
+    granted = {
+        "expires_at": "2099-01-01T00:00:00.000000Z",
+        "project": {"id": PROJECT, "name": "bench", "domain": {"id": "d", "name": "Default"}},
+        "catalog": [{"type": "volumev3", "name": "cinderv3", "endpoints": endpoints}],
+    }
+    return json.dumps({"token": granted}).encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -110,20 +122,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        here = f"http://{self.headers['Host']}/v3/{PROJECT}"
-        endpoint = {"interface": "public", "region": "bench", "region_id": "bench", "url": here}
-        catalog = [{"type": "volumev3", "name": "cinderv3", "endpoints": [endpoint]}]
-        project = {"id": PROJECT, "name": "bench", "domain": {"id": "default", "name": "Default"}}
-        until = (NOW + timedelta(days=1)).isoformat() + ".000000Z"
-        token = {"expires_at": until, "project": project, "catalog": catalog}
-        self._answer(json.dumps({"token": token}).encode(), status=201, token="t")
+        self._answer(token(self.headers["Host"]), status=201, subject="t")
 
-    def _answer(self, body: bytes, *, status: int = 200, token: str | None = None) -> None:
+    def _answer(self, body: bytes, *, status: int = 200, subject: str | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if token:
-            self.send_header("X-Subject-Token", token)
+        if subject:
+            self.send_header("X-Subject-Token", subject)
         self.end_headers()
         self.wfile.write(body)
 
@@ -132,7 +138,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Handler.lists = lists(int(sys.argv[1]))
+    now = datetime.now(UTC)  # noqa: TID251 - no test
+    Handler.lists = lists(int(sys.argv[1]), now=now)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)  # noqa: T201 - its result
     server.serve_forever()
