@@ -157,21 +157,22 @@ def test_two_machines_that_do_not_wait_leave_one(service: Service, tmp_path: Pat
     assert record.items[0].snapshot.id == own(service, disk)[0].id
 
 
-def test_the_last_slot_taken_for_the_same_period_is_reused(
-    service: Service, tmp_path: Path
+@pytest.mark.parametrize(("name", "action", "code"), [("d1", "reused", 0), ("fail-1", "failed", 6)])
+def test_the_last_slot_taken_for_the_same_period_is_reused_if_usable(
+    name: str, action: str, code: int, service: Service, tmp_path: Path
 ) -> None:
     """found: refused with 413 as another machine took the last slot for the same day: exit 6."""
-    disk = service.disk("d1", full=6)
+    disk = service.disk(name, full=6)
 
     def other() -> None:
         with service.calling(tmp_path / "b") as evs:
-            create_snapshots(evs, "d1", once_per="day")
+            create_snapshots(evs, name, once_per="day")
 
     service.once(POST, other)
     with service.calling(tmp_path / "a") as evs:
-        record = create_snapshots(evs, "d1", once_per="day")
-    assert record.exit_code == 0
-    assert [item.action for item in record.items] == ["reused"]
+        record = create_snapshots(evs, name, once_per="day")
+    assert record.exit_code == code
+    assert [item.action for item in record.items] == [action]
     assert len(own(service, disk)) == 1
 
 
