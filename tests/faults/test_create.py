@@ -139,7 +139,7 @@ def test_a_twin_that_shows_up_after_all_looks_is_removed(service: Service, run: 
 
 
 @pytest.mark.parametrize("wait", ["--wait", "--no-wait"])
-@pytest.mark.parametrize("later", [0.5, 10.0, 30.9, 31.5, 32.5])
+@pytest.mark.parametrize("later", [0.5, 10.0, 30.9, 31.5, 32.5, 80.0])
 def test_a_post_carried_out_late_makes_no_twin(
     later: float, wait: str, service: Service, run: Run
 ) -> None:

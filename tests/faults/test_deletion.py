@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import httpx
 import pytest
+
+from evs_snap.api.models import STAMP_KEY, STAMP_POLICY
 
 if TYPE_CHECKING:
     from tests.conftest import Result, Run
@@ -112,6 +116,32 @@ def test_what_became_somebody_elses_meanwhile_is_not_deleted(service: Service, r
     assert ids(service, disk) == [old, new]
 
 
+@pytest.mark.parametrize(
+    ("look", "fields"),
+    [
+        ("second", {"metadata": {STAMP_KEY: "another"}}),
+        ("second", {"metadata": {STAMP_POLICY: "weekly"}}),
+        ("second", {"volume_id": str(uuid4())}),
+        ("first", {"status": "error"}),
+    ],
+)
+def test_what_is_not_the_same_at_the_second_look_is_not_deleted(
+    look: str, fields: dict[str, Any], service: Service, run: Run
+) -> None:
+    """Of another attempt, policy or disk by now, or in error before and usable now."""
+    disk = service.disk("d1")
+    ours = service.snapshot(disk, "ours", policy="default")
+
+    def change(answer: httpx.Response) -> httpx.Response:
+        row = json.loads(answer.content)["snapshot"]
+        metadata = row["metadata"] | fields.get("metadata", {})
+        return httpx.Response(200, json={"snapshot": row | fields | {"metadata": metadata}})
+
+    service.mishap(LOOK, change, skip=look == "second")
+    run(f"delete {ours} -y", exit_code=2)
+    assert ids(service, disk) == [ours]
+
+
 def test_a_service_that_ignores_the_filter_gives_no_other_disks_snapshots_away(
     service: Service, run: Run
 ) -> None:
@@ -162,7 +192,23 @@ def test_rotate_deletes_nothing_once_its_new_snapshot_is_gone_again(
 
     # The second look sees it usable; it is deleted before the third.
     service.once(LOOK, lambda: service.once(LOOK, lambda: service.once(LOOK, delete_the_new_one)))
-    run("rotate --volume d1 --keep-last 1 -f json", exit_code=3)
+    run("rotate --volume d1 --keep-last 1 -f json", exit_code=1)
+    assert ids(service, disk) == kept
+
+
+def test_a_new_snapshot_gone_before_the_first_deletion_stands_for_no_other(
+    service: Service, run: Run
+) -> None:
+    """found: nothing was deleted, rightly, but it ended 0 with its own snapshot gone."""
+    disk = service.disk("d1")
+    kept = [service.snapshot(disk, f"s{n}", policy="default") for n in range(2)]
+
+    def delete_the_new_one() -> None:
+        service.client.delete_snapshot(service.left(disk)[-1].id)
+        service.fake.advance(5)
+
+    service.once(POST, lambda: service.once(LIST, delete_the_new_one))
+    run("rotate --volume d1 --keep-last 2 -f json", exit_code=1)
     assert ids(service, disk) == kept
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap import create_snapshots
+from evs_snap import Keep, create_snapshots
 from evs_snap.clock import Stop, system_clock
 from evs_snap.runs.locks import DiskLocks
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from _typeshed import TraceFunction
-    from tests.conftest import Run
+    from tests.conftest import FakeClock, Run
     from tests.faults.conftest import Service
 
 POST = "POST snapshots"
@@ -159,7 +159,7 @@ def test_what_was_read_is_stale_after_another_run_ended(tmp_path: Path) -> None:
     theirs.mark()
     with theirs.held(["d1"]):
         pass
-    with ours.held(["d1"]) as held:
+    with ours.held(["d1", "d2"]) as held:
         assert held.is_stale
     for note in tmp_path.glob("*.run"):
         os.utime(note, (1, 1))
@@ -167,6 +167,24 @@ def test_what_was_read_is_stale_after_another_run_ended(tmp_path: Path) -> None:
     again.mark()
     with again.held(["d1", "d2"]) as held:
         assert not held.is_stale
+
+
+def test_while_a_run_waits_for_a_disk_it_holds_none_that_comes_later(
+    tmp_path: Path, fake: FakeClock
+) -> None:
+    """Else two runs over the same disks, named in another order, wait for each other."""
+    refused: set[str] = set()
+
+    def try_the_other(_sentence: str) -> None:
+        with locks(tmp_path).held(["d2"]) as held:
+            refused.update(held.refused)
+
+    ours = DiskLocks(
+        tmp_path, project_id="made up", wait=1, clock=fake.clock, progress=try_the_other
+    )
+    with locks(tmp_path).held(["d1"]), ours.held(["d2", "d1"]) as held:
+        assert set(held.refused) == {"d1"}
+    assert not refused
 
 
 def test_what_was_read_is_stale_after_another_run_was_killed(tmp_path: Path) -> None:
@@ -215,6 +233,23 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
     assert record.exit_code == 143
     assert service.count(POST) == 0
     assert len(service.left(disk)) == 6
+
+
+def test_after_a_stop_no_further_request_is_sent(service: Service, tmp_path: Path) -> None:
+    """It is asked for while the new snapshot is seen usable: what follows is not begun."""
+    disk = service.disk("d1")
+    service.snapshot(disk, "old", policy="default")
+
+    def ask() -> None:
+        service.fake.advance(5)
+        service.fake.stop.ask(143)
+
+    service.once(LOOK, ask)
+    with service.calling(tmp_path) as evs:
+        record = create_snapshots(evs, "d1", once_per="day", keep=Keep(last=1))
+    assert [item.action for item in record.items] == ["created", "kept"]
+    assert record.exit_code == 143
+    assert service.requests[service.requests.index(POST) :] == [POST, LOOK]
 
 
 def test_a_stop_amid_a_sleep_of_the_same_thread_waits_for_no_lock_of_its_own() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
-from time import monotonic  # noqa: TID251 - to see that nobody slept
+from time import monotonic, time  # noqa: TID251 - to see that nobody slept
 
-from evs_snap.clock import Stop
+from evs_snap.clock import Stop, system_clock
 
 LONG = 60.0
 SHORT = 20.0
 """Seconds: far more than a stop needs, far less than a pause would last."""
+
+
+def test_the_machines_time_is_told_in_utc() -> None:
+    """The suite's own zone is another one."""
+    assert abs(system_clock().now().timestamp() - time()) < SHORT
 
 
 def test_a_stop_wakes_all_who_sleep() -> None:

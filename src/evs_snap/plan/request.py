@@ -144,13 +144,12 @@ class NewSnapshot:
         return row.name == self.name and row.id not in self.known
 
     def is_for_same_period(self, row: Snapshot) -> bool:
-        """Whether the row is another run's snapshot for the same period, and stands for ours."""
+        """Whether the row is a snapshot of this period and policy, and stands for this one."""
         return (
             row.volume_id == self.volume.id
             and STAMP_BUCKET in self.metadata
             and row.metadata.get(STAMP_BUCKET) == self.metadata[STAMP_BUCKET]
             and row.policy == self.metadata[STAMP_POLICY]
-            and row.metadata.get(STAMP_KEY) != self.key
             and row.status in {"available", "creating"}
             and not row.is_system
         )

@@ -234,13 +234,11 @@ def _pruned(work: Work, run: DiskRun, keep: Keep, *, policy: str) -> DiskRun:
     told = {item.snapshot.id for item in removed if item.snapshot}
     kept_now = [item for item in kept(plan) if item.snapshot and item.snapshot.id not in told]
     run = replace(run, after=(*removed, *kept_now))
-    if new is None or not any(item.action is Action.DELETED for item in removed):
-        return run
-    return _still_there(work, run, new)
+    return _still_there(work, run, new) if new is not None and removed else run
 
 
 def _still_there(work: Work, run: DiskRun, new: Snapshot) -> DiskRun:
-    """See that the new snapshot outlived the deletions."""
+    """See that the new snapshot is there at the end of the deletions, carried out or not."""
     assert run.made is not None  # noqa: S101 - for the type checker
     try:
         found = work.snapshot(new.id)

@@ -99,6 +99,14 @@ def test_a_post_that_surely_did_nothing_is_sent_again(failure: Play, service: Se
     assert len(service.sent) == 3
 
 
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_what_broke_the_service_is_not_sent_again(method: str, service: Service) -> None:
+    """Only a GET is: it changed nothing."""
+    service.plays(500, 202)
+    assert send(service, method=method, repeatable=True) == 500
+    assert len(service.sent) == 1
+
+
 def test_signing_in_is_a_post_that_may_be_sent_again(service: Service) -> None:
     service.plays(httpx.ReadTimeout("slow"), 503, 201)
     assert send(service, method="POST", repeatable=True) == 201
