@@ -5,6 +5,7 @@ No decision about disks and snapshots is made here. Each command is loaded when 
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -188,6 +189,9 @@ def main() -> NoReturn:
             os.fstat(number)
             continue
         os.open(os.devnull, os.O_RDWR)
+    # Rows come by the ten thousand and refer to nothing in a circle: a collection after every
+    # 700 of them would take longer than reading them.
+    gc.set_threshold(30_000)
     encoding = sys.stderr.encoding if sys.stderr else "utf-8"
     raw = io.BufferedWriter(Stderr(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(
