@@ -378,7 +378,7 @@ def test_a_list_that_mixes_up_ids_has_no_other_snapshot_deleted(
     """found: last night's, listed as this run's duplicate, was deleted by its wrong ID."""
     disk = service.disk("d1")
     before = service.snapshot(disk, "last-night", policy="default")
-    service.mishap(LIST, under(before, created_at="2026-11-23T12:00:00"), skip=1)
+    service.mishap(LIST, under(before, created_at="2026-11-23T12:00:00"), skip=1, times=9)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
     assert before in [s.id for s in own(service, disk)]
@@ -391,7 +391,7 @@ def test_the_new_snapshot_does_not_give_way_to_one_of_another_disk(
     disk, other = service.disk("d1"), service.disk("d2")
     today = f"{service.now:%Y-%m-%d}"
     of_other = service.snapshot(other, "todays", policy="default", bucket=today)
-    service.mishap(LIST, under(of_other, created_at="2026-11-23T00:00:00"), skip=1)
+    service.mishap(LIST, under(of_other, created_at="2026-11-23T00:00:00"), skip=1, times=9)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
     assert own(service, disk)
