@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from errno import ENOSYS
@@ -15,7 +16,9 @@ import pytest
 from evs_snap import Keep, connect, create_snapshots, prune_snapshots
 from evs_snap.errors import ConfigurationError
 from evs_snap.runs.locks import DiskLocks
+from evs_snap.sandbox import ACCOUNT
 from evs_snap.settings import sandbox_settings
+from evs_snap.settings.credentials import PasswordCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +90,19 @@ def test_within_counts_from_the_services_dates(service: Service, evs: EvsClient)
     assert before <= {s.id for s in own(service, disk)}
 
 
+def test_where_the_services_clock_is_ahead_its_days_count(service: Service, evs: EvsClient) -> None:
+    """found: by this machine's clock the new one was of the same day as the one before."""
+    service.skew = timedelta(hours=1)
+    disk = service.disk("d1")
+    service.snapshot(disk, "older", policy="default")
+    service.fake.moment += timedelta(hours=44)  # 23:17 where the service is
+    before = service.snapshot(disk, "before", policy="default")
+    service.fake.moment += timedelta(hours=1)
+    record = create_snapshots(evs, "d1", keep=Keep(daily=2))
+    assert record.exit_code == 0
+    assert [s.id for s in own(service, disk)][:-1] == [before]
+
+
 def delete_all_but(service: Service, disk: str, spared: set[str]) -> Callable[[], None]:
     """Return somebody else, who deletes the disk's snapshots but for some."""
 
@@ -109,6 +125,16 @@ def test_prune_stops_when_the_one_to_stay_is_deleted_meanwhile(
     service.calm()
     assert record.exit_code != 0
     assert [s for s in own(service, disk) if s.is_usable], "the last good one is gone"
+
+
+def test_prune_looks_again_before_each_deletion(service: Service, evs: EvsClient) -> None:
+    """found: the state was looked at before the first deletion only: one too many was deleted."""
+    disk = service.disk("d1")
+    made = nightly(service, disk, 5)
+    service.once(DELETE, delete_all_but(service, disk, {*made[:3], made[4]}))
+    prune_snapshots(evs, "d1", keep=Keep(last=2))
+    service.calm()
+    assert [s.id for s in own(service, disk)] == [made[2], made[4]]
 
 
 def test_rotate_ends_well_only_if_its_snapshot_is_still_there(
@@ -136,6 +162,28 @@ def test_where_metadata_is_dropped_a_lost_answer_makes_no_duplicate(
     service.calm()
     assert record.exit_code == 0
     assert len(service.left(disk)) == 1
+
+
+def undated(answer: httpx.Response) -> httpx.Response:
+    """Return the answer without the dates of snapshots."""
+    content = re.sub(rb'"created_at": "[^"]*"', b'"created_at": null', answer.content)
+    return httpx.Response(answer.status_code, content=content)
+
+
+def test_where_metadata_and_dates_are_not_told_a_lost_answer_makes_no_duplicate(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: the snapshot was recognised by its date, and without one it was made again."""
+    service.drops_metadata = True
+    disk = service.disk("d1")
+    service.snapshot(disk, "n0")
+    service.mishap(POST, "drop", acts=True)
+    for asked in (LIST, LOOK):
+        service.mishap(asked, undated, times=999)
+    record = create_snapshots(evs, "d1")
+    service.calm()
+    assert record.exit_code == 0
+    assert len(service.left(disk)) == 2
 
 
 def test_two_machines_that_do_not_wait_leave_one(service: Service, tmp_path: Path) -> None:
@@ -176,6 +224,23 @@ def test_the_last_slot_taken_for_the_same_period_is_reused_if_usable(
     assert len(own(service, disk)) == 1
 
 
+def test_one_with_a_backup_services_name_stands_for_no_other(
+    service: Service, evs: EvsClient
+) -> None:
+    """found: a stamped snapshot with a backup service's name was taken for the day's own."""
+    disk = service.disk("d1")
+    name = "autobk_snapshot_1"
+
+    def other() -> None:
+        today = f"{service.now:%Y-%m-%d}"
+        service.snapshot(disk, name, policy="default", bucket=today)
+
+    service.once(POST, other)
+    record = create_snapshots(evs, "d1", once_per="day")
+    assert [item.action for item in record.items] == ["created"]
+    assert sorted(s.name == name for s in own(service, disk)) == [False, True]
+
+
 def test_a_wait_ends_in_time_with_a_service_that_says_nothing(
     service: Service, evs: EvsClient
 ) -> None:
@@ -202,10 +267,19 @@ def test_a_stop_ends_the_wait_for_a_lock(tmp_path: Path, fake: FakeClock) -> Non
     assert sum(fake.slept) < 1
 
 
-def test_one_disk_is_one_lock_whatever_the_address(service: Service, tmp_path: Path) -> None:
-    """found: the lock's name followed the API version and how the host was written."""
+@pytest.mark.parametrize("by", ["version", "host", "user"])
+def test_one_disk_is_one_lock_whoever_asks_and_however_the_address_is_written(
+    by: str, service: Service, tmp_path: Path
+) -> None:
+    """found: the lock's name followed the API version, the spelling of the host and the user."""
     service.disk("d1")
-    other = replace(sandbox_settings(), api_version="v2")
+    ours = sandbox_settings()
+    user_id = PasswordCredentials(None, ACCOUNT.user_id, None, None, ACCOUNT.password)
+    other = {
+        "version": replace(ours, api_version="v2"),
+        "host": replace(ours, auth_url="http://127.0.0.1:80/identity"),
+        "user": replace(ours, credentials=user_id, project_domain_name=ACCOUNT.domain_name),
+    }[by]
 
     def meanwhile() -> None:
         with connect(settings=other, app=service.app, clock=service.fake.clock) as evs:
@@ -304,7 +378,7 @@ def test_a_list_that_mixes_up_ids_has_no_other_snapshot_deleted(
     """found: last night's, listed as this run's duplicate, was deleted by its wrong ID."""
     disk = service.disk("d1")
     before = service.snapshot(disk, "last-night", policy="default")
-    service.mishap(LIST, under(before, created_at="2026-11-23T12:00:00"), skip=1)
+    service.mishap(LIST, under(before, created_at="2026-11-23T12:00:00"), skip=1, times=9)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
     assert before in [s.id for s in own(service, disk)]
@@ -317,7 +391,7 @@ def test_the_new_snapshot_does_not_give_way_to_one_of_another_disk(
     disk, other = service.disk("d1"), service.disk("d2")
     today = f"{service.now:%Y-%m-%d}"
     of_other = service.snapshot(other, "todays", policy="default", bucket=today)
-    service.mishap(LIST, under(of_other, created_at="2026-11-23T00:00:00"), skip=1)
+    service.mishap(LIST, under(of_other, created_at="2026-11-23T00:00:00"), skip=1, times=9)
     create_snapshots(evs, "d1", once_per="day")
     service.calm()
     assert own(service, disk)
