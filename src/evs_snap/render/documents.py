@@ -29,7 +29,7 @@ def to_json(document: object) -> str:
 
 def _json(value: object) -> str:
     try:
-        text = pydantic_core.to_json(value, indent=2).decode()  # the standard one takes 15 x as long
+        text = pydantic_core.to_json(value, indent=2).decode()  # json takes 15 x as long
     except pydantic_core.PydanticSerializationError:  # half a character
         text = ""
     return text if text and text.isascii() else json.dumps(value, indent=2)
