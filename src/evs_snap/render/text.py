@@ -21,6 +21,8 @@ def printable(text: str) -> str:
 
 def width(text: str) -> int:
     """Return how many terminal cells a printable text takes."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
@@ -32,6 +34,8 @@ def fold(text: str, size: int) -> list[str]:
 
     Lines end after a blank where there is one, else after a mark that joins words.
     """
+    if width(text) <= size:
+        return [text]
     lines, line, used = [], "", 0
     for char in text:
         cells = width(char)
