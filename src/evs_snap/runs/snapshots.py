@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import DEFAULT_POLICY
+from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE, is_unexplained
 from evs_snap.errors import EvsSnapError, InterruptedRunError, LockedError
 from evs_snap.plan.naming import DEFAULT_TEMPLATE, Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
@@ -93,6 +94,7 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
         )
         command = "rotate" if keep else "create"
         record = _applied(work, plans, held, command=command, keep=keep, policy=policy)
+    _explain(evs, record.items)
     return _completed(record, gathered, limit=request.limit)
 
 
@@ -273,6 +275,17 @@ def _applied(
     ]
     items = carry_out(work, plans, keep=keep, policy=policy)
     return RunRecord(command, tuple(items), signal_code=work.stop.code)
+
+
+def _explain(evs: EvsClient, items: Sequence[Item]) -> None:
+    """Add a hint to refusals that name no reason, where the region may be it.
+
+    The region is asked once, after all else: what it answers can spoil nothing then.
+    """
+    odd = {item.error for item in items if item.snapshot is None and is_unexplained(item.error)}
+    if odd and not evs.clock.stop.asked and evs.has_standard_snapshots():
+        for error in odd:
+            error.hint = f"{error.hint or ''} Perhaps {STANDARD_REGION}. {USE_CONSOLE}".lstrip()
 
 
 def _completed(record: RunRecord, gathered: Gathered, *, limit: int) -> RunRecord:
