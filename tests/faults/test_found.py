@@ -260,9 +260,9 @@ def test_a_stop_ends_the_wait_for_a_lock(tmp_path: Path, fake: FakeClock) -> Non
     def locks(progress: Callable[[str], None] = print) -> DiskLocks:
         return DiskLocks(tmp_path, project_id="p", wait=600, clock=fake.clock, progress=progress)
 
-    with locks().held(["d1"]):
+    with locks().held({"d1": "d1"}):
         ours = locks(progress=lambda _sentence: fake.stop.ask(143))
-        with ours.held(["d1"]) as held:
+        with ours.held({"d1": "d1"}) as held:
             assert set(held.refused) == {"d1"}
     assert sum(fake.slept) < 1
 
@@ -302,7 +302,7 @@ def test_a_file_system_without_locks_is_a_clean_error(
 
     monkeypatch.setattr("fcntl.flock", missing)
     locks = DiskLocks(tmp_path, project_id="p", wait=0, clock=fake.clock)
-    with pytest.raises(ConfigurationError, match="has no locks"), locks.held(["d1"]):
+    with pytest.raises(ConfigurationError, match="has no locks"), locks.held({"d1": "d1"}):
         pass
 
 

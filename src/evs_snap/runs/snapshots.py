@@ -165,7 +165,10 @@ def delete_snapshots(
     if going and not work.confirm(going):
         return RunRecord("delete", tuple(i if i.error else _declined(i) for i in items))
     work.stop.begin()
-    with work.locks.held(sorted({s.volume_id for s in found})) as held:
+    names = {s.volume_id: s.volume_id for s in found} | {
+        v.id: v.name or v.id for v in disks.values()
+    }
+    with work.locks.held(names) as held:
         return RunRecord(
             "delete",
             tuple(_deleted(work, item, held, foreign=foreign) for item in items),
@@ -241,13 +244,13 @@ def _gathered(work: Work, selection: Selection) -> Iterator[tuple[Gathered, Held
         return
     work.locks.mark()
     gathered = gather(work.client, selection)
-    ids = [v.id for v in gathered.volumes]
-    with work.locks.held(ids) as held:
+    names = {v.id: v.name or v.id for v in gathered.volumes}
+    with work.locks.held(names) as held:
         if held.is_stale:
             gathered = gather(work.client, selection)
             for volume in gathered.volumes:
                 # Say, a disk made anew under the name asked for: it must not be passed over.
-                if volume.id not in ids:
+                if volume.id not in names:
                     held.refused[volume.id] = LockedError(
                         "the disk appeared while this run waited for another",
                         hint="Try again: the next run takes it up.",
