@@ -306,6 +306,19 @@ def test_a_file_system_without_locks_is_a_clean_error(
         pass
 
 
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_variable(
+    service: Service, tmp_path: Path
+) -> None:
+    """found: a pod that is not root and has HOME=/ was not told which variable to set."""
+    service.disk("d1")
+    (tmp_path / "file").touch()
+    with service.calling(tmp_path / "file") as evs:
+        with pytest.raises(ConfigurationError, match="locks in .* cannot be used") as caught:
+            create_snapshots(evs, "d1")
+    assert "XDG_STATE_HOME" in str(caught.value.hint)
+    assert service.count(POST) == 0
+
+
 def test_an_answer_about_another_disk_is_no_success(service: Service, evs: EvsClient) -> None:
     """found: a POST answered with a snapshot of another disk counted as success."""
     disk = service.disk("d1")
