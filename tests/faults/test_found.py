@@ -312,9 +312,11 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_variable(
     """found: a pod that is not root and has HOME=/ was not told which variable to set."""
     service.disk("d1")
     (tmp_path / "file").touch()
-    with service.calling(tmp_path / "file") as evs:
-        with pytest.raises(ConfigurationError, match="locks in .* cannot be used") as caught:
-            create_snapshots(evs, "d1")
+    with (
+        service.calling(tmp_path / "file") as evs,
+        pytest.raises(ConfigurationError, match=r"locks in .* cannot be used") as caught,
+    ):
+        create_snapshots(evs, "d1")
     assert "XDG_STATE_HOME" in str(caught.value.hint)
     assert service.count(POST) == 0
 
