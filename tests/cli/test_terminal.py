@@ -92,6 +92,21 @@ def test_progress_has_numbers_and_time() -> None:
     assert re.search(r"0 of 3 available, \d+s of 15m", words(shown))
 
 
+def test_a_dry_run_names_the_new_one_where_the_run_does() -> None:
+    """found: its name was told in the last column, where it was broken over two lines."""
+    _, shown = on_terminal("--sandbox", "rotate", "data-02", "--keep-last", "1", "--dry-run")
+    assert re.search(
+        r"^ +data-02-\d{8}T\d{6}Z +data-02 +planned", "\n".join(lines(shown)), re.MULTILINE
+    )
+
+
+def test_a_choice_that_is_missing_is_told_in_one_line() -> None:
+    r"""found: `evs-snap completion` answered with literal \n\t between the shells."""
+    done = run("completion")
+    assert done.returncode == 2
+    assert "Choose from: bash, zsh, fish\n" in done.stderr
+
+
 def test_a_dry_run_says_why_the_new_one_would_stay() -> None:
     """found: the dry run of `rotate` said "last 1", which explains nothing."""
     _, shown = on_terminal("--sandbox", "rotate", "data-01", "--keep-last", "1", "--dry-run")

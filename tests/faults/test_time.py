@@ -176,13 +176,13 @@ def test_while_a_run_waits_for_a_disk_it_holds_none_that_comes_later(
     refused: set[str] = set()
 
     def try_the_other(_sentence: str) -> None:
-        with locks(tmp_path).held(["d2"]) as held:
+        with locks(tmp_path).held({"d2": "d2"}) as held:
             refused.update(held.refused)
 
     ours = DiskLocks(
         tmp_path, project_id="made up", wait=1, clock=fake.clock, progress=try_the_other
     )
-    with locks(tmp_path).held({"d1": "d1"}), ours.held(["d2", "d1"]) as held:
+    with locks(tmp_path).held({"d1": "d1"}), ours.held({"d2": "d2", "d1": "d1"}) as held:
         assert set(held.refused) == {"d1"}
     assert not refused
 
