@@ -288,7 +288,9 @@ def _explain(evs: EvsClient, items: Sequence[Item]) -> None:
     odd = {item.error for item in items if item.snapshot is None and is_unexplained(item.error)}
     if odd and not evs.clock.stop.asked and evs.has_standard_snapshots():
         for error in odd:
-            error.hint = f"{error.hint or ''} Perhaps {STANDARD_REGION}. {USE_CONSOLE}".lstrip()
+            error.hint = (
+                f"{error.hint or ''} A possible reason: {STANDARD_REGION}. {USE_CONSOLE}".lstrip()
+            )
 
 
 def _completed(record: RunRecord, gathered: Gathered, *, limit: int) -> RunRecord:
