@@ -351,6 +351,32 @@ def test_a_full_disk(run: Run, as_user: Callable[..., None]) -> None:
     assert "one slot left: full-01" in found["limit"]["detail"]
 
 
+def test_a_region_with_standard_snapshots(
+    run: Run, front: Front, as_user: Callable[..., None]
+) -> None:
+    """A hint, and no failure: whether such a region refuses ours, only a `create` tells."""
+    as_user()
+    front.answers = {f"/v5/{ACCOUNT.project_id}/snapshots/detail": (200, {"snapshots": []})}
+    found = examined(run, "doctor --volume data-01")
+    assert list(found) == [*STEPS, "region"]
+    assert results(found) == {"region": "warn"}
+    assert "standard snapshots (v5)" in found["region"]["detail"]
+    assert "console" in found["region"]["fix"]
+    told = run("doctor --volume data-01").stdout.splitlines()[-1]
+    assert told.split()[:2] == ["region", "warn"]
+    assert "may refuse new legacy ones" in told
+    assert "can still be listed, restored and deleted" in told
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_region_that_says_nothing_of_them_gets_no_line(
+    status: int, run: Run, front: Front, as_user: Callable[..., None]
+) -> None:
+    as_user()
+    front.answers = {"/v5/": (status, {"snapshots": []})}
+    assert list(examined(run, "doctor --volume data-01")) == STEPS
+
+
 @pytest.mark.parametrize(
     ("selection", "word"),
     [

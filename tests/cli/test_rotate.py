@@ -111,7 +111,8 @@ def test_a_dry_run_changes_nothing_and_says_what_the_run_then_does(
     assert doomed == by_action(real, "deleted") == old[:3]
     assert by_action(dry.json, "kept") == by_action(real, "kept")
     (made,) = [i for i in real["items"] if i["action"] == "created"]
-    assert creation["reasons"] == [f"would create {made['snapshot']['name']}", *made["reasons"]]
+    assert creation["reasons"] == ["would create", *made["reasons"]]
+    assert creation["name"] == made["name"] == made["snapshot"]["name"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Run
 
 
@@ -38,6 +40,17 @@ def test_a_file_that_cannot_be_used_is_named_with_the_way_out(run: Run) -> None:
     assert f"{path}" in refused.stderr
     assert "delete it by hand" in refused.stderr
     assert "Traceback" not in used.stderr + refused.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_reset(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: with HOME=/ the advice was `sandbox reset`, which could not help."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    used = run("--sandbox volumes", exit_code=1)
+    assert "set XDG_STATE_HOME to a folder that can be written" in used.stderr
+    assert "reset" not in used.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - to be refused

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 from tests.cli.processes import lines, on_terminal, run
+
+from evs_snap import connect
+from evs_snap.clock import system_clock
+from evs_snap.runs.locks import DiskLocks
+from evs_snap.settings.folders import state_folder
 
 OURS = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
 """A snapshot of data-02 that carries our stamp."""
@@ -86,6 +92,21 @@ def test_progress_has_numbers_and_time() -> None:
     assert re.search(r"0 of 3 available, \d+s of 15m", words(shown))
 
 
+def test_a_dry_run_names_the_new_one_where_the_run_does() -> None:
+    """found: its name was told in the last column, where it was broken over two lines."""
+    _, shown = on_terminal("--sandbox", "rotate", "data-02", "--keep-last", "1", "--dry-run")
+    assert re.search(
+        r"^ +data-02-\d{8}T\d{6}Z +data-02 +planned", "\n".join(lines(shown)), re.MULTILINE
+    )
+
+
+def test_a_choice_that_is_missing_is_told_in_one_line() -> None:
+    r"""found: `evs-snap completion` answered with literal \n\t between the shells."""
+    done = run("completion")
+    assert done.returncode == 2
+    assert "Choose from: bash, zsh, fish\n" in done.stderr
+
+
 def test_a_dry_run_says_why_the_new_one_would_stay() -> None:
     """found: the dry run of `rotate` said "last 1", which explains nothing."""
     _, shown = on_terminal("--sandbox", "rotate", "data-01", "--keep-last", "1", "--dry-run")
@@ -98,3 +119,20 @@ def test_the_doctor_splits_no_variables_name(name: str) -> None:
     """found: `doctor` on 80 columns told of OS_ and PASSWORD in two lines."""
     _, shown = on_terminal("doctor")
     assert name in "\n".join(lines(shown))
+
+
+@pytest.mark.parametrize(
+    "line", ["create data-02", "rotate data-02 --keep-last 2", "prune data-02 --keep-last 1 -y"]
+)
+def test_a_run_that_waits_for_another_says_for_which_disk(line: str) -> None:
+    """found: `rotate --lock-wait` said "asking the service" while it waited for another run."""
+    clock = system_clock()
+    with connect(sandbox=True) as evs:
+        (disk,) = evs.volumes(name="data-02")
+        folder = state_folder(os.environ) / "locks"
+        folder.mkdir(parents=True)
+        locks = DiskLocks(folder, project_id=evs.project_id, wait=0, clock=clock)
+        with locks.held({disk.id: "data-02"}):
+            code, shown = on_terminal("--sandbox", *line.split(), "--lock-wait", "1s")
+    assert code == 11
+    assert "waiting for another run to be done with data-02, 0s of 1s" in words(shown)

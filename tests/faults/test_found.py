@@ -260,9 +260,9 @@ def test_a_stop_ends_the_wait_for_a_lock(tmp_path: Path, fake: FakeClock) -> Non
     def locks(progress: Callable[[str], None] = print) -> DiskLocks:
         return DiskLocks(tmp_path, project_id="p", wait=600, clock=fake.clock, progress=progress)
 
-    with locks().held(["d1"]):
+    with locks().held({"d1": "d1"}):
         ours = locks(progress=lambda _sentence: fake.stop.ask(143))
-        with ours.held(["d1"]) as held:
+        with ours.held({"d1": "d1"}) as held:
             assert set(held.refused) == {"d1"}
     assert sum(fake.slept) < 1
 
@@ -302,8 +302,23 @@ def test_a_file_system_without_locks_is_a_clean_error(
 
     monkeypatch.setattr("fcntl.flock", missing)
     locks = DiskLocks(tmp_path, project_id="p", wait=0, clock=fake.clock)
-    with pytest.raises(ConfigurationError, match="has no locks"), locks.held(["d1"]):
+    with pytest.raises(ConfigurationError, match="has no locks"), locks.held({"d1": "d1"}):
         pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_variable(
+    service: Service, tmp_path: Path
+) -> None:
+    """found: a pod that is not root and has HOME=/ was not told which variable to set."""
+    service.disk("d1")
+    (tmp_path / "file").touch()
+    with (
+        service.calling(tmp_path / "file") as evs,
+        pytest.raises(ConfigurationError, match=r"locks in .* cannot be used") as caught,
+    ):
+        create_snapshots(evs, "d1")
+    assert "XDG_STATE_HOME" in str(caught.value.hint)
+    assert service.count(POST) == 0
 
 
 def test_an_answer_about_another_disk_is_no_success(service: Service, evs: EvsClient) -> None:

@@ -157,15 +157,15 @@ def test_what_was_read_is_stale_after_another_run_ended(tmp_path: Path) -> None:
     ours, theirs = locks(tmp_path), locks(tmp_path)
     ours.mark()
     theirs.mark()
-    with theirs.held(["d1"]):
+    with theirs.held({"d1": "d1"}):
         pass
-    with ours.held(["d1", "d2"]) as held:
+    with ours.held({"d1": "d1", "d2": "d2"}) as held:
         assert held.is_stale
     for note in tmp_path.glob("*.run"):
         os.utime(note, (1, 1))
     again = locks(tmp_path)
     again.mark()
-    with again.held(["d1", "d2"]) as held:
+    with again.held({"d1": "d1", "d2": "d2"}) as held:
         assert not held.is_stale
 
 
@@ -176,13 +176,13 @@ def test_while_a_run_waits_for_a_disk_it_holds_none_that_comes_later(
     refused: set[str] = set()
 
     def try_the_other(_sentence: str) -> None:
-        with locks(tmp_path).held(["d2"]) as held:
+        with locks(tmp_path).held({"d2": "d2"}) as held:
             refused.update(held.refused)
 
     ours = DiskLocks(
         tmp_path, project_id="made up", wait=1, clock=fake.clock, progress=try_the_other
     )
-    with locks(tmp_path).held(["d1"]), ours.held(["d2", "d1"]) as held:
+    with locks(tmp_path).held({"d1": "d1"}), ours.held({"d2": "d2", "d1": "d1"}) as held:
         assert set(held.refused) == {"d1"}
     assert not refused
 
@@ -191,14 +191,14 @@ def test_what_was_read_is_stale_after_another_run_was_killed(tmp_path: Path) -> 
     """Killed between our look at the service and our taking of its lock, it left no time."""
     theirs = locks(tmp_path)
     theirs.mark()
-    with theirs.held(["d1"]):
+    with theirs.held({"d1": "d1"}):
         (note,) = tmp_path.glob("*.run")
         killed = note.read_text()
     ours = locks(tmp_path)
     note.write_text(killed)
     os.utime(note, (1, 1))
     ours.mark()
-    with ours.held(["d1"]) as held:
+    with ours.held({"d1": "d1"}) as held:
         assert held.is_stale
 
 
@@ -207,11 +207,11 @@ def test_a_lock_file_that_is_removed_takes_no_knowledge_along(tmp_path: Path) ->
     ours, theirs = locks(tmp_path), locks(tmp_path)
     ours.mark()
     theirs.mark()
-    with theirs.held(["d1"]):
+    with theirs.held({"d1": "d1"}):
         pass
     for path in tmp_path.glob("*.lock"):
         path.unlink()
-    with ours.held(["d1"]) as held:
+    with ours.held({"d1": "d1"}) as held:
         assert held.is_stale
 
 

@@ -12,10 +12,11 @@ import html
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from evs_snap.api.redaction import mask
 from evs_snap.errors import (
+    EvsSnapError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
@@ -49,6 +50,18 @@ _QUOTA = (
 )
 _BILLING = "Look at the account in the console: it is frozen, in arrears or unverified."
 _LATER = "The service is at fault; try again later, and quote the request ID to it."
+
+STANDARD_REGION = (
+    "this region has standard snapshots (v5) and may refuse new legacy ones, the kind that "
+    "evs-snap makes"
+)
+USE_CONSOLE = (
+    "If it does, take snapshots in the console; legacy ones that exist can still be listed, "
+    "restored and deleted."
+)
+"""Source: https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html."""
+
+_GONE = "It may have been deleted meanwhile."
 
 MESSAGE_LENGTH = 400
 _KEYS = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
@@ -120,7 +133,7 @@ _BY_CODE: Mapping[str, tuple[type[ServiceError], str]] = {
     ),
     "EVS.5401": (SignInError, _SIGN_IN),
     "EVS.5403": (PermissionDeniedError, _RIGHTS),
-    "EVS.5404": (NotFoundError, "It may have been deleted meanwhile."),
+    "EVS.5404": (NotFoundError, _GONE),
     "EVS.5413": (QuotaError, _QUOTA),
     "Common.0013": (SignInError, _SIGN_IN),
     "Common.0018": (WrongEndpointError, _ENDPOINT),
@@ -188,6 +201,16 @@ def is_no_such_path(error: ServiceError) -> bool:
     return known and isinstance(error, WrongEndpointError)
 
 
+def is_unexplained(error: EvsSnapError | None) -> TypeGuard[ServiceError]:
+    """Return whether this refuses a snapshot for a reason that may be another than it names.
+
+    A quota, a wrong field, and a code that means one thing are reasons.
+    """
+    if not isinstance(error, ServiceError) or error.status not in {400, 403, 404}:
+        return False
+    return error.hint in {None, _RIGHTS, _ENDPOINT, _GONE} and not _OF_FIELDS.search(error.message)
+
+
 def is_stale_token(error: ServiceError) -> bool:
     """Return whether signing in anew is worth one try."""
     return error.status == 401 or error.code in RENEWABLE_CODES  # noqa: PLR2004
@@ -215,7 +238,7 @@ def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901
         case 401:
             return SignInError, _SIGN_IN
         case 404 if fault.name == "itemNotFound":
-            return NotFoundError, "It may have been deleted meanwhile."
+            return NotFoundError, _GONE
         case 404 if fault.name == "error" and re.search("token|application credential", text):
             return SignInError, _SIGN_IN  # Keystone does not know what signs in
         case 404 | 405 | 410:
@@ -242,14 +265,16 @@ def _kind(fault: _Fault) -> tuple[type[ServiceError], str | None]:  # noqa: C901
     return ServiceError, None
 
 
+_OF_FIELDS = re.compile(
+    r"\b(name|description|metadata|length|long(er)?|characters|bytes)\b", re.IGNORECASE
+)
+
+
 def _speaks_of_quota(text: str) -> bool:
     if re.search(r"invalid input|policy|permission|not authori", text):
         return False
     of_number = "snapshot" in text and bool(re.search(r"exceed|limit|maximum", text))
-    of_length = bool(
-        re.search(r"\b(name|description|metadata|length|long(er)?|characters|bytes)\b", text)
-    )
-    return "quota" in text or (of_number and not of_length)
+    return "quota" in text or (of_number and not _OF_FIELDS.search(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ def _message(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = (name for param in error.ctx.command.params for name in param.opts)
         return f"No such option {error.option_name!r}.{_close(error.option_name, known)}"
-    return error.format_message()
+    message = error.format_message()
+    # Click lists what may be chosen one a line.
+    return " ".join(message.split()) if isinstance(error, click.MissingParameter) else message
 
 
 def _close(word: str, known: Iterable[str]) -> str:

@@ -28,7 +28,8 @@ def doctor(context: Context, /, *, selection: Selection, limit: int | None) -> i
     """Try every step in order and say what to do about those that do not go well.
 
     Settings, names, connection, clock, sign-in, endpoint, rights, disks, quota and the
-    limit; with a selection, for the disks selected. Changes nothing. Ends with the exit
+    limit; with a selection, for the disks selected. Tells of a region that has standard
+    snapshots (v5), which evs-snap does not make. Changes nothing. Ends with the exit
     code that the first failed step would give to the other commands.
     """
     from evs_snap.health.doctor import examine

@@ -267,7 +267,7 @@ def wait_options(command: F) -> F:
         option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
                help="End only when the snapshot can be used."),
         timeout_option,
-        option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True,
+        option("--parallel", type=click.IntRange(1, 64), metavar="N", default=4, show_default=True,
                section=WAIT, help="Disks worked on at a time."),
     )  # fmt: skip
 

@@ -23,10 +23,13 @@ sandbox = Group(
 
 
 @sandbox.command(cls=Command, examples=("evs-snap sandbox serve --port 0",))
-@option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="A loopback address."
+)
 @option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="N",
     default=8776,
     show_default=True,
     help="0 for any that is free.",
@@ -60,7 +63,7 @@ def serve(context: Context, host: str, port: int) -> None:
         ) from error
 
 
-@sandbox.command(cls=Command)
+@sandbox.command(cls=Command, short_help="Throw its disks and snapshots away; begin anew.")
 @click.pass_obj
 def reset(context: Context) -> None:
     """Throw its disks and snapshots away."""

@@ -24,6 +24,7 @@ from evs_snap.health.findings import (
     on_disks,
     on_limit,
     on_quota,
+    on_region,
     on_rights,
 )
 from evs_snap.runs.gather import gather
@@ -50,6 +51,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield a finding for each step; after one that all later steps need fails, skips.
 
+    One more tells of a region that has standard snapshots, where that is to be found out.
     ``limit`` is how many snapshots a disk may hold. Without ``networked`` the steps that
     need a network are left out.
     """
@@ -123,6 +125,8 @@ def _project(
     yield on_disks(gathered.volumes)
     yield _quota(evs, wanted=len(gathered.volumes))
     yield on_limit(gathered, limit=limit)
+    if evs.has_standard_snapshots():
+        yield on_region()
 
 
 def _step_at_fault(error: EvsSnapError, settings: Settings) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import USABLE_VOLUME_STATUSES
+from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
 from evs_snap.plan.slots import holders
@@ -110,6 +111,11 @@ def on_disks(volumes: Sequence[Volume]) -> Finding:
             "Check project and region.",
         )
     return Finding("disks", Result.PASS, count_of(count, "disk"))
+
+
+def on_region() -> Finding:
+    """Say what a region with standard snapshots means for this program."""
+    return Finding("region", Result.WARN, STANDARD_REGION, USE_CONSOLE)
 
 
 def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:

@@ -185,9 +185,8 @@ def new_snapshot_for(
     """
     if volume.status not in USABLE_VOLUME_STATUSES:
         raise VolumeStateError(
-            f"the disk is {volume.status!r}: EVS takes snapshots only of disks that are "
-            "available or in-use",
-            hint="Wait until it is, or repair it in the console.",
+            f"the disk is {volume.status!r}, not available or in-use",
+            hint="EVS takes snapshots of no others: wait, or repair the disk in the console.",
         )
     stamp = {STAMP_KEY: key, STAMP_POLICY: request.policy}
     bucket = request.bucket(now)

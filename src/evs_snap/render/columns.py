@@ -170,7 +170,7 @@ def _tags(row: Usage) -> str:
 
 
 def _name(item: Item) -> str:
-    return (item.snapshot.name if item.snapshot else "") or ""
+    return (item.snapshot.name if item.snapshot else item.name) or ""
 
 
 def _disk(item: Item) -> str:

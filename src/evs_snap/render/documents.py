@@ -137,6 +137,7 @@ def _item(item: Item) -> dict[str, object]:
         "volume": resource(item.volume) if item.volume else None,
         "action": str(item.action),
         "snapshot": resource(item.snapshot) if item.snapshot else None,
+        "name": item.snapshot.name if item.snapshot else item.name,
         "reasons": list(item.reasons),
         "request_id": item.request_id,
         "error": error_document(item.error),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from evs_snap.errors import ConfigurationError, LockedError
+from evs_snap.runs.wait import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from evs_snap.clock import Clock
@@ -68,20 +69,20 @@ class DiskLocks:
             self._mark = (self._folder / "mark").stat().st_mtime_ns
 
     @contextmanager
-    def held(self, volume_ids: Sequence[str]) -> Iterator[Held]:
-        """Hold the locks of these disks while within.
+    def held(self, names: Mapping[str, str]) -> Iterator[Held]:
+        """Hold the locks of these disks while within; ``names`` are what to call each, by its ID.
 
         Taken in one order by all, so that two runs can't wait for each other.
         """
         deadline = self._clock.monotonic() + self._wait
         held = Held()
-        _allow_open_files(len(volume_ids) + _SPARE_FILES)
+        _allow_open_files(len(names) + _SPARE_FILES)
         with ExitStack() as stack:
-            for volume_id in sorted(volume_ids):
+            for volume_id, name in sorted(names.items()):
                 path = self._path(volume_id)
                 with self._usable():
                     try:
-                        held.is_stale |= self._take(path, stack, deadline=deadline)
+                        held.is_stale |= self._take(path, stack, deadline, name=name)
                     except Timeout:
                         held.refused[volume_id] = LockedError(
                             "another evs-snap run is at work on this disk",
@@ -89,7 +90,7 @@ class DiskLocks:
                         )
             yield held
 
-    def _take(self, path: Path, stack: ExitStack, *, deadline: float) -> bool:
+    def _take(self, path: Path, stack: ExitStack, deadline: float, *, name: str) -> bool:
         """Take one lock; return whether another run let go of it since the mark."""
         lock = FileLock(path, mode=0o600)
         waited = False
@@ -98,7 +99,8 @@ class DiskLocks:
             if left <= 0 or self._clock.stop.asked:
                 raise Timeout(str(path))
             waited = True
-            self._progress(f"waiting for another run to be done with the disk, {left:.0f} s left")
+            time = f"{in_words(self._wait - left)} of {in_words(self._wait)}"
+            self._progress(f"waiting for another run to be done with {name}, {time}")
             self._clock.sleep(min(left, _POLL))
         stack.callback(_let_go, lock, path)
         # Beside the lock, whose own file is filelock's to write and to remove.

@@ -36,7 +36,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One outcome. ``volume`` is None for a snapshot whose disk was not read."""
+    """One outcome. ``volume`` is None for a snapshot whose disk was not read.
+
+    ``name`` is that of a snapshot which is only planned.
+    """
 
     action: Action
     volume: Volume | None = None
@@ -44,6 +47,7 @@ class Item:
     reasons: tuple[str, ...] = ()
     request_id: str | None = None
     error: EvsSnapError | None = None
+    name: str | None = None
 
     @property
     def label(self) -> str:
@@ -119,8 +123,8 @@ def planned(plan: DiskPlan) -> list[Item]:
     if plan.reuse is not None:
         items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is not None:
-        reasons = (f"would create {plan.new.name}", *plan.reasons)
-        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons))
+        reasons = ("would create", *plan.reasons)
+        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons, name=plan.new.name))
     items += [_would_delete(plan.volume, r) for r in plan.prune]
     return items + kept(plan)
 

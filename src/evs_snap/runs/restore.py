@@ -155,7 +155,7 @@ def _held(work: Work, wanted: str) -> Iterator[tuple[Snapshot, Volume, LockedErr
     if work.dry_run:
         yield snapshot, source, None
         return
-    with work.locks.held([source.id]) as held:
+    with work.locks.held({source.id: source.name or source.id}) as held:
         if held.is_stale:
             snapshot = work.client.snapshot(snapshot.id)
             source = work.client.volume(source.id)

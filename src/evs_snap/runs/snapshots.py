@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import DEFAULT_POLICY
+from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE, is_unexplained
 from evs_snap.errors import EvsSnapError, InterruptedRunError, LockedError
 from evs_snap.plan.naming import DEFAULT_TEMPLATE, Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
@@ -93,6 +94,7 @@ def create_snapshots(  # noqa: PLR0913 - what a user may say of it
         )
         command = "rotate" if keep else "create"
         record = _applied(work, plans, held, command=command, keep=keep, policy=policy)
+    _explain(evs, record.items)
     return _completed(record, gathered, limit=request.limit)
 
 
@@ -163,7 +165,10 @@ def delete_snapshots(
     if going and not work.confirm(going):
         return RunRecord("delete", tuple(i if i.error else _declined(i) for i in items))
     work.stop.begin()
-    with work.locks.held(sorted({s.volume_id for s in found})) as held:
+    names = {s.volume_id: s.volume_id for s in found} | {
+        v.id: v.name or v.id for v in disks.values()
+    }
+    with work.locks.held(names) as held:
         return RunRecord(
             "delete",
             tuple(_deleted(work, item, held, foreign=foreign) for item in items),
@@ -239,13 +244,13 @@ def _gathered(work: Work, selection: Selection) -> Iterator[tuple[Gathered, Held
         return
     work.locks.mark()
     gathered = gather(work.client, selection)
-    ids = [v.id for v in gathered.volumes]
-    with work.locks.held(ids) as held:
+    names = {v.id: v.name or v.id for v in gathered.volumes}
+    with work.locks.held(names) as held:
         if held.is_stale:
             gathered = gather(work.client, selection)
             for volume in gathered.volumes:
                 # Say, a disk made anew under the name asked for: it must not be passed over.
-                if volume.id not in ids:
+                if volume.id not in names:
                     held.refused[volume.id] = LockedError(
                         "the disk appeared while this run waited for another",
                         hint="Try again: the next run takes it up.",
@@ -273,6 +278,19 @@ def _applied(
     ]
     items = carry_out(work, plans, keep=keep, policy=policy)
     return RunRecord(command, tuple(items), signal_code=work.stop.code)
+
+
+def _explain(evs: EvsClient, items: Sequence[Item]) -> None:
+    """Add a hint to refusals that name no reason, where the region may be it.
+
+    The region is asked once, after all else: what it answers can spoil nothing then.
+    """
+    odd = {item.error for item in items if item.snapshot is None and is_unexplained(item.error)}
+    if odd and not evs.clock.stop.asked and evs.has_standard_snapshots():
+        for error in odd:
+            error.hint = (
+                f"{error.hint or ''} A possible reason: {STANDARD_REGION}. {USE_CONSOLE}".lstrip()
+            )
 
 
 def _completed(record: RunRecord, gathered: Gathered, *, limit: int) -> RunRecord:

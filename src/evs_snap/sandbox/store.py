@@ -64,11 +64,13 @@ class Store:
 
     def unusable(self, error: OSError | sqlite3.Error) -> UnusableFileError:
         """Say what is wrong with the file, and what to do."""
-        reason = error.strerror if isinstance(error, OSError) else error
-        return UnusableFileError(
-            f"the sandbox cannot use its file {self._path} ({reason}); "
-            "`evs-snap sandbox reset` deletes it, and the sandbox begins anew"
-        )
+        reason, fix = str(error), "`evs-snap sandbox reset` deletes it, and the sandbox begins anew"
+        if isinstance(error, OSError):
+            reason, fix = (
+                error.strerror or reason,
+                "set XDG_STATE_HOME to a folder that can be written",
+            )
+        return UnusableFileError(f"the sandbox cannot use its file {self._path} ({reason}); {fix}")
 
     def _create(self, db: sqlite3.Connection) -> None:
         with db:

@@ -205,6 +205,46 @@ def test_nothing_is_repeated_beyond_the_moment_given(service: Service, fake: Fak
     assert len(service.sent) == 6
 
 
+V5 = f"https://evs.example.com/v5/{PROJECT}/snapshots/detail?limit=1"
+
+
+@pytest.mark.parametrize("found", [[], [{"id": "s", "category": "standard"}]])
+def test_a_region_that_lists_standard_snapshots_has_them(
+    found: list[dict[str, object]], service: Service
+) -> None:
+    service.plays(httpx.Response(200, json={"snapshots": found}))
+    assert service.client.has_standard_snapshots()
+    (asked,) = service.sent
+    assert (asked.method, str(asked.url)) == ("GET", V5)
+    assert asked.headers["X-Auth-Token"] == "token-1"
+
+
+NO_WORD: dict[str, httpx.Response | Exception | int] = {
+    "the gateway's 404": httpx.Response(404, json={"error_code": "APIGW.0101", "error_msg": "x"}),
+    "400": 400,
+    "401": 401,
+    "403": 403,
+    "another list": httpx.Response(200, json={"volumes": []}),
+    "no list": httpx.Response(200, json={"snapshots": {}}),
+    "a log-in page": httpx.Response(200, html="<html>"),
+    "a redirect": httpx.Response(307, headers={"Location": "https://evil.example.com/v5"}),
+    "busy": 503,
+    "throttled": 429,
+    "no answer": httpx.ReadTimeout("slow"),
+    "no connection": httpx.ConnectError("refused"),
+}
+
+
+@pytest.mark.parametrize("answer", NO_WORD.values(), ids=NO_WORD.keys())
+def test_anything_else_says_nothing_and_is_not_waited_for(
+    answer: httpx.Response | Exception | int, service: Service, fake: FakeClock
+) -> None:
+    service.plays(answer)
+    assert not service.client.has_standard_snapshots()
+    assert sum(fake.slept) < 5
+    assert {str(request.url) for request in service.sent} == {V5}
+
+
 def test_quotas_are_asked_for_with_the_literal_true(service: Service) -> None:
     body = json.loads((SAMPLES / "111-quota-usage-as-member.json").read_text())["response"]["body"]
     service.plays(httpx.Response(200, json=body))

@@ -62,6 +62,8 @@ class Cloud:
             if part in path:
                 return httpx.Response(answer.status_code, content=answer.content)
         headers = {"Date": self.date} if self.date is not None else {}
+        if path.startswith("/v5/"):
+            return httpx.Response(404)
         if path == "/v3":
             return httpx.Response(300, headers=headers)
         if path.endswith("/auth/tokens"):

@@ -206,7 +206,7 @@ def test_a_dry_run_lists_what_would_be_done_and_nothing_else(
     )
     created = [i for i in items if i.action is Action.PLANNED and i.snapshot is None]
     assert len(created) == (plan.new is not None)
-    assert all(plan.new and plan.new.name in i.reasons[0] for i in created)
+    assert all(plan.new and plan.new.name == i.name for i in created)
     assert [i.error for i in items if i.action is Action.REFUSED] == (
         [plan.refusal] if plan.refusal else []
     )
