@@ -7,6 +7,7 @@ Sources: https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import copy
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -232,14 +233,15 @@ class EvsClient:
         nothing, is answered.
 
         Source: https://support.huaweicloud.com/intl/en-us/api-evs/ListSnapshotsDetailsV5.html
-        ("Standard snapshots are available only in some regions").
+        ("Standard snapshots are available only in some regions"). Editions differ in the path.
         """
         brief = self.until(self.clock.monotonic() + _HINT_TIME)
-        try:
-            answer = brief.send("GET", "snapshots/detail?limit=1", version="v5")
-            return isinstance(self._document(answer).get("snapshots"), list)
-        except EvsSnapError:
-            return False
+        for path in ("snapshots/detail?limit=1", "snapshots?limit=1"):
+            with suppress(EvsSnapError):
+                answer = brief.send("GET", path, version="v5")
+                if isinstance(self._document(answer).get("snapshots"), list):
+                    return True
+        return False
 
     def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
         """Ask for a rollback of the snapshot's own disk, by EVS's own paths.
