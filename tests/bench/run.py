@@ -165,7 +165,7 @@ def parsing(runs: int) -> Row:
         size: int | None = None
         description: str | None = None
         metadata: dict[str, str] = {}
-        created_at: str | None = None
+        created_at: datetime | None = None
 
     class Rows(BaseModel):
         snapshots: list[Plain]

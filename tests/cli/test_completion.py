@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(sys.executable).parent / "evs-snap"
 TIMEOUT = 50
+END = "@end@"
 
 
 def _shell(shell: str, script: str) -> str:
@@ -41,77 +42,90 @@ def _shell(shell: str, script: str) -> str:
     return done.stdout
 
 
-def bash(line: str) -> list[str]:
-    """Complete the line as bash does when the tab key is pressed at its end."""
-    words = line.split(" ")
-    quoted = " ".join(f"'{word}'" for word in words)
-    return _shell(
-        "bash",
-        "source <(evs-snap completion bash)\n"
-        f"COMP_WORDS=({quoted}) COMP_CWORD={len(words) - 1}\n"
-        '_evs_snap_completion evs-snap\nprintf "%s\\n" "${COMPREPLY[@]}"',
-    ).split()
+def bash(*lines: str) -> list[set[str]]:
+    """Complete each line as bash does when the tab key is pressed at its end."""
+    return _offered(
+        _shell(
+            "bash",
+            "source <(evs-snap completion bash)\n"
+            + "".join(
+                f"COMPREPLY=() COMP_WORDS=({_quoted(line)}) COMP_CWORD={line.count(' ')}\n"
+                f'_evs_snap_completion evs-snap\nprintf "%s\\n" "${{COMPREPLY[@]}}" {END}\n'
+                for line in lines
+            ),
+        )
+    )
 
 
-def zsh(line: str) -> list[str]:
-    """Complete the line in zsh, with what it would offer caught where it is added."""
-    words = line.split(" ")
-    quoted = " ".join(f"'{word}'" for word in words)
-    return _shell(
-        "zsh",
-        "compdef() { :; }\ncompadd() { print -l -- $completions }\n"
-        "_describe() { print -l -- ${completions_with_descriptions%%:*} }\n"
-        "source <(evs-snap completion zsh)\n"
-        f"words=({quoted}) CURRENT={len(words)}\n"
-        "_evs_snap_completion",
-    ).split()
+def zsh(*lines: str) -> list[set[str]]:
+    """Complete each line in zsh, with what it would offer caught where it is added."""
+    return _offered(
+        _shell(
+            "zsh",
+            "compdef() { :; }\ncompadd() { print -l -- $completions }\n"
+            "_describe() { print -l -- ${completions_with_descriptions%%:*} }\n"
+            "source <(evs-snap completion zsh)\n"
+            + "".join(
+                f"words=({_quoted(line)}) CURRENT={line.count(' ') + 1}\n"
+                f"_evs_snap_completion\nprint {END}\n"
+                for line in lines
+            ),
+        )
+    )
 
 
-def fish(line: str) -> list[str]:
-    """Complete the line with fish's own command for that."""
-    told = _shell("fish", f"evs-snap completion fish | source; complete -C '{line}'")
-    return [found.split("\t")[0] for found in told.splitlines()]
+def fish(*lines: str) -> list[set[str]]:
+    """Complete each line with fish's own command for that."""
+    asked = "".join(f"complete -C '{line}'; echo {END}\n" for line in lines)
+    return _offered(_shell("fish", f"evs-snap completion fish | source\n{asked}"))
+
+
+def _quoted(line: str) -> str:
+    return " ".join(f"'{word}'" for word in line.split(" "))
+
+
+def _offered(told: str) -> list[set[str]]:
+    """Return what was offered for each line; fish tells a description behind a tab."""
+    return [
+        {line.split("\t")[0] for line in part.splitlines() if line}
+        for part in told.split(f"{END}\n")[:-1]
+    ]
 
 
 every_shell = pytest.mark.parametrize("complete", [bash, zsh, fish], ids=lambda f: f.__name__)
 
 
 @every_shell
-@pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("evs-snap sna", {"snapshots"}),
-        ("evs-snap rotate --keep-w", {"--keep-weekly", "--keep-within"}),
-        ("evs-snap volumes --form", {"--format"}),
-        ("evs-snap volumes -f j", {"json"}),
-        ("evs-snap volumes -c St", {"Status"}),
-        ("evs-snap snapshots --status err", {"error", "error_deleting"}),
-        ("evs-snap sandbox se", {"serve"}),
-        ("evs-snap completion z", {"zsh"}),
-        ("evs-snap --sandbox create data-0", {"data-01", "data-02"}),
-        ("evs-snap create --sandbox --volume db", {"db-data"}),
-        ("evs-snap --sandbox delete 9d1b", {"9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"}),
-    ],
-)
-def test_every_shell_completes(
-    complete: Callable[[str], list[str]], line: str, offered: set[str]
-) -> None:
-    assert set(complete(line)) == offered
+def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
+    wanted = {
+        "evs-snap sna": {"snapshots"},
+        "evs-snap rotate --keep-w": {"--keep-weekly", "--keep-within"},
+        "evs-snap volumes --form": {"--format"},
+        "evs-snap volumes -f j": {"json"},
+        "evs-snap volumes -c St": {"Status"},
+        "evs-snap snapshots --status err": {"error", "error_deleting"},
+        "evs-snap sandbox se": {"serve"},
+        "evs-snap completion z": {"zsh"},
+        "evs-snap --sandbox create data-0": {"data-01", "data-02"},
+        "evs-snap create --sandbox --volume db": {"db-data"},
+        "evs-snap --sandbox delete 9d1b": {"9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"},
+    }
+    assert dict(zip(wanted, complete(*wanted), strict=True)) == wanted
 
 
 @every_shell
 def test_clouds_of_clouds_yaml_are_offered(
-    complete: Callable[[str], list[str]], tmp_path: Path
+    complete: Callable[..., list[set[str]]], tmp_path: Path
 ) -> None:
     (tmp_path / "clouds.yaml").write_text("clouds: {prod: {}, 'pr x;reboot': {}, dev: {}}\n")
-    assert complete("evs-snap --os-cloud pr") == ["prod"]
+    assert complete("evs-snap --os-cloud pr") == [{"prod"}]
 
 
 def test_nothing_is_offered_that_a_shell_would_take_for_more_than_a_name(pretend: Pretend) -> None:
     """Names come from strangers, and the shells' scripts do not quote."""
     for name in ("x-good", "x-$(reboot)", "x;reboot", "x *", "x\nnew", "x`y`", "x'y", "x&y"):
         pretend.disk(name)
-    assert bash("evs-snap --sandbox create x") == ["x-good"]
+    assert bash("evs-snap --sandbox create x") == [{"x-good"}]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +145,7 @@ def test_where_the_cloud_cannot_be_asked_nothing_is_offered_and_nothing_said(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert bash("evs-snap create da") == []
+    assert bash("evs-snap create da") == [set()]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

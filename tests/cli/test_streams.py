@@ -26,23 +26,21 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("stderr", ["2> /dev/full", "2>&-"])
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("evs-snap --sandbox volumes", 0),
-        ("evs-snap -vv --sandbox create data-01 --no-wait", 0),
-        ("evs-snap --sandbox create full-01", 6),
-        ("evs-snap --sandbox create nobody", 5),
-        ("evs-snap frobnicate", 2),
-        ("evs-snap --sandbox check data-01 --max-age 1d", 2),
+        ("evs-snap --sandbox volumes 2> /dev/full", 0),
+        ("evs-snap -vv --sandbox create data-01 --no-wait 2> /dev/full", 0),
+        ("evs-snap -vv --sandbox create data-01 --no-wait 2>&-", 0),
+        ("evs-snap --sandbox create full-01 2> /dev/full", 6),
+        ("evs-snap --sandbox create nobody 2>&-", 5),
+        ("evs-snap frobnicate 2> /dev/full", 2),
+        ("evs-snap --sandbox check data-01 --max-age 1d 2>&-", 2),
     ],
 )
-def test_a_stderr_that_takes_nothing_changes_no_exit_code(
-    line: str, code: int, stderr: str
-) -> None:
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(line: str, code: int) -> None:
     """found: a full stderr turned codes into 120."""
-    assert shell(f"{line} {stderr}").returncode == code
+    assert shell(line).returncode == code
 
 
 @pytest.mark.parametrize("stdout", ["> /dev/full", ">&-"])

@@ -55,10 +55,12 @@ class Weather:
     kind: str = "calm"
     posts: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        path, now = state_folder(os.environ) / "sandbox.db", self.fake.clock.now
+        self.calm, self.storm = (Sandbox(path, now=now, rules=rules) for rules in (CALM, STORM))
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        rules = STORM if self.kind == "storm" else CALM
-        path = state_folder(os.environ) / "sandbox.db"
-        app = Sandbox(path, now=self.fake.clock.now, rules=rules)
+        app = self.storm if self.kind == "storm" else self.calm
         is_post = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].endswith("snapshots")
         if self.kind == "down" or (is_post and self.kind == "deaf"):
             start_response("503 Service Unavailable", [("Content-Type", "text/html")])

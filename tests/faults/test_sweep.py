@@ -2,7 +2,7 @@
 
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
-By default each event meets every seventh fault, and each fault every seventh event.
+By default each fault meets every fourteenth event, beginning at another one each.
 ``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``EVS_SNAP_SWEEP=pairs`` also tries
 all pairs of faults of which the first is at an event that changes something.
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from evs_snap.api.models import Snapshot
 
 SWEEP = os.environ.get("EVS_SNAP_SWEEP")
-SHARE = 1 if SWEEP else 7
+SHARE = 1 if SWEEP else 14
 POST = "POST snapshots"
 DELETE = "DELETE snapshots/ID"
 TODAY = "2026-11-23"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evs_snap.api.identity import Identity
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
-EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "500"))
 
 CALLS: list[Callable[[EvsClient], object]] = [
     lambda c: c.volumes(),

@@ -16,7 +16,7 @@ from evs_snap.settings import load_settings
 from evs_snap.settings.clouds import PROFILES
 from evs_snap.settings.sources import CLOUD_NAMES, OTHER_TOOLS, VARIABLES
 
-EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "500"))
 
 # All that an operating system lets through: no NUL, and bytes that are no text as surrogates.
 any_text = st.text(

@@ -1,0 +1,69 @@
+"""Whatever stands on a command line: a documented exit code, and no traceback."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evs_snap import cli
+from evs_snap.cli import root
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeClock
+
+EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "500"))
+CODES = {0, 1, 2, 3, 4, 5, 6, 7}
+CONTEXT = click.Context(root)
+COMMANDS = sorted(set(root.list_commands(CONTEXT)) - {"sandbox"})  # it would serve for ever
+OPTIONS = {
+    name: [param for param in command.params if isinstance(param, click.Option)]
+    for name in COMMANDS
+    if (command := root.get_command(CONTEXT, name))
+}
+OUTWARD = {"ping", "metrics"}
+"""Options that name a file to write or a host to call: of these only harmless ones."""
+
+# All that an operating system lets through: no NUL, and bytes that are no text as surrogates.
+any_text = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+    | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF),
+    max_size=300,
+)
+likely = st.sampled_from(
+    ["data-01", "full-01", "broken-01", "shared-name", "data-*", "*", "[", "1", "0", "-1", "7",
+     "1e9", "9" * 30, "15m", "1h30m", "25h", "0s", "day", "week", "k=v", "=", "k=", "0/2", "/4",
+     "2/2", "json", "csv", "yaml", "value", "ID", "Name", "{name}-{utc}", "{", "{0}", "{name!r}",
+     "{name:>999999999}", "{nobody}", "%s", "\x1b[31m", "9d1b20c9", "available", "refuse",
+     "replace", "bash", "2026-11-23", "http://127.0.0.1:1/", "metrics.prom", "."]
+)  # fmt: skip
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[str]:
+    """Make a line of a command, some of its options, and words."""
+    command = draw(st.sampled_from(COMMANDS))
+    line = [command]
+    for option in draw(st.lists(st.sampled_from(OPTIONS[command]), max_size=6)):
+        line.append(draw(st.sampled_from(option.opts)))
+        if not option.is_flag and not option.count:
+            line.append(draw(likely if option.name in OUTWARD else likely | any_text))
+    return line + draw(st.lists(likely | any_text, max_size=3))
+
+
+@pytest.mark.timeout(3600)  # so that many examples may be asked for
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(line=lines())
+def test_any_line_ends_with_a_code_that_is_documented(
+    fake: FakeClock, capsys: pytest.CaptureFixture[str], line: list[str]
+) -> None:
+    """Property: names, templates, durations, rules and columns, however odd."""
+    code = cli.run(["--sandbox", *line], clock=fake.clock)
+    said = capsys.readouterr()
+    assert code in CODES
+    assert code == 0 or said.err or "check" in line or said.out
+    assert "Traceback" not in said.err
