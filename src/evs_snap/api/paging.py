@@ -52,7 +52,7 @@ class Page(Generic[Row]):
         """Return the page if all of it is as documented; None if it must be read leniently."""
         try:
             read: Any = _page_model(key, model).model_validate_json(content)
-        except ValidationError:
+        except ValueError:  # ValidationError is one; pydantic 2.8 itself trips over the year 0
             return None
         put_in_utc(read.rows)
         return cls(read.rows, more=bool(read.links))
