@@ -163,7 +163,7 @@ def test_inside_a_run_they_are_ours(run: Run, fake: FakeClock, number: int) -> N
         seen.append(signal.getsignal(number) is not before)
         asleep(seconds)
 
-    fake.sleep = sleep  # type: ignore[method-assign]
+    fake.sleep = sleep  # type: ignore[method-assign]  # to look on
     run("--sandbox create data-01")
     assert seen
     assert all(seen)

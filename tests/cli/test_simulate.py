@@ -82,7 +82,7 @@ def test_what_cannot_be_played_is_a_usage_error(run: Run, options: str, told: st
 
 def test_the_picture_shows_the_months_that_hold_something() -> None:
     made = [snapshot("a", made="2026-10-31"), snapshot("b", made="2026-11-01")]
-    kept = judge(made, Keep(last=2), now=made[1].created_at)  # type: ignore[arg-type]
+    kept = judge(made, Keep(last=2), now=made[1].created_at)  # type: ignore[arg-type]  # it has one
     shown = [line.rstrip() for line in calendar(kept, room=80, colour=False).splitlines()]
     assert shown == [
         "October 2026            November 2026",

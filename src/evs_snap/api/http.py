@@ -10,7 +10,7 @@ import sys
 _COMMAND_LINE = "httpx._main"
 
 # None in sys.modules means "there is no such module", which httpx is made to bear.
-sys.modules.setdefault(_COMMAND_LINE, None)  # type: ignore[arg-type]
+sys.modules.setdefault(_COMMAND_LINE, None)  # type: ignore[arg-type]  # None is allowed there
 import httpx  # noqa: E402
 
 if sys.modules[_COMMAND_LINE] is None:

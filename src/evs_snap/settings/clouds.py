@@ -117,7 +117,7 @@ def _merged(under: Tree, over: Tree) -> Tree:
     for key, value in over.items():
         below = result.get(key)
         both = isinstance(below, dict) and isinstance(value, dict)
-        result[key] = {**below, **value} if both else value  # type: ignore[dict-item]  # just checked
+        result[key] = {**below, **value} if both else value  # type: ignore[dict-item]  # both are
     return result
 
 
