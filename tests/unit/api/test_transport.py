@@ -535,17 +535,11 @@ def test_an_untrusted_certificate_is_worded_and_tried_once(fake: FakeClock, tmp_
     assert (len(refusals), fake.slept) == (1, [])
 
 
-@pytest.mark.parametrize("location", ["https://evil.example.com/", "/elsewhere", ""])
-def test_redirects_are_not_followed(location: str, fake: FakeClock) -> None:
-    with server(answer(b"", f"Location: {location}", status="302 Found")) as (url, heard):
-        assert ask(url, fake, method="POST").status_code == 302
-    assert len(heard) == 1
-
-
 @pytest.mark.parametrize(
-    "location", ["http://[", "https://é\\", "http://a:x", "https://..", "\xff"]
+    "location",
+    ["https://evil.example.com/", "/elsewhere", "", "http://[", "http://a:x", "https://..", "\xff"],
 )
-def test_a_broken_redirect_is_not_followed_either(location: str, fake: FakeClock) -> None:
+def test_redirects_are_not_followed(location: str, fake: FakeClock) -> None:
     redirect = answer(b"", f"Location: {location}", status="302 Found")
     with server(redirect) as (url, heard), suppress(AnswerLostError):
         assert ask(url, fake, method="POST").status_code == 302
@@ -781,25 +775,16 @@ def test_odd_proxy_settings_are_a_configuration_error(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_ca_file_that_is_none_is_a_configuration_error(fake: FakeClock, tmp_path: Path) -> None:
+def test_ca_files_that_cannot_be_read_are_a_configuration_error(
+    fake: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = tmp_path / "empty.pem"
     empty.touch()
-    for path in ("/nonexistent.pem", str(tmp_path), str(empty), "~nosuchuser/ca.pem"):
-        with pytest.raises(ConfigurationError, match="CA file") as caught:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
+    for path in ("/nonexistent.pem", str(tmp_path), str(empty), "~nosuchuser/ca.pem", True):
+        with pytest.raises(ConfigurationError, match=r"CA (file|certificates)") as caught:
             open_http(verify=path, clock=fake.clock)
         assert "OS_CACERT" in (caught.value.hint or "")
-
-
-def test_a_broken_ssl_cert_file_is_a_configuration_error(
-    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
-    with pytest.raises(ConfigurationError, match="CA certificates"):
-        open_http(verify=True, clock=fake.clock)
-
-
-def test_verification_can_be_turned_off(fake: FakeClock) -> None:
-    open_http(verify=False, clock=fake.clock).close()
 
 
 def test_closing_the_client_closes_its_connections(fake: FakeClock) -> None:
