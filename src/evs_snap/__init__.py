@@ -103,6 +103,7 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
     Raises ConfigurationError where the settings are not complete or contradict each other.
     """
     # Here and not above: a name of this package must cost no more than itself.
+    from functools import partial  # noqa: PLC0415
     from os import environ  # noqa: PLC0415
 
     from evs_snap.api.client import EvsClient  # noqa: PLC0415
@@ -110,11 +111,11 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
     from evs_snap.api.trace import Trace  # noqa: PLC0415
     from evs_snap.api.transport import open_http  # noqa: PLC0415
     from evs_snap.auth import identify  # noqa: PLC0415
-    from evs_snap.auth.cache import TokenCache  # noqa: PLC0415
+    from evs_snap.auth.cache import kept_tokens  # noqa: PLC0415
     from evs_snap.clock import system_clock  # noqa: PLC0415
     from evs_snap.settings import load_settings, sandbox_settings  # noqa: PLC0415
-    from evs_snap.settings.addresses import is_loopback  # noqa: PLC0415
-    from evs_snap.settings.folders import cache_folder, state_folder  # noqa: PLC0415
+    from evs_snap.settings.folders import state_folder  # noqa: PLC0415
+    from evs_snap.settings.proxies import proxy_for  # noqa: PLC0415
 
     clock = clock or system_clock()
     if sandbox:
@@ -123,8 +124,7 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
         settings = sandbox_settings()
         app = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
     settings = settings or load_settings(environ, cloud=cloud)
-    kept = keep_token and app is None
-    cache = TokenCache(cache_folder(environ) / "tokens") if kept else None
+    cache = kept_tokens(environ) if keep_token and app is None else None
     auth = identify(settings, clock=clock, cache=cache)
     with open_http(
         verify=settings.verify,
@@ -136,6 +136,6 @@ def connect(  # noqa: PLR0913 - the one place where a client is put together
         app=app,
         note=note or (lambda _text: None),
         refresh=auth.refresh,
-        is_local=is_loopback,
+        proxy_for=partial(proxy_for, environ=environ),
     ) as http:
         yield EvsClient(http, auth=auth, clock=clock, limit=settings.limit or DEFAULT_LIMIT)

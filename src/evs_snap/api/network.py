@@ -6,9 +6,9 @@ never end. Here a request ends as a whole, whatever comes in.
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,8 @@ _STEP = 0.5
 class Network(httpx.BaseTransport):
     """Sends a request once and reads its whole answer. May be shared by threads.
 
-    The proxies of the environment are used (``proxies``), but never for a host that is this
-    machine (``is_local``).
+    ``verify`` is True, False, or the path of a file or folder of CAs. ``proxy_for`` gives the
+    proxy for an address, or None; each proxy is looked at when a request first needs it.
     """
 
     def __init__(
@@ -44,48 +44,60 @@ class Network(httpx.BaseTransport):
         verify: bool | str,
         clock: Clock,
         connections: int,
-        proxies: bool = True,
-        is_local: Callable[[str], bool] = lambda _host: False,
+        proxy_for: Callable[[str], str | None] = lambda _url: None,
     ) -> None:
         self._clock = clock
         self._backend = _Backend(clock)
-        self._is_local = is_local
-        context, limits = _tls(verify), httpx.Limits(max_connections=connections)
-        self._direct = _client(context, limits=limits, proxies=False)
-        self._by_proxy = _client(context, limits=limits, proxies=proxies)
-        # httpcore takes a backend as an argument, but httpx does not pass one on.
-        for client in (self._direct, self._by_proxy):
-            for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
-                if isinstance(transport, httpx.HTTPTransport):
-                    transport._pool._network_backend = self._backend  # noqa: SLF001
+        self._proxy_for = proxy_for
+        self._context = _tls(verify)
+        self._limits = httpx.Limits(max_connections=connections)
+        self._lock = threading.Lock()
+        self._transports: dict[str | None, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer. Raises httpx's TransportErrors, and BadAnswerError."""
+        """Return the answer.
+
+        Raises httpx's TransportErrors, BadAnswerError, and ConfigurationError for a proxy that
+        cannot be used.
+        """
         self._backend.end_at(request.extensions.get(ENDS, self._clock.monotonic() + DEADLINE))
-        client = self._direct if self._is_local(request.url.host) else self._by_proxy
-        return whole(partial(client.send, stream=True), request)
+        return whole(self._transport(str(request.url)).handle_request, request)
 
     def close(self) -> None:
         """Close all connections."""
-        self._direct.close()
-        self._by_proxy.close()
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
 
+    def _transport(self, url: str) -> httpx.HTTPTransport:
+        proxy = self._proxy_for(url)
+        with self._lock:
+            if proxy not in self._transports:
+                self._transports[proxy] = self._opened(proxy)
+            return self._transports[proxy]
 
-def _client(context: ssl.SSLContext, *, limits: httpx.Limits, proxies: bool) -> httpx.Client:
-    try:
-        return httpx.Client(verify=context, limits=limits, trust_env=proxies)
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            "the proxy settings of the environment cannot be used",
-            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a host; "
-            "a SOCKS proxy needs `pip install 'httpx[socks]'`) and NO_PROXY (host names).",
-        ) from error
+    def _opened(self, proxy: str | None) -> httpx.HTTPTransport:
+        try:
+            transport = httpx.HTTPTransport(verify=self._context, limits=self._limits, proxy=proxy)
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                "the proxy settings of the environment cannot be used",
+                hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a "
+                "host; a SOCKS proxy is socks5:// and needs `pip install 'httpx[socks]'`), or "
+                "name the host in NO_PROXY.",
+            ) from error
+        # httpcore takes a backend as an argument, but httpx does not pass one on.
+        transport._pool._network_backend = self._backend  # noqa: SLF001
+        return transport
 
 
 def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
     try:
         if isinstance(verify, str):
-            return ssl.create_default_context(cafile=Path(verify).expanduser())
+            path = Path(verify).expanduser()
+            if path.is_dir():
+                return _trusting(path)
+            return ssl.create_default_context(cafile=path)
         return httpx.create_ssl_context(verify=verify)
     except (OSError, RuntimeError) as error:  # no such file, no certificates in it, no such ~user
         what = f"the CA file {verify!r}" if isinstance(verify, str) else "the CA certificates"
@@ -93,6 +105,13 @@ def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as
             f"{what} cannot be read: {error}",
             hint="Correct OS_CACERT or cacert, or SSL_CERT_FILE.",
         ) from error
+
+
+def _trusting(folder: Path) -> ssl.SSLContext:
+    """Return a context that trusts the CAs of a folder, as ``openssl rehash`` prepares one."""
+    if not any(re.fullmatch(r"[0-9a-f]{8}\.\d+", path.name) for path in folder.iterdir()):
+        raise OSError("the folder has no certificates under their hashes (see openssl rehash)")
+    return ssl.create_default_context(capath=folder)
 
 
 class _Backend(httpcore.SyncBackend):

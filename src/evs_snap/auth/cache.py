@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import parse_time
+from evs_snap.settings.folders import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MARGIN = timedelta(minutes=5)
 """A token with less life left than this is not used any more."""
@@ -54,7 +55,7 @@ class TokenCache:
         """Return the token that was saved for this identity and this secret, or None."""
         path = self._path(identity)
         try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077 and os.name == "posix":
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:  # others could read or write it
                 return None
             document = json.loads(path.read_text(encoding="utf-8"))
             proof = _proof(secret, salt=bytes.fromhex(document["salt"]))
@@ -105,6 +106,12 @@ class TokenCache:
     def _path(self, identity: Sequence[str]) -> Path:
         digest = hashlib.sha256(json.dumps(list(identity)).encode()).hexdigest()
         return self.folder / f"{digest[:32]}.json"
+
+
+def kept_tokens(environ: Mapping[str, str]) -> TokenCache | None:
+    """Return the cache in the user's cache folder; None where there is no such folder."""
+    folder = cache_folder(environ)
+    return TokenCache(folder / "tokens") if folder else None
 
 
 def is_token(value: str) -> bool:

@@ -84,11 +84,18 @@ def on_rights(roles: Sequence[str]) -> Finding:
     """Say what these roles, with which the lists could be read, allow besides."""
     told = "disks and snapshots can be listed"
     if roles and all(role.lower() in _READERS for role in roles):
-        fix = "Ask for a role with evs:snapshots:create and delete in this project."
+        fix = f"Ask for {_wanted(roles)} in this project."
         return Finding(
             "rights", Result.WARN, f"{told}; role {', '.join(roles)} can change nothing", fix
         )
     return Finding("rights", Result.PASS, f"{told}; creating is not tried")
+
+
+def _wanted(roles: Sequence[str]) -> str:
+    """Return which role to ask for. ``reader`` is Keystone's own, the others are the vendors'."""
+    if {role.lower() for role in roles} == {"reader"}:
+        return "the role member"
+    return "a role with evs:snapshots:create and delete"
 
 
 def on_disks(volumes: Sequence[Volume]) -> Finding:
