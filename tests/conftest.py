@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from evs_snap.api.client import EvsClient
+    from evs_snap.services.client import EvsClient
 
 hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -181,11 +181,11 @@ def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> I
     ) as client:
 
         def post(path: str, body: dict[str, object]) -> Any:
-            return json.loads(client.send("POST", path, body=body).content)
+            return json.loads(client.project.send("POST", path, body=body).content)
 
         def remove(path: str) -> None:
             with suppress(EvsSnapError):
-                client.send("DELETE", path)
+                client.project.send("DELETE", path)
 
         cloud = Cloud(request.param, client, clock, post, remove, told)
         yield cloud

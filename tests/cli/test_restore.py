@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import Run
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 NEWER = "4414fdb8-62a0-447c-b759-5d14075cb92a"
 """One of two of data-02 (SAS, in the first zone, 100 GiB), the newer one."""
@@ -169,7 +169,10 @@ def test_a_disk_that_another_run_works_on_is_exit_eleven(
 ) -> None:
     evs = pretend.client
     locks = DiskLocks(
-        state_folder(os.environ) / "locks", project_id=evs.project_id, wait=0, clock=evs.clock
+        state_folder(os.environ) / "locks",
+        project_id=lambda: evs.project.id,
+        wait=0,
+        clock=evs.clock,
     )
     with locks.held({pretend.named("data-02"): "data-02"}):
         refused = run(f"-v --sandbox restore {NEWER} {how} -f json", exit_code=11)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from evs_snap.api.models import STAMP_KEY, STAMP_POLICY
+from evs_snap.services.interface import STAMP_KEY, STAMP_POLICY
 
 if TYPE_CHECKING:
     from tests.conftest import Result, Run
@@ -151,7 +151,7 @@ def test_a_service_that_ignores_the_filter_gives_no_other_disks_snapshots_away(
     whole = service.client.snapshots()
     rows = ",".join(
         f'{{"id": "{s.id}", "volume_id": "{s.volume_id}", "status": "available", "created_at": '
-        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": {json.dumps(s.metadata)}}}'
+        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": {json.dumps(s.labels)}}}'
         for s in whole
         if s.policy
     )
