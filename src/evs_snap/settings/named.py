@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from evs_snap.settings.clouds import Cloud
     from evs_snap.settings.credentials import CredentialsType
 
-_SIGN_IN = frozenset({"auth_type", "user_domain_name", "user_domain_id"}).union(
-    *(kind.settings() for kind in KINDS)
-)
+_USER_DOMAIN = frozenset({"user_domain_name", "user_domain_id"})
+_SIGN_IN = _USER_DOMAIN.union({"auth_type"}, *(kind.settings() for kind in KINDS))
 _SELECTION = frozenset({"region"}.union(*ALTERNATIVES[3:5]))
 _OWN = frozenset({"allow_http", "metadata_url"})
 
@@ -62,14 +61,23 @@ def of_named_cloud(
         values = from_cloud(cloud, region=region).replaced_by(environment.only(_OWN))
         return NamedCloud(cloud, values, frozenset(), environment.origins[other])
     entry = from_cloud(cloud, region=region or environment.get("region"))
-    begun = kinds_begun(entry)
-    completing = _SIGN_IN
-    asked = AUTH_TYPES.get(environment.get("auth_type", ""))
-    if begun and ("auth_type" in entry or asked not in begun):
-        completing -= {"auth_type"}
+    completing = _completing(entry, asked=environment.get("auth_type", ""))
     whole = environment.only(completing).replaced_by(entry)
     whole = whole.replaced_by(environment.only(_SELECTION | _OWN))
-    return NamedCloud(cloud, whole, _SIGN_IN | _SELECTION)
+    return NamedCloud(cloud, whole, completing | _SELECTION)
+
+
+def _completing(entry: Values, *, asked: str) -> frozenset[str]:
+    """Return the settings that the environment may add to the entry's sign-in.
+
+    They are those of the kinds that the entry begins; of any kind where it begins none.
+    """
+    begun = kinds_begun(entry)
+    if not begun:
+        return _SIGN_IN
+    keys = _USER_DOMAIN.union(*(kind.settings() for kind in begun)) - {"auth_type"}
+    chooses = "auth_type" not in entry and AUTH_TYPES.get(asked) in begun
+    return keys | {"auth_type"} if chooses else keys
 
 
 def _known(cloud: Cloud, region: str | None) -> str | None:

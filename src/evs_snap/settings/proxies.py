@@ -6,6 +6,7 @@ skipped, as curl does. Source: https://everything.curl.dev/usingcurl/proxies/env
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -43,7 +44,9 @@ def _covers(exception: str, *, host: str, port: int) -> bool:
     if exception == "*":
         return True
     try:
-        network = ip_network(exception.replace("[", "").replace("]", ""), strict=False)
+        # Brackets are an address's, [::1], or a network's, [fe80::]/10.
+        bare = re.sub(r"^\[([^]]*)\](/\d+)?$", r"\1\2", exception)
+        network = ip_network(bare, strict=False)
     except ValueError:
         network = None
     if network is not None:
