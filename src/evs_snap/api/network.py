@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class Network(httpx.BaseTransport):
         self._context = _tls(verify)
         self._limits = httpx.Limits(max_connections=connections)
         self._lock = threading.Lock()
-        self._transports: dict[str | None, httpx.HTTPTransport] = {}
+        self._clients: dict[str | None, httpx.Client] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer.
@@ -61,24 +62,26 @@ class Network(httpx.BaseTransport):
         cannot be used.
         """
         self._backend.end_at(request.extensions.get(ENDS, self._clock.monotonic() + DEADLINE))
-        return whole(self._transport(str(request.url)).handle_request, request)
+        client = self._client(str(request.url))
+        return whole(partial(client.send, stream=True), request)
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            for transport in self._transports.values():
-                transport.close()
+            for client in self._clients.values():
+                client.close()
 
-    def _transport(self, url: str) -> httpx.HTTPTransport:
+    def _client(self, url: str) -> httpx.Client:
         proxy = self._proxy_for(url)
         with self._lock:
-            if proxy not in self._transports:
-                self._transports[proxy] = self._opened(proxy)
-            return self._transports[proxy]
+            if proxy not in self._clients:
+                self._clients[proxy] = self._opened(proxy)
+            return self._clients[proxy]
 
-    def _opened(self, proxy: str | None) -> httpx.HTTPTransport:
+    def _opened(self, proxy: str | None) -> httpx.Client:
+        context, limits = self._context, self._limits
         try:
-            transport = httpx.HTTPTransport(verify=self._context, limits=self._limits, proxy=proxy)
+            client = httpx.Client(verify=context, limits=limits, proxy=proxy, trust_env=False)
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigurationError(
                 "the proxy settings of the environment cannot be used",
@@ -87,8 +90,10 @@ class Network(httpx.BaseTransport):
                 "name the host in NO_PROXY.",
             ) from error
         # httpcore takes a backend as an argument, but httpx does not pass one on.
-        transport._pool._network_backend = self._backend  # noqa: SLF001
-        return transport
+        for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
+            if isinstance(transport, httpx.HTTPTransport):
+                transport._pool._network_backend = self._backend  # noqa: SLF001
+        return client
 
 
 def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
