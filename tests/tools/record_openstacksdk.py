@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openstack.config import OpenStackConfig
+from openstack.config import OpenStackConfig  # type: ignore[import-not-found]  # see above
 
 SEED, DRAWN = 17, 140
 SERVICE = "block-storage"

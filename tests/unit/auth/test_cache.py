@@ -86,8 +86,9 @@ CORRUPT = [
 def test_a_corrupt_file_or_value_is_no_error(cache: TokenCache) -> None:
     cache.save(ME, SCOPED, secret=PASSWORD)
     whole = json.loads(the_file(cache).read_text())
+    odd: list[object] = [None, 7, "", []]
     wrong = [
-        *({**whole, key: value} for key in whole if key != "roles" for value in (None, 7, "", [])),
+        *({**whole, key: value} for key in whole if key != "roles" for value in odd),
         *({k: v for k, v in whole.items() if k != key} for key in whole if key != "roles"),
         *({**whole, "token": token} for token in ("tok\nen", "tökén", "tok en")),
     ]

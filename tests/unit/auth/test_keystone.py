@@ -255,7 +255,8 @@ def test_an_answer_that_grants_nothing_is_a_bad_answer(cloud: Cloud, fake: FakeC
 
 
 def test_an_odd_catalog_is_told_as_such(cloud: Cloud, fake: FakeClock) -> None:
-    for catalog in (None, [], {}, "odd", [None], [{"type": []}]):
+    odd: list[object] = [None, [], {}, "odd", [None], [{"type": []}]]
+    for catalog in odd:
         cloud.keystone.return_value = granted(catalog=catalog)
         with pytest.raises(NoEndpointError, match="catalog"):
             sign_in(fake)

@@ -20,7 +20,7 @@ def write(text: str | bytes, *, name: str = "clouds.yaml") -> None:
     Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-NO_CLOUDS = [
+NO_CLOUDS: list[str | bytes] = [
     "- a", "text", "", "7", "clouds:", "clouds: []", "clouds: text", "cloud: {}",
     "clouds:\n\tx: {}", "clouds: {x: {", "a: b: c", "\x00", "&a [*b]",
     "!!python/object:os.x {}", "clouds: !!int x", "clouds: !!bool x", "clouds: !!timestamp x",
