@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 TIMEOUT = httpx.Timeout(3.0)
 ATTEMPTS = 2
 PATIENCE = 10.0
-"""Seconds for all requests to the address together, whatever comes in."""
+"""Seconds for all requests to the address together, however slowly it answers."""
 
 MARGIN = timedelta(minutes=10)
 """Keys last about an hour. With less time left than this, new ones are fetched."""
 
 AGAIN_AFTER = timedelta(minutes=1)
-"""The address may give the old keys for a while longer: it is not asked on each request."""
+"""The address may give the old keys for a while. It is asked again after this, at the earliest."""
 
 _TOKEN_LIFE = "21600"  # noqa: S105 - seconds
 _NOT_OFFERED = frozenset({404, 405, 503})
@@ -56,7 +56,7 @@ class AgencyKeys:
         self._asked = clock.now()
 
     def current(self, *, refused: Keys | None = None) -> Keys:
-        """Return keys that are valid for a while yet, and are not the ``refused`` ones.
+        """Return keys that stay valid for a while and are not the ``refused`` ones.
 
         Raises SignInError where there are none, NotSentError where nobody answers.
         """
@@ -80,7 +80,7 @@ class AgencyKeys:
         return now >= self._asked + AGAIN_AFTER and now + MARGIN >= end
 
     def _renewed(self, keys: Keys, *, end: datetime) -> Keys:
-        """Return new keys; if there are none just now, the old ones until they end."""
+        """Return new keys. If they cannot be fetched, return the old ones until they end."""
         try:
             return self._fetch()
         except EvsSnapError:
@@ -90,7 +90,7 @@ class AgencyKeys:
 
     def _fetch(self) -> Keys:
         self._asked = self._clock.now()
-        # A new client each time, as it is needed once an hour. For http no CAs are read.
+        # It is needed once an hour, so each time a new client is opened. Http needs no CAs.
         verify = self._address.startswith("https:")
         ends = self._clock.monotonic() + PATIENCE
         with open_direct(verify=verify, clock=self._clock, timeout=TIMEOUT) as http:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MARGIN = timedelta(minutes=5)
-"""A token with less life left than this is not used any more."""
+"""A token that ends sooner than this is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ScopedToken:
     roles: tuple[str, ...] = ()
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it can be used for a while yet."""
+        """Whether it stays valid for at least MARGIN."""
         return self.expires_at > now + MARGIN
 
 
@@ -99,7 +99,7 @@ class TokenCache:
             return
 
     def forget(self, identity: Sequence[str]) -> None:
-        """Keep nothing for this identity any more."""
+        """Delete the token of this identity."""
         with suppress(OSError):
             self._path(identity).unlink()
 
@@ -120,6 +120,6 @@ def is_token(value: str) -> bool:
 
 
 def _proof(secret: str, *, salt: bytes) -> str:
-    # Slow on purpose (about 10 ms): the file must not help to guess the password.
+    # It is slow on purpose (about 10 ms), so that the file does not help to guess the password.
     data = secret.encode(errors="surrogatepass")
     return hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1).hex()

@@ -43,7 +43,7 @@ def find_endpoint(
         if region is None and len(places) > 1:
             raise NoEndpointError(
                 f"the project has disks in several regions: {_listed(places)}",
-                hint="Choose one with OS_REGION_NAME or --os-region-name.",
+                hint="Choose one with --os-region-name (or OS_REGION_NAME).",
             )
         for place in (region, "*") if region else places:
             if place in places:
@@ -52,14 +52,14 @@ def find_endpoint(
         raise NoEndpointError(
             f"no block storage in region {region!r}",
             hint=f"Regions that have it: {_listed(place for _, place, _ in found)}. "
-            "Set OS_REGION_NAME.",
+            "Choose one with --os-region-name (or OS_REGION_NAME).",
         )
     only = [part for part in (service_type, service_name) if part]
     wanted = f" (only {', '.join(map(repr, only))} is looked for)" if only else ""
     raise NoEndpointError(
         f"the catalog has no {interface} block storage entry{wanted}",
-        hint="Set OS_VOLUME_ENDPOINT_OVERRIDE to the address of EVS, "
-        "or check OS_INTERFACE and the user's rights.",
+        hint="Set OS_VOLUME_ENDPOINT_OVERRIDE to the address of EVS (for a cloud of clouds.yaml, "
+        "volume_endpoint_override in its entry), or check interface and rights.",
     )
 
 
@@ -80,7 +80,7 @@ def _endpoints(
         for entry in endpoints if isinstance(endpoints, list) else []:
             if not isinstance(entry, dict) or entry.get("interface") != interface:
                 continue
-            # A region may be null: such an entry is for those who name no region.
+            # A region may be null. Such an entry is used where no region is named.
             place, url = entry.get("region_id") or entry.get("region") or "", entry.get("url")
             if isinstance(url, str) and isinstance(place, str):
                 yield str(service["type"]), place, url

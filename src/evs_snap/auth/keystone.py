@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class KeystoneAuth(Identity):
-    """Puts a token on each request. Signs in when needed, and once more when it is refused.
+    """Puts a token on each request. Signs in when needed, and again when the token is refused.
 
     Shared by all threads of a run. A refused sign-in is remembered and not tried again:
     the clouds lock a user after a few wrong passwords.
@@ -81,7 +81,7 @@ class KeystoneAuth(Identity):
         return (*self._settings.secrets, *token)
 
     def auth_flow(self, request: httpx.Request) -> Flow[None]:
-        """Send with the token; if it may be too old, once more with a new one."""
+        """Send the request with the token, and again with a new one if the token is refused."""
         scoped = yield from self._current(refused=None)
         self._put_token(request, scoped)
         response = yield request
@@ -89,7 +89,7 @@ class KeystoneAuth(Identity):
             return
         refusal = self._refused(response)
         if isinstance(refusal, WrongEndpointError) and self._cache:
-            # Kept, a wrong project or address would spoil every run until the token ends.
+            # A wrong project or address must not stay in the cache until the token ends.
             self._cache.forget(self._key)
         if not is_stale_token(refusal):
             return
@@ -100,7 +100,7 @@ class KeystoneAuth(Identity):
             return
         refusal = self._refused(response, doing="using the new token")
         if is_stale_token(refusal):
-            # A new token is refused too: no other thread needs to try.
+            # Even the new token is refused, so no other thread needs to try.
             with self._lock:
                 self._refusal = refusal
 
@@ -145,7 +145,8 @@ class KeystoneAuth(Identity):
             raise BadAnswerError(
                 f"{self._settings.auth_url} answered the sign-in with something "
                 "that is not a token for a project",
-                hint="Check OS_AUTH_URL, and that no proxy or log-in page answers in its place.",
+                hint="Check OS_AUTH_URL (auth_url in clouds.yaml), and that no proxy or log-in "
+                "page answers in its place.",
             )
         self._require_project(id_=project_id, name=project_name)
         return ScopedToken(
@@ -164,7 +165,8 @@ class KeystoneAuth(Identity):
         if wanted != (id_ if self._settings.project_id else name):
             raise ConfigurationError(
                 f"the application credential is for project {name or id_!r}, not for {wanted!r}",
-                hint="Unset OS_PROJECT_NAME and OS_PROJECT_ID, or use another credential.",
+                hint="Remove the project (OS_PROJECT_NAME, OS_PROJECT_ID, or in clouds.yaml), or "
+                "use another credential.",
             )
 
     def _refused(self, response: httpx.Response, *, doing: str = "") -> ServiceError:
@@ -172,7 +174,8 @@ class KeystoneAuth(Identity):
             response,
             doing=doing,
             secrets=self.secrets,
-            wrong_address="Check OS_AUTH_URL: it must be the address of Keystone v3 (IAM).",
+            wrong_address="Check OS_AUTH_URL (auth_url in clouds.yaml): it must be the address of "
+            "Keystone v3 (IAM).",
         )
 
     def _endpoint(self, catalog: object, *, project_id: str) -> str:
@@ -250,6 +253,7 @@ def _project(settings: Settings, credentials: KeystoneCredentials) -> dict[str, 
     if not (domain_id or domain_name):
         raise ConfigurationError(
             "the project has a name but no domain, and only both together name a project",
-            hint="Set OS_PROJECT_DOMAIN_NAME, or OS_PROJECT_ID instead of the name.",
+            hint="Set OS_PROJECT_ID instead of the name, or OS_PROJECT_DOMAIN_NAME (for a cloud of "
+            "clouds.yaml, project_domain_name in its entry).",
         )
     return {"name": settings.project_name, "domain": reference(domain_id, domain_name)}

@@ -1,4 +1,4 @@
-"""Every step between the settings and a snapshot, tried in order; changes nothing."""
+"""Tries every step from the settings to a snapshot, in order. Nothing is changed in the cloud."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def examine(
     limit: int,
     networked: bool = True,
 ) -> Iterator[Finding]:
-    """Yield a finding for each step; after one that all later steps need fails, skips.
+    """Yield a finding for each step. Steps that need one that failed are skipped.
 
-    One more tells of a region that has standard snapshots, where that can be found out.
+    A last finding tells that the region has standard snapshots, if it says so.
     ``limit`` is how many snapshots a disk may hold. Without ``networked`` the steps that
     need a network are left out.
     """
@@ -111,7 +111,7 @@ def _name_resolution(settings: Settings) -> Finding:
 
 
 def _first_address(settings: Settings) -> str:
-    """Return where the first request goes: to IAM, or where keys need nothing there, to EVS."""
+    """Return where the first request goes: to IAM, or to EVS where keys need nothing of IAM."""
     return settings.auth_url or endpoint_base(settings.endpoint or evs_url(settings.region or ""))
 
 

@@ -120,5 +120,7 @@ def _hosts(region: str) -> tuple[str, str]:
             return iam, evs
     raise ConfigurationError(
         f"the addresses of region {region!r} are not known",
-        hint="Set OS_AUTH_URL (IAM) and OS_VOLUME_ENDPOINT_OVERRIDE (EVS), or correct the region.",
+        hint="Correct the region, or give both addresses: OS_AUTH_URL (IAM) and "
+        "OS_VOLUME_ENDPOINT_OVERRIDE (EVS); for a cloud of clouds.yaml, auth_url and "
+        "volume_endpoint_override in its entry.",
     )
