@@ -102,16 +102,6 @@ def test_where_no_token_is_offered_none_is_sent(
     assert "X-Metadata-Token" not in metadata.keys.calls.last.request.headers
 
 
-def test_they_are_renewed_before_they_end(
-    metadata: Metadata, keys: AgencyKeys, fake: FakeClock
-) -> None:
-    keys.current()
-    fake.advance((LIFE - MARGIN).total_seconds())
-    assert keys.current().access_key == "AK2"
-    assert keys.secrets == ("sk2-s3cret", "t0ken2-s3cret")
-    assert metadata.fetched == 2
-
-
 def test_an_address_that_hands_out_old_keys_is_not_asked_all_the_time(
     metadata: Metadata, keys: AgencyKeys, fake: FakeClock
 ) -> None:

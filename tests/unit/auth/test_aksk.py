@@ -346,25 +346,6 @@ def test_good_keys_let_requests_go_side_by_side(
     assert in_eight_threads(asking.volumes) == [[]] * 8
 
 
-def test_eight_threads_with_expired_keys_renew_them_once(
-    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
-) -> None:
-    keys = Renewable()
-    asking = client(fake, keys=keys)
-    asking.volumes()
-    together = threading.Barrier(8)
-
-    def until_renewed() -> None:
-        if keys.number == 1:
-            together.wait(timeout=5)
-
-    cloud.meanwhile = until_renewed
-    cloud.evs = [*[EXPIRED] * 8, answered(200, {"volumes": []})]
-    assert in_eight_threads(asking.volumes) == [[]] * 8
-    assert keys.number == 2
-    assert len(cloud.urls) == 1 + 8 + 8
-
-
 @pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
 def test_a_request_that_fails_keeps_nobody_waiting(
     settings: Settings, wire: respx.MockRouter, fake: FakeClock, in_eight_threads: Threads

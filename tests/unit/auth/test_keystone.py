@@ -391,18 +391,6 @@ def test_no_other_refusal_renews_the_token(
     assert len(cloud.sign_ins) == 1
 
 
-def test_eight_threads_with_an_expired_token_renew_it_once(
-    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
-) -> None:
-    cloud.keystone.side_effect = [granted("token-1"), granted("token-2")]
-    with signing_in(fake) as http:
-        assert http.get(EVS).is_success
-        cloud.valid = "token-2"
-        outcomes = in_eight_threads(lambda: http.get(EVS).status_code)
-    assert outcomes == [200] * 8
-    assert len(cloud.sign_ins) == 2
-
-
 @pytest.mark.parametrize(
     "url",
     [
