@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from datetime import timedelta
-from email.utils import format_datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tests.signature_check import KEYS, SignatureCheck
+from tests.front import Front
+from tests.signature_check import KEYS
 
-from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.sandbox import ACCOUNT
 from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import FakeClock, Run
 
@@ -27,46 +24,6 @@ STEPS = [
     "settings", "files", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",
     "quota", "limit",
 ]  # fmt: skip
-
-
-class Front:
-    """A sandbox on a port that tells the tests' time, with a hand in what it answers."""
-
-    def __init__(self, folder: Path, fake: FakeClock) -> None:
-        self.fake = fake
-        self.asked: list[str] = []
-        self.ahead = timedelta()
-        self.answers: dict[str, tuple[int, object]] = {}
-        self.role = ""
-        self.url = ""
-        app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
-        self._app = SignatureCheck(app, now=lambda: fake.moment)
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        self.asked.append(f"{environ['REQUEST_METHOD']} {path}")
-
-        def with_date(
-            status: str, headers: list[tuple[str, str]], _failure: object = None, /
-        ) -> Callable[[bytes], object]:
-            date = format_datetime(self.fake.moment + self.ahead, usegmt=True)
-            kept = [(k, v) for k, v in headers if k != "Content-Length"]
-            return start_response(status, [*kept, ("Date", date)])
-
-        for part, (status, document) in self.answers.items():
-            if part in path:
-                with_date(f"{status} {HTTPStatus(status).phrase}", [])
-                return [json.dumps(document).encode()]
-        body = b"".join(self._app(environ, with_date))
-        if self.role and path.endswith("/auth/tokens"):
-            document = json.loads(body)
-            document["token"]["roles"] = [{"id": "1", "name": self.role}]
-            body = json.dumps(document).encode()
-        return [body]
-
-    @property
-    def changes(self) -> list[str]:
-        return [line for line in self.asked if not line.startswith("GET ")]
 
 
 @pytest.fixture(name="front")
@@ -172,7 +129,7 @@ SCENES = {
         ("1200 s behind the service", "chrony"), minutes=20),
     "a clock ahead": Scene("password", {}, 0, "clock?", "clock", ("1200 s ahead of the service",),
         minutes=-20),
-    "a clock that spoils signatures": Scene("keys", {}, 4, "clock!", "clock",
+    "a clock that spoils signatures": Scene("keys", {}, 4, f"clock! {NO_SIGN_IN}", "clock",
         ("signature",), minutes=20),
     "a quota that may not be read": Scene("password", {}, 0, "quota?", "quota", ("not allowed",),
         answers={"os-quota-sets": (403, {"forbidden": {"message": "not allowed"}})}),
@@ -209,7 +166,10 @@ SIGNS = {"fail": "!", "warn": "?", "skip": "-"}
 def test_the_step_at_fault_is_told_with_its_fix(
     scene: Scene, run: Run, front: Front, by: Callable[..., None]
 ) -> None:
-    front.answers, front.role = scene.answers, scene.role
+    front.role = scene.role
+    front.refuse = lambda environ: next(
+        (answer for part, answer in scene.answers.items() if part in environ["PATH_INFO"]), None
+    )
     front.ahead = timedelta(minutes=scene.minutes)
     by(scene.kind, **scene.variables)
     found = examined(run, f"doctor {scene.selection}", exit_code=scene.code)

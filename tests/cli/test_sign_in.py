@@ -3,82 +3,26 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY, SignatureCheck
+from tests.front import Front
+from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY
 
-from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.sandbox import ACCOUNT
 from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Callable, Iterator
+    from wsgiref.types import WSGIEnvironment
 
     from tests.conftest import FakeClock, Run
 
     Env = Callable[["Setting"], None]
 
 Setting = dict[str, str]
-
-
-class Front:
-    """A sandbox on a port, with a hand in what comes through it; a metadata address besides."""
-
-    def __init__(self, folder: Path, fake: FakeClock) -> None:
-        self.fake = fake
-        self.asked: list[str] = []
-        self.ahead = timedelta()
-        self.keys_end: datetime | None = None
-        self.refuse: Callable[[WSGIEnvironment], tuple[int, object] | None] = lambda _: None
-        self.life = timedelta(hours=1)
-        self.fetched = 0
-        self.url = ""
-        self._path = folder / "sandbox.db"
-        self._lock = threading.Lock()
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        with self._lock:
-            if path.startswith(("/meta-data/", "/openstack/")):
-                return self._metadata(path, start_response)
-            self.asked.append(f"{environ['REQUEST_METHOD']} {path}")
-            refusal = self.refuse(environ)
-        if refusal:
-            # What is left unread would pass for the next request.
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            return _answer(start_response, *refusal)
-
-        def now() -> datetime:
-            return self.fake.moment + self.ahead
-
-        app = Sandbox(self._path, now=now)
-        return SignatureCheck(app, now=now, keys_end=self.keys_end)(environ, start_response)
-
-    def _metadata(self, path: str, start_response: StartResponse) -> Iterable[bytes]:
-        if path.endswith("/token"):
-            return _answer(start_response, 404, None)
-        self.fetched += 1
-        end = self.fake.moment + self.life
-        credential = {
-            "access": TEMPORARY[0],
-            "secret": TEMPORARY[1],
-            "securitytoken": SECURITY_TOKEN,
-            "expires_at": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        }
-        return _answer(start_response, 200, {"credential": credential})
-
-
-def _answer(start_response: StartResponse, status: int, document: object) -> list[bytes]:
-    body = json.dumps(document).encode()
-    phrase = f"{status} {HTTPStatus(status).phrase}"
-    start_response(phrase, [("Content-Length", str(len(body)))])
-    return [body]
 
 
 @pytest.fixture(name="front")
