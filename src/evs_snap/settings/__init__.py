@@ -18,8 +18,8 @@ from evs_snap.settings.credentials import (
     User,
     choose_kind,
     kinds_begun,
-    variable,
 )
+from evs_snap.settings.lacking import missing, nothing_configured
 from evs_snap.settings.named import NamedCloud, of_named_cloud
 from evs_snap.settings.sources import (
     from_environment,
@@ -104,7 +104,7 @@ def load_settings(
     elif not _has_sign_in(values):
         values = from_keys_file(environ).replaced_by(values)
         if not _has_sign_in(values) and "auth_type" not in values:
-            raise _nothing_configured(clouds.cloud_names(environ))
+            raise nothing_configured(clouds.cloud_names(environ))
     names = {k: f"--os-{k.replace('_', '-')}" for k in given} | {"region": "--os-region-name"}
     names = {k: names[k] for k in given}
     return _settings(values.replaced_by(Values(given, names, names)), named=named)
@@ -122,7 +122,7 @@ def _settings(values: Values, *, named: NamedCloud | None) -> Settings:
     kind = choose_kind(values)
     lacking = [*kind.lacking(values), *_lacking_place(values, kind)]
     if lacking:
-        raise _missing(lacking, values, kind, named=named)
+        raise missing(lacking, values, named=named)
     region = get("region")
     allow_http = values.is_true("allow_http")
     endpoint = _filled(get("endpoint"), region)
@@ -174,8 +174,7 @@ def _filled(address: str | None, region: str | None) -> str | None:
 def _what(values: Values, key: str) -> str:
     """Return what an address is, with its name as the user wrote it."""
     what = {"endpoint": "the volume endpoint"}.get(key, key)
-    told = values.told(key) if key in values.names else values.origins.get(key, "")
-    return what if not told or told == what else f"{what}, {told},"
+    return f"{what}, {values.told(key)}," if key in values else what
 
 
 def _require_known(values: Values) -> None:
@@ -186,61 +185,6 @@ def _require_known(values: Values) -> None:
                 f"{values.told(key)} is set, and evs-snap cannot sign in that way",
                 hint="Remove it, or sign in in another way.",
             )
-
-
-def _missing(
-    lacking: list[str], values: Values, kind: CredentialsType, *, named: NamedCloud | None
-) -> ConfigurationError:
-    """Return the error for missing settings: all at once, and only ways that lead on."""
-    keys = {"region": "region_name"}
-    told, both = [], []
-    for key in lacking:
-        shown = keys.get(key, key)
-        known = variable(values, key) if named is None or key in named.open_keys else ""
-        if key == "project_name" and known:
-            known = "OS_PROJECT_NAME (or OS_PROJECT_ID)"
-        told.append(known or shown)
-        both.append(shown)
-    place = f" of cloud {named.cloud.name!r}" if named else ""
-    if len(lacking) == 1:
-        word = (
-            lacking[0]
-            .removesuffix("_name")
-            .replace("_", " ")
-            .replace("user domain", "user's domain")
-        )
-        message = f"the {word.replace('username', 'user')}{place} is not set: {told[0]} is missing"
-    else:
-        message = f"settings{place} are missing: {', '.join(told)}"
-    if named is None:
-        hint = f"Set {'it' if len(told) == 1 else 'them'}, or name a cloud of your clouds.yaml "
-        hint += "with --os-cloud NAME."
-    else:
-        path = named.cloud.place.removesuffix(f": {named.cloud.name}")
-        hint = f"Add {', '.join(both)} to the entry {named.cloud.name!r} of {path}"
-        variables = [t for t, b in zip(told, both, strict=True) if t != b]
-        hint += f"; {', '.join(variables)} may come from the environment." if variables else "."
-        if named.other:
-            hint += f" The environment is not used: its {named.other} is about another sign-in."
-    if kind is PasswordCredentials and not kinds_begun(values) and not values.get("auth_type"):
-        hint += " Other ways: OS_ACCESS_KEY and OS_SECRET_KEY, or OS_AUTH_TYPE=agency on an ECS."
-    return ConfigurationError(message, hint=hint)
-
-
-def _nothing_configured(names: list[str]) -> ConfigurationError:
-    choose = (
-        f"Choose a cloud of your clouds.yaml ({', '.join(names)}) with --os-cloud NAME"
-        if names
-        else "Set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, "
-        "OS_PROJECT_NAME and OS_REGION_NAME, or write a clouds.yaml "
-        "(~/.config/openstack/clouds.yaml) and name the cloud with --os-cloud NAME; or set "
-        "OS_ACCESS_KEY, OS_SECRET_KEY and OS_REGION_NAME; or, on an ECS that has an agency, "
-        "OS_AUTH_TYPE=agency and OS_REGION_NAME"
-    )
-    return ConfigurationError(
-        "no cloud is configured",
-        hint=f"{choose}. To try evs-snap without an account, add --sandbox.",
-    )
 
 
 def _api_version(values: Values) -> str:

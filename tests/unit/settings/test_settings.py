@@ -35,7 +35,7 @@ def refusal(environ: dict[str, str], **named: Any) -> str:
     """Return what a refusal says; it tells no secret and nothing unprintable."""
     with pytest.raises(ConfigurationError) as caught:
         load(environ, **named)
-    told = f"{caught.value.message} {caught.value.hint or ''}"
+    told = " ".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
     assert "s3cret" not in told
     assert told.isprintable()
     return told
