@@ -50,6 +50,8 @@ def connection(
     from evs_snap import connect
 
     settings = settings or settings_of(context)
+    for remark in settings.remarks:
+        note(context, f"warning: {remark}")
     if context.sandbox:
         note(context, "sandbox: a pretend cloud on this machine, not a real one")
     if context.verbose:

@@ -5,6 +5,8 @@ Source of the convention: https://healthchecks.io/docs/http_api/ (``/start``, an
 
 from __future__ import annotations
 
+from functools import partial
+from os import environ
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +15,7 @@ from evs_snap.api.bounds import ENDS
 from evs_snap.api.network import Network
 from evs_snap.api.redaction import HIDDEN, mask
 from evs_snap.errors import ConfigurationError, EvsSnapError
+from evs_snap.settings.proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +49,8 @@ class Heartbeat:
         if self._url.scheme not in {"http", "https"} or not self._url.host:
             raise ConfigurationError("--ping is no http:// or https:// address")
         self._secrets = (url, str(self._url), self._url.raw_path.decode(), self._url.password)
-        self._network = Network(verify=True, clock=clock)
+        proxies = partial(proxy_for, environ=environ)
+        self._network = Network(verify=True, clock=clock, proxy_for=proxies)
 
     def tell(self, ending: str, *, body: str = "") -> str | None:
         """Post to the address with ``ending`` added to its path; return why that failed, if so."""
