@@ -16,6 +16,6 @@ are no timers.
 """
 
 from evs_snap.sandbox.app import Sandbox
-from evs_snap.sandbox.rules import ACCOUNT, STANDARD_REGION, Account, Rules
+from evs_snap.sandbox.rules import ACCOUNT, REGIONS, STANDARD_REGION, Account, Rules
 
-__all__ = ["ACCOUNT", "STANDARD_REGION", "Account", "Rules", "Sandbox"]
+__all__ = ["ACCOUNT", "REGIONS", "STANDARD_REGION", "Account", "Rules", "Sandbox"]

@@ -66,3 +66,4 @@ ACCOUNT = Account(
     project_name="demo",
     region="sandbox-1",
 )
+REGIONS = (ACCOUNT.region, STANDARD_REGION)
