@@ -51,6 +51,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "v[23]/snapshots", flash.create),
     ("GET", "v[23]/snapshots/{item}", flash.show),
     ("DELETE", "v[23]/snapshots/{item}", flash.delete),
+    ("POST", "v[23]/snapshots/{item}/metadata", flash.add_metadata),
     ("GET", "v[23]/os-quota-sets/{item}", quotas.quota_set),
     ("GET", "v2/cloudvolumes/detail", disks.list_native),
     ("GET", "v2/cloudsnapshots/{item}", flash.show),

@@ -6,6 +6,7 @@ https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -69,6 +70,16 @@ def delete(call: Call) -> Response:
         )
     begin_deletion(call, snapshot)
     return accepted()
+
+
+def add_metadata(call: Call) -> Response:
+    """POST /snapshots/{item}/metadata: add to its metadata, or replace entries of it."""
+    snapshot = _one(call)
+    body = bodies.parse(call.request)
+    added = bodies.metadata(body if isinstance(body, dict) else {})
+    metadata = {**snapshot.metadata, **added}
+    records.save(call.db, replace(snapshot, metadata=metadata))
+    return ok(metadata=metadata)
 
 
 def roll_back(call: Call) -> Response:
