@@ -207,7 +207,7 @@ def _sign_in(app: WSGIApplication) -> str:
     identity = {"methods": ["password"], "password": {"user": user}}
     auth = {"identity": identity, "scope": {"project": {"id": ACCOUNT.project_id}}}
     with httpx.Client(transport=httpx.WSGITransport(app=app)) as client:
-        answer = client.post("http://inside.test/v3/auth/tokens", json={"auth": auth})
+        answer = client.post("http://inside.localhost/v3/auth/tokens", json={"auth": auth})
     return answer.headers["X-Subject-Token"]
 
 

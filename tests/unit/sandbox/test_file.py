@@ -64,7 +64,7 @@ import httpx
 from evs_snap.sandbox import ACCOUNT, Sandbox
 
 app = Sandbox(Path(sys.argv[1]), now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
-client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox.test")
+client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox.localhost")
 user = {"id": ACCOUNT.user_id, "password": ACCOUNT.password}
 identity = {"methods": ["password"], "password": {"user": user}}
 auth = {"identity": identity, "scope": {"project": {"id": ACCOUNT.project_id}}}
