@@ -13,14 +13,12 @@ from evs_snap.sandbox.rules import ACCOUNT, STANDARD_REGION
 if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
-    from wsgiref.types import InputStream, WSGIEnvironment
+    from wsgiref.types import WSGIEnvironment
 
     from evs_snap.sandbox.rules import Rules
 
 MAX_BODY = 114_688
 """Bytes; Cinder's own limit (oslo.middleware, max_request_body_size)."""
-
-_CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,8 @@ def accepted(**document: object) -> Response:
 
 
 def read_request(environ: WSGIEnvironment) -> Request:
-    """Read a request; of a body that is too large only the start is kept."""
+    """Read a request to its end: closing a connection with unread data resets it."""
+    length = environ.get("CONTENT_LENGTH") or ""
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
@@ -106,20 +105,7 @@ def read_request(environ: WSGIEnvironment) -> Request:
         path=f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}",
         query=dict(parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True)),
         headers=headers,
-        body=_read_body(environ["wsgi.input"], length=environ.get("CONTENT_LENGTH")),
+        body=environ["wsgi.input"].read(int(length) if length.isdecimal() else 0),
         host=host,
         origin=f"{environ['wsgi.url_scheme']}://{host}",
     )
-
-
-def _read_body(stream: InputStream, *, length: str | None) -> bytes:
-    remaining = int(length) if length and length.isdecimal() else 0
-    body = bytearray()
-    while remaining > 0:
-        chunk = stream.read(min(_CHUNK, remaining))
-        if not chunk:
-            break
-        remaining -= len(chunk)
-        # Read the rest too: closing a connection with unread data resets it.
-        body += chunk[: MAX_BODY + 1 - len(body)]
-    return bytes(body)
