@@ -127,7 +127,7 @@ class SignatureCheck:
             # The gateway, too, says what it saw.
             seen = text.replace("\n", "|")
             raise RefusedError(f"verify aksk signature fail, canonicalRequest:{seen}")
-        project = re.search(r"/v[23]/([0-9a-f]{32})/", received.path)
+        project = re.search(r"/v[1235]/([0-9a-f]{32})/", received.path)
         wanted = project[1] if project else ACCOUNT.project_id
         if received.headers.get("x-project-id", wanted) != wanted:
             raise RefusedError("x-project-id is not the project of the path")

@@ -66,7 +66,9 @@ def create(call: Call) -> Response:
         server_id=server_id,
         enterprise_project_id=bodies.text(given, name="enterprise_project_id") or "0",
     )
-    members = [v5.begin(call, volume, given=given, group_id=group.id) for volume in volumes]
+    # A group's name may be longer than a snapshot's.
+    wish = {**given, "name": group.name and group.name[: v5.LONGEST_NAME], "description": None}
+    members = [v5.begin(call, volume, given=wish, group_id=group.id) for volume in volumes]
     last = max(members, key=lambda member: member.next_at or "")
     end = datetime.fromisoformat(f"{last.next_at or group.created_at}+00:00")
     is_whole = all((m.next_status or m.status) == "available" for m in members)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evs_snap.sandbox.records import GONE, Snapshot, Volume, create_tables, save, write_time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def fill(db: sqlite3.Connection, *, now: datetime) -> None:
     """Put the disks and their snapshots into an empty file."""
     create_tables(db)
-    text = files("evs_snap.sandbox").joinpath("seed.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("seed.json").read_text(encoding="utf-8")
     for region, disks in json.loads(text).items():
         for disk in disks:
             snapshots = disk.pop("snapshots", [])

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
     from evs_snap.sandbox.call import Call
 
-_LONGEST_NAME = 64
+CREATION_FIELDS = (
+    *("name", "description", "tags", "enterprise_project_id", "instant_access", "incremental"),
+)
+"""What may be said of a new snapshot and of a new group alike."""
+
+LONGEST_NAME = 64
 _LONGEST_DESCRIPTION = 85
 _MOST_DAYS = 65536
 _NO_INSTANT_ACCESS = ("SAS", "SATA")
@@ -67,16 +72,10 @@ def create(call: Call) -> Response:
     retention_at = None
     if given.get("retention_days") is not None:
         days = bodies.whole_number(given, name="retention_days", most=_MOST_DAYS)
-        retention_at = _later(call, days)
+        retention_at = records.write_time(call.now + timedelta(days=days))
     snapshot = begin(call, volume, given=given, retention_at=retention_at)
     job_id = note_job(call, "createSnapshot", until=[snapshot])
     return accepted(job_id=job_id, snapshot_id=snapshot.id)
-
-
-CREATION_FIELDS = (
-    *("name", "description", "tags", "enterprise_project_id", "instant_access", "incremental"),
-)
-"""What may be said of a new snapshot and of a new group alike."""
 
 
 def update(call: Call) -> Response:
@@ -254,19 +253,12 @@ def _note(call: Call, job_type: str, *, seconds: float, fails: bool) -> str:
 
 def _texts(given: dict[str, object]) -> dict[str, Any]:
     """Return the name and the description, as far as they are given."""
-    longest = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION}
+    longest = {"name": LONGEST_NAME, "description": _LONGEST_DESCRIPTION}
     return {
         name: bodies.text(given, name=name, longest=longest[name])
         for name in longest
         if name in given
     }
-
-
-def _later(call: Call, days: int) -> str:
-    try:
-        return records.write_time(call.now + timedelta(days=days))
-    except OverflowError:
-        raise faults.bad_request("retention_days ends after the year 9999") from None
 
 
 def _too_many(most: int, *, what: str) -> faults.FaultError:

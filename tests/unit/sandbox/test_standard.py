@@ -279,10 +279,12 @@ def test_a_group_that_cannot_be_is_refused(
 
 
 def test_a_server_alone_means_all_of_its_disks(there: Region) -> None:
-    group_id = there.group(server_id=SERVER, tags={"k": "v"}).json()["snapshot_group_id"]
+    made = there.group(server_id=SERVER, tags={"k": "v"}, name="x" * 255)
+    group_id = made.json()["snapshot_group_id"]
     rows = there.get(f"v5/snapshots/detail?snapshot_group_id={group_id}")["snapshots"]
     assert {row["volume_id"] for row in rows} == {DATA, LOG}
     assert [row["tags"] for row in rows] == [None, None], "the tags are the group's"
+    assert [len(row["name"]) for row in rows] == [64, 64]
     assert error_of(there.send("DELETE", f"v5/snapshot-groups/{group_id}")) == (400, "EVS.1047")
     assert there.send("GET", "v5/snapshot-groups/detail?marker=x").status_code == 400
 
