@@ -13,6 +13,7 @@ from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
 from evs_snap.auth.cache import kept_tokens
 from evs_snap.clock import system_clock
+from evs_snap.errors import ConfigurationError
 from evs_snap.services.client import EvsClient
 from evs_snap.services.legacy import Legacy
 from evs_snap.settings import load_settings, sandbox_settings
@@ -50,15 +51,21 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     ``app`` answers in place of the network. ``trace`` is told each request in one line, with
     ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
 
-    Raises ConfigurationError where the settings are not complete or contradict each other.
+    Raises ConfigurationError where the settings are not complete or contradict each other, and
+    where the sandbox's file cannot be used.
     """
     clock = clock or system_clock()
     if sandbox:
         # Here, because sqlite3 and wsgiref would cost every other command their import.
         from evs_snap.sandbox import Sandbox  # noqa: PLC0415
 
-        settings = sandbox_settings()
-        app = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
+        settings = settings or sandbox_settings(environ)
+        pretend = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
+        try:
+            pretend.check()
+        except OSError as error:
+            raise ConfigurationError(str(error)) from error
+        app = pretend
     settings = settings or load_settings(environ, cloud=cloud)
     cache = kept_tokens(environ) if keep_token and app is None else None
     auth = identify(settings, clock=clock, cache=cache)

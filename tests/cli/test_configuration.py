@@ -106,6 +106,7 @@ def test_the_limit_of_a_cloud_is_that_of_clouds_yaml_and_unknown_keys_are_told_o
             "user_domain_name": "Default",
             "project_name": "demo",
         },
+        "region_name": "sandbox-1",
         "verify": False,
         "evs_snap": {"limit": 2, "limt": 3},
     }

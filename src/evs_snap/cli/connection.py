@@ -27,7 +27,7 @@ def settings_of(context: Context) -> Settings:
     from evs_snap.settings import load_settings, sandbox_settings
 
     if context.sandbox:
-        return sandbox_settings()
+        return sandbox_settings(environ, region=context.os_region_name)
     return load_settings(
         environ,
         cloud=context.os_cloud,

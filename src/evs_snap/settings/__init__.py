@@ -219,15 +219,22 @@ def _limit(values: Values) -> int | None:
     return int(value)
 
 
-def sandbox_settings() -> Settings:
-    """Return what it takes to sign in at the built-in pretend cloud, in this process."""
-    from evs_snap.sandbox.rules import ACCOUNT  # noqa: PLC0415 - only --sandbox needs it
+def sandbox_settings(
+    environ: Mapping[str, str] | None = None, *, region: str | None = None
+) -> Settings:
+    """Return what it takes to sign in at the built-in pretend cloud, in this process.
 
+    Its region is ``region``, else the OS_REGION_NAME of ``environ`` where that is one of the
+    sandbox's: another cloud's is not meant for it.
+    """
+    from evs_snap.sandbox.rules import ACCOUNT, REGIONS  # noqa: PLC0415 - only --sandbox needs it
+
+    named = (environ or {}).get("OS_REGION_NAME")
     return Settings(
         auth_url="http://sandbox.localhost/identity",
         credentials=PasswordCredentials(
             User(ACCOUNT.user_name, domain_name=ACCOUNT.domain_name), ACCOUNT.password
         ),
         project_name=ACCOUNT.project_name,
-        region=ACCOUNT.region,
+        region=region or (named if named in REGIONS else ACCOUNT.region),
     )
