@@ -9,7 +9,7 @@ import pytest
 
 from evs_snap.cli import root
 from evs_snap.cli.context import GLOBAL_NAMES, Context
-from evs_snap.cli.options import Option
+from evs_snap.cli.parameters import Option
 from evs_snap.clock import system_clock
 
 if TYPE_CHECKING:

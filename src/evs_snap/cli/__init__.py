@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from evs_snap.cli.command import Command, Group
 from evs_snap.cli.context import Context
-from evs_snap.cli.options import Command, Group
+from evs_snap.cli.guesses import did_you_mean
 from evs_snap.cli.output import OutputError, Stderr, is_document, show_error, show_record
 from evs_snap.cli.signals import ENDED, INTERRUPTED, StoppedError, handle_signals
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import ConfigurationError, EvsSnapError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _COMMANDS = {
     "volumes": "List disks and how full of snapshots they are.",
@@ -72,7 +73,7 @@ class _Root(Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
-            meant = _close(args[0], (*_COMMANDS, *_ALIASES))
+            meant = did_you_mean(args[0], (*_COMMANDS, *_ALIASES))
             raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
         # The command's own name, not the alias, makes the names of its variables.
         return command.name if command else None, command, args[1:]
@@ -96,6 +97,10 @@ def run(args: Sequence[str] | None = None, *, clock: Clock | None = None) -> int
     args = list(sys.argv[1:] if args is None else args)
     clock = clock or system_clock()
     _accept_any_text()
+    if instruction := os.environ.get("_EVS_SNAP_COMPLETE"):
+        from evs_snap.cli.completion import answer
+
+        return answer(root, Context(clock), program=_PROGRAM, instruction=instruction)
     try:
         with handle_signals(clock.stop):
             code = root.main(args, prog_name=_PROGRAM, standalone_mode=False, obj=Context(clock))
@@ -146,8 +151,11 @@ def _intent(args: list[str], clock: Clock) -> tuple[str, Context]:
             _PROGRAM, list(args), resilient_parsing=True, auto_envvar_prefix=prefix
         )
 
-    words = (_ALIASES.get(word, word) for word in parsed("EVS_SNAP").args)
-    name = next((word for word in words if word in _COMMANDS), "")
+    # The first word is the command: a later one that is called like a command is its argument.
+    words = (word for word in parsed("EVS_SNAP").args if not word.startswith("-"))
+    name = next(words, "")
+    name = _ALIASES.get(name, name)
+    name = name if name in _COMMANDS else ""
     return name, Context(clock).merged(parsed(f"EVS_SNAP_{name.upper()}"))
 
 
@@ -155,19 +163,10 @@ def _message(error: click.ClickException) -> str:
     """Return what was wrong, with what may have been meant where that is close."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = (name for param in error.ctx.command.params for name in param.opts)
-        return f"No such option {error.option_name!r}.{_close(error.option_name, known)}"
+        return f"No such option {error.option_name!r}.{did_you_mean(error.option_name, known)}"
     message = error.format_message()
     # Click lists what may be chosen one a line.
     return " ".join(message.split()) if isinstance(error, click.MissingParameter) else message
-
-
-def _close(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    close = get_close_matches(word, names, n=2, cutoff=0.75)
-    close = close or [name for name in names if word.strip("-")[2:] and name.startswith(word)]
-    return f" Did you mean {' or '.join(repr(name) for name in close[:3])}?" if close else ""
 
 
 def _way_on(error: click.ClickException) -> str | None:

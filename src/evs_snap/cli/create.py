@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
-    Command,
     dry_run_option,
     limit_options,
     naming_options,
@@ -20,7 +20,7 @@ from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection

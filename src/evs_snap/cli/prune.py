@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing, confirmation
 from evs_snap.cli.options import (
-    Command,
     dry_run_option,
     keep_options,
     policy_option,

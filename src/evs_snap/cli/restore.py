@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing, is_somebody_here
-from evs_snap.cli.options import (
-    WAIT,
-    Argument,
-    Command,
-    complete_with,
-    dry_run_option,
-    duration,
-    key_and_value,
-    option,
-    yes_option,
-)
+from evs_snap.cli.options import dry_run_option, yes_option
 from evs_snap.cli.output import note, reporting, write_line
+from evs_snap.cli.parameters import WAIT, argument, complete_with, option
+from evs_snap.cli.values import duration, key_and_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,17 +29,18 @@ if TYPE_CHECKING:
         "evs-snap restore data-01-20261123T021700Z --in-place --dry-run",
     ),
 )
-@click.argument("snapshot", cls=Argument, metavar="SNAPSHOT",
+@argument("snapshot", metavar="SNAPSHOT",
                 shell_complete=complete_with("snapshots"))  # fmt: skip
-@option("--as", "as_name", metavar="NAME", help="Make a new disk of this name.")
-@option("--in-place", is_flag=True, help="Roll the snapshot's own, detached disk back.")
-@option("--size", type=click.IntRange(1), metavar="GIB",
+@option("--as", "as_name", metavar="NAME", not_with="in_place", help="Make a new disk of this name.")
+@option("--in-place", is_flag=True, consent=True, help="Roll the snapshot's own, detached disk back.")
+@option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
+        not_with="in_place",
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
-@option("--no-safety-snapshot", is_flag=True,
+@option("--no-safety-snapshot", is_flag=True, consent=True, not_with="as_name",
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
-@option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
+@option("--wait/--no-wait", default=True, show_default=True, section=WAIT, not_with="in_place",
               help="See the disk available before saying so.")  # fmt: skip
 @option("--timeout", type=duration, default="30m", show_default=True, section=WAIT,
               help="How long to wait for the disk.")  # fmt: skip
@@ -76,12 +70,8 @@ def restore(
     """
     from evs_snap import restore as bring_back
 
-    if (as_name is not None) is in_place:
+    if as_name is None and not in_place:
         raise click.UsageError("Say how: --as NAME for a new disk, or --in-place.")
-    if in_place and (size is not None or properties or not wait):
-        raise click.UsageError("--size, --property and --no-wait go with --as, not --in-place.")
-    if as_name is not None and no_safety_snapshot:
-        raise click.UsageError("--no-safety-snapshot goes with --in-place: --as loses nothing.")
     asking = in_place and not (yes or dry_run)
     if asking and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")

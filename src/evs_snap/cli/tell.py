@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evs_snap.cli.options import TELLING, option
 from evs_snap.cli.output import note, write_line
+from evs_snap.cli.parameters import TELLING, option
 from evs_snap.cli.signals import ENDED, StoppedError
 from evs_snap.errors import EvsSnapError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from evs_snap.cli.context import Context
     from evs_snap.cli.heartbeat import Heartbeat
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.render.metrics import Ending
 
     Tell = Callable[[Ending], None]
