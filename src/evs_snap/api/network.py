@@ -35,7 +35,7 @@ class Network(httpx.BaseTransport):
     """Sends a request once and reads its whole answer. May be shared by threads.
 
     The proxies of the environment are used (``proxies``), but never for a host that is this
-    machine (``is_local``).
+    machine (``is_local``). A request has ``once_stopped`` seconds left when somebody asks to stop.
     """
 
     def __init__(
@@ -46,9 +46,10 @@ class Network(httpx.BaseTransport):
         connections: int,
         proxies: bool = True,
         is_local: Callable[[str], bool] = lambda _host: False,
+        once_stopped: float = ONCE_STOPPED,
     ) -> None:
         self._clock = clock
-        self._backend = _Backend(clock)
+        self._backend = _Backend(clock, once_stopped=once_stopped)
         self._is_local = is_local
         context, limits = _tls(verify), httpx.Limits(max_connections=connections)
         self._direct = _client(context, limits=limits, proxies=False)
@@ -98,8 +99,9 @@ def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as
 class _Backend(httpcore.SyncBackend):
     """Opens connections that know when the request of the thread that uses them must end."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, once_stopped: float) -> None:
         self._clock = clock
+        self._once_stopped = once_stopped
         self._of_thread = threading.local()
 
     def end_at(self, moment: float) -> None:
@@ -111,7 +113,7 @@ class _Backend(httpcore.SyncBackend):
         now = self._clock.monotonic()
         ends: float = self._of_thread.ends
         if self._clock.stop.asked:
-            self._of_thread.ends = ends = min(ends, now + ONCE_STOPPED)
+            self._of_thread.ends = ends = min(ends, now + self._once_stopped)
         return ends - now
 
     def connect_tcp(

@@ -128,10 +128,11 @@ def _asked(ctx: click.Context, ask: Callable[[EvsClient], Rows]) -> Rows:
 
 
 def _mark(settings: Settings) -> Path:
-    """Return the file that says when this cloud was asked and did not answer (yet)."""
+    """Return the file that says when this user last asked and got no answer (yet)."""
     from evs_snap.settings.folders import cache_folder
 
-    name = sha256(repr(settings).encode(errors="surrogatepass")).hexdigest()[:32]
+    who = repr((settings.auth_url, settings.credentials))  # shows no secret
+    name = sha256(who.encode(errors="surrogatepass")).hexdigest()[:32]
     return cache_folder(environ) / "completion" / name
 
 

@@ -71,7 +71,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class _Zsh(ZshComplete):
-    """zsh quotes what it inserts. What is shown beside a value is told apart from it."""
+    """zsh quotes what it inserts, in place of the whole word, ``--option=`` included."""
 
     source_template = r"""#compdef %(prog_name)s
 
@@ -85,7 +85,6 @@ class _Zsh(ZshComplete):
         values+=("$value")
         [[ $about == _ ]] && shown+=("$value") || shown+=("$value  -- $about")
     done
-    [[ $PREFIX == --*=* ]] && compset -P 1 '*='
     (( $#values )) && compadd -U -l -V %(prog_name)s -d shown -a values
 }
 
@@ -98,7 +97,9 @@ fi
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         """Return three lines: the type, the value, and what is shown beside it."""
-        return f"{item.type}\n{item.value}\n{item.help or '_'}"
+        line = os.environ.get("COMP_WORDS", "")
+        value = _option_of(_unquoted(line[_word_begun(line)[0] :])) + item.value
+        return f"{item.type}\n{value}\n{item.help or '_'}"
 
 
 class _Fish(FishComplete):

@@ -100,7 +100,7 @@ class Option(click.Option):
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Name the option in an error as the user wrote it: the variable, or the option."""
-        return repr(written_as(ctx, self)) if ctx else super().get_error_hint(ctx)
+        return repr(written_as(ctx, self.name or "")) if ctx else super().get_error_hint(ctx)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Read the value; an empty one is a usage error."""
@@ -137,10 +137,11 @@ def typed(ctx: click.Context) -> Iterator[click.Parameter]:
             yield param
 
 
-def written_as(ctx: click.Context, param: Option) -> str:
-    """Return what a user knows the value by: the variable that set it, else the option."""
-    is_variable = ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT
-    return (is_variable and param.variable_set(ctx)) or " / ".join(param.opts)
+def written_as(ctx: click.Context, name: str) -> str:
+    """Return what a user knows an option's value by: the variable that set it, else the option."""
+    option = next(p for p in ctx.command.params if isinstance(p, Option) and p.name == name)
+    is_variable = ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    return (is_variable and option.variable_set(ctx)) or " / ".join(option.opts)
 
 
 def option(*names: str, **how: Any) -> Callable[[F], F]:

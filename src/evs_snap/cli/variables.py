@@ -43,7 +43,7 @@ def named_in(ctx: click.Context, message: str) -> Iterator[str]:
         value = ctx.params.get(option.name)
         values = value if isinstance(value, tuple) else (value,)
         if option.opts[-1] in message.split() or any(repr(v) in message for v in values if v):
-            yield f"{option.opts[-1]} was set by the variable {written_as(ctx, option)}"
+            yield f"{option.opts[-1]} was set by the variable {written_as(ctx, option.name)}"
 
 
 def _names(ctx: click.Context, option: Option) -> tuple[str, str]:

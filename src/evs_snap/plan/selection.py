@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", "Volume", "Snapshot")
 
-_BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}")
-"""The first eight characters of an ID, or more."""
+_BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}", re.IGNORECASE)
+"""The first eight characters of an ID, or more. IDs are compared without regard to case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +115,13 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
 
 
 def called(rows: Sequence[R], wanted: str) -> list[R]:
-    """Return the rows with this ID; else with this name; else with an ID that begins so.
+    """Return the rows with this ID; else those with this name or with an ID that begins so.
 
-    A beginning has eight characters or more.
+    A beginning has eight characters or more. A name may be the beginning of another's ID: then
+    it is not clear which is meant, and both are returned.
     """
-    return (
-        [row for row in rows if row.id == wanted]
-        or [row for row in rows if row.name == wanted]
-        or [row for row in rows if _is_beginning(wanted, row.id)]
-    )
+    exact = [row for row in rows if row.id.lower() == wanted.lower()]
+    return exact or [row for row in rows if row.name == wanted or _is_beginning(wanted, row.id)]
 
 
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
@@ -175,7 +173,13 @@ def newest_first(
 
 def _is_beginning(text: str, id_: str) -> bool:
     """Whether the text is the ID, or its first eight characters or more."""
-    return text == id_ or (_BEGINNING.fullmatch(text) is not None and id_.startswith(text))
+    is_begun = may_be_beginning(text) and id_.lower().startswith(text.lower())
+    return is_begun or text.lower() == id_.lower()
+
+
+def may_be_beginning(text: str) -> bool:
+    """Whether the text could be the beginning of an ID: then a list by name is not enough."""
+    return _BEGINNING.fullmatch(text) is not None
 
 
 def is_id(text: str) -> bool:
@@ -209,7 +213,13 @@ def _carries(labels: Mapping[str, str], key: str, value: str | None) -> bool:
 
 
 def _is_excluded(volume: Volume, selection: Selection) -> bool:
-    return any(
-        _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
-        for glob in selection.exclude
-    )
+    return any(_excludes(glob, volume) for glob in selection.exclude)
+
+
+def _excludes(glob: str, volume: Volume) -> bool:
+    return _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
+
+
+def idle_exclusions(volumes: Sequence[Volume], selection: Selection) -> list[str]:
+    """Return the values of ``--exclude`` that none of the disks read has: perhaps mistyped."""
+    return [glob for glob in selection.exclude if not any(_excludes(glob, v) for v in volumes)]
