@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.cli.context import Context
+    from evs_snap.services.client import EvsClient
+    from evs_snap.services.interface import Snapshot, Volume
     from evs_snap.settings import Settings
 
     Rows = Sequence[Volume] | Sequence[Snapshot]
@@ -106,7 +106,7 @@ def _shown(name: str) -> str | None:
 
 def _asked(ctx: click.Context, ask: Callable[[EvsClient], Rows]) -> Rows:
     """Return what the cloud answers in time; nothing, and silently, where it does not."""
-    import_module("evs_snap.api.client")  # before the seconds count, which are the cloud's
+    import_module("evs_snap.services.client")  # before the seconds count, which are the cloud's
     import_module("evs_snap.api.transport")
     found: list[Rows] = []
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     help="So many usable ones there must be.",
 )
 @optional_keep_options
-@policy_option
+@policy_option()
 @limit_option
 @click.pass_obj  # fmt: skip
 def check(
@@ -61,7 +61,7 @@ def check(
     max_age: float,
     min_count: int,
     keep: Keep | None,
-    policy: str,
+    policy: str | None,
     limit: int | None,
     tell: Tell,
 ) -> int:
@@ -86,7 +86,7 @@ def check(
         min_count=min_count,
         limit=most,
         keep=keep,
-        policy=policy,
+        policy=policy or "default",
     )
     tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)

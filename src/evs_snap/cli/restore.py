@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing, is_somebody_here
-from evs_snap.cli.options import dry_run_option, yes_option
+from evs_snap.cli.options import as_mapping, dry_run_option, yes_option
 from evs_snap.cli.output import note, reporting, write_line
 from evs_snap.cli.parameters import WAIT, argument, complete_with, option
 from evs_snap.cli.values import duration, key_and_value
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.context import Context
-    from evs_snap.plan.restore import Rollback
+    from evs_snap.plan.restoration import Rollback
     from evs_snap.render.progress import Progress
-    from evs_snap.runs.report import RunRecord
+    from evs_snap.runs.record import RunRecord
 
 
 @click.command(
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     ),
 )
 @argument("snapshot", metavar="SNAPSHOT",
-                shell_complete=complete_with("snapshots"))  # fmt: skip
+          shell_complete=complete_with("snapshots"))  # fmt: skip
 @option("--as", "as_name", metavar="NAME", not_with="in_place", help="Make a new disk of this name.")
 @option("--in-place", is_flag=True, consent=True, help="Roll the snapshot's own, detached disk back.")
 @option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
-        not_with="in_place",
+              callback=as_mapping, not_with="in_place",
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
-@option("--no-safety-snapshot", is_flag=True, consent=True, not_with="as_name",
+@option("--no-safety-snapshot", "safety_snapshot", flag_value=False, default=True,
+              consent=True, not_with="as_name",
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
 @option("--wait/--no-wait", default=True, show_default=True, section=WAIT, not_with="in_place",
               help="See the disk available before saying so.")  # fmt: skip
@@ -48,20 +49,9 @@ if TYPE_CHECKING:
 @dry_run_option
 @click.pass_obj
 def restore(
-    context: Context,
-    /,
-    *,
-    snapshot: str,
-    as_name: str | None,
-    in_place: bool,
-    size: int | None,
-    properties: tuple[tuple[str, str], ...],
-    no_safety_snapshot: bool,
-    wait: bool,
-    timeout: float,
-    yes: bool,
-    dry_run: bool,
-) -> int:
+    context: Context, /, *, snapshot: str, yes: bool, as_name: str | None, in_place: bool,
+    dry_run: bool, **words: Any,
+) -> int:  # fmt: skip
     """Bring a snapshot back, given by ID or by a name that only one has.
 
     --as NAME makes a new disk of it and loses nothing. --in-place rolls the snapshot's own
@@ -70,8 +60,6 @@ def restore(
     """
     from evs_snap import restore as bring_back
 
-    if as_name is None and not in_place:
-        raise click.UsageError("Say how: --as NAME for a new disk, or --in-place.")
     asking = in_place and not (yes or dry_run)
     if asking and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
@@ -82,15 +70,11 @@ def restore(
                 snapshot,
                 as_name=as_name,
                 in_place=in_place,
-                size=size,
-                properties=dict(properties),
-                safety_snapshot=not no_safety_snapshot,
-                wait=wait,
-                timeout=timeout,
-                lock_wait=context.lock_wait,
                 dry_run=dry_run,
+                lock_wait=context.lock_wait,
                 confirm=_asking(context, progress) if asking else None,
                 progress=progress.show,
+                **words,
             )
         code = report(record)
         if as_name is not None and code == 0 and not dry_run:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import respx
 
-from evs_snap.api.client import EvsClient
 from evs_snap.api.identity import Identity
 from evs_snap.api.transport import open_http
+from evs_snap.services.client import EvsClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from evs_snap.api.client import EvsClient
 from evs_snap.api.transport import open_http
 from evs_snap.auth.aksk import GivenKeys, SignatureAuth
 from evs_snap.auth.signer import sign
@@ -25,6 +24,7 @@ from evs_snap.errors import (
     SignInError,
     WrongEndpointError,
 )
+from evs_snap.services.client import EvsClient
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import Keys
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.client import EvsClient
 from evs_snap.api.transport import RetryTransport
 from evs_snap.auth import identify
 from evs_snap.errors import AmbiguousError, SignInError
 from evs_snap.health.doctor import examine
 from evs_snap.health.findings import Finding, Result, failure
 from evs_snap.plan.selection import Selection
+from evs_snap.services.client import EvsClient
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import (
     AgencyCredentials,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.models import Snapshot, Volume
 from evs_snap.plan.request import NewSnapshot
 from evs_snap.runs.duplicates import choose
+from evs_snap.services.interface import Snapshot, Volume
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 BUCKET = "2026-11-23"
