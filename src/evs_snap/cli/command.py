@@ -9,7 +9,7 @@ import click
 from evs_snap.cli.context import GLOBAL_NAMES
 from evs_snap.cli.options import global_options
 from evs_snap.cli.output import write_line, write_result
-from evs_snap.cli.parameters import SECTIONS, Option, typed
+from evs_snap.cli.parameters import SECTIONS, Option
 from evs_snap.cli.variables import named_in, warnings
 from evs_snap.errors import ConfigurationError
 
@@ -68,7 +68,6 @@ class Command(_WithSections):
             raise
         if not ctx.resilient_parsing:
             self._tell_of_variables(ctx)
-            _refuse_contradictions(ctx)
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -82,14 +81,6 @@ class Command(_WithSections):
     def _tell_of_variables(self, ctx: click.Context) -> None:
         for line in warnings(ctx):
             write_line(ctx.obj, "warning:", line)
-
-
-def _refuse_contradictions(ctx: click.Context) -> None:
-    names = {param.name: param for param in typed(ctx)}
-    for param in names.values():
-        if isinstance(param, Option) and param.not_with in names:
-            other = names[param.not_with].opts[-1]
-            raise click.UsageError(f"{param.opts[-1]} does not go with {other}.", ctx)
 
 
 class Group(_WithSections, click.Group):

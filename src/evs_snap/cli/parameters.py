@@ -40,7 +40,7 @@ class Option(click.Option):
     ``variable`` is the name's end where it is not the option's name.
     """
 
-    def __init__(  # noqa: PLR0913 - what may be said of an option
+    def __init__(
         self,
         *args: Any,
         section: str = OTHER,

@@ -62,9 +62,7 @@ def tell_options(command: F) -> F:
 
 
 @contextmanager
-def _telling(
-    current: click.Context, *, ping: str | None, metrics: str | None
-) -> Iterator[Tell]:
+def _telling(current: click.Context, *, ping: str | None, metrics: str | None) -> Iterator[Tell]:
     if not (ping or metrics):
         yield lambda _ending: None
         return

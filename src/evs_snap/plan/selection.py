@@ -177,13 +177,8 @@ def newest_first(
 
 def _is_beginning(text: str, id_: str) -> bool:
     """Whether the text is the ID, or its first eight characters or more."""
-    is_begun = may_be_beginning(text) and id_.lower().startswith(text.lower())
+    is_begun = _BEGINNING.fullmatch(text) is not None and id_.lower().startswith(text.lower())
     return is_begun or text.lower() == id_.lower()
-
-
-def may_be_beginning(text: str) -> bool:
-    """Whether the text could be the beginning of an ID: then a list by name is not enough."""
-    return _BEGINNING.fullmatch(text) is not None
 
 
 def may_be_beginning(text: str) -> bool:
@@ -229,6 +224,6 @@ def _excludes(glob: str, volume: Volume) -> bool:
     return _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
 
 
-def idle_exclusions(volumes: Sequence[Volume], selection: Selection) -> list[str]:
+def idle_exclusions(volumes: Sequence[Volume], selection: Selection) -> tuple[str, ...]:
     """Return the values of ``--exclude`` that none of the disks read has: perhaps mistyped."""
-    return [glob for glob in selection.exclude if not any(_excludes(glob, v) for v in volumes)]
+    return tuple(g for g in selection.exclude if not any(_excludes(g, v) for v in volumes))
