@@ -188,7 +188,7 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
 def test_clouds_of_clouds_yaml_are_offered(
     complete: Callable[..., list[set[str]]], tmp_path: Path
 ) -> None:
-    (tmp_path / "clouds.yaml").write_text("clouds: {prod: {}, \"pr\\nx\": {}, dev: {}}\n")
+    (tmp_path / "clouds.yaml").write_text('clouds: {prod: {}, "pr\\nx": {}, dev: {}}\n')
     assert complete("evs-snap --os-cloud pr") == [{"prod"}]
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.command import Command
-from evs_snap.cli.connection import changing, confirmation
+from evs_snap.cli.connection import changing
 from evs_snap.cli.options import dry_run_option, snapshots_argument, yes_option
 from evs_snap.cli.output import reporting
 from evs_snap.cli.parameters import option
+from evs_snap.cli.questions import confirmation
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

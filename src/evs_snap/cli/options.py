@@ -174,6 +174,26 @@ def limit_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def slots_option(command: F) -> F:
+    """Add --slots: what --limit is elsewhere. On a list, --limit would be taken for rows."""
+    return _with(
+        command,
+        option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
+               section=LIMIT,
+               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]"),
+        option("--limit", "rows", hidden=True, expose_value=False, allow_from_autoenv=False,
+               callback=_refuse_limit),
+    )  # fmt: skip
+
+
+def _refuse_limit(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        raise click.UsageError(
+            "A list has no --limit: it shows all rows. How many snapshots a disk may hold is "
+            "--slots N here.", ctx,
+        )  # fmt: skip
+
+
 def limit_options(command: F) -> F:
     """Add LIMIT: how many snapshots a disk may hold, and what to do when it does."""
     return _with(

@@ -30,7 +30,8 @@ def warnings(ctx: click.Context) -> Iterator[str]:
     if unknown:  # only now: this loads every command
         known = set(_all_names(ctx.find_root())) | NO_OPTIONS
         for name in sorted(unknown - known):
-            yield f"no variable {name} is known, it is not read.{did_you_mean(name, known)}"
+            meant = did_you_mean(name, known, prefix=PREFIX)
+            yield f"no variable {name} is known, it is not read.{meant}"
 
 
 def named_in(ctx: click.Context, message: str) -> Iterator[str]:
@@ -40,7 +41,7 @@ def named_in(ctx: click.Context, message: str) -> Iterator[str]:
             continue
         if ctx.get_parameter_source(option.name) is not ParameterSource.ENVIRONMENT:
             continue
-        value = ctx.params.get(option.name)
+        value = ctx.params.get(option.name, getattr(ctx.obj, option.name, None))
         values = value if isinstance(value, tuple) else (value,)
         if option.opts[-1] in message.split() or any(repr(v) in message for v in values if v):
             yield f"{option.opts[-1]} was set by the variable {written_as(ctx, option.name)}"
