@@ -38,7 +38,7 @@ CODES: dict[type[EvsSnapError], int] = {
     errors.WaitTimeoutError: 7,
     errors.LockedError: 11,
 }
-DONE = [Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.PLANNED)]
+DONE = [Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.WOULD_CREATE)]
 KEPT = Item(Action.KEPT)
 
 
