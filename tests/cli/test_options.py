@@ -463,19 +463,47 @@ def test_an_empty_value_is_a_usage_error(
     assert requests(run(f"-v --sandbox {line}{keep}", exit_code=2).stderr) == []
 
 
+@pytest.mark.parametrize("case", [str.lower, str.upper])
 @pytest.mark.parametrize("length", [8, 13, 35, 36])
-def test_where_an_id_is_taken_a_unique_beginning_is_taken_too(
-    run: Run, pretend: Pretend, length: int
+def test_where_an_id_is_taken_a_unique_beginning_is_taken_too_in_any_case(
+    run: Run, pretend: Pretend, length: int, case: Callable[[str], str]
 ) -> None:
-    disk = pretend.named("db-data")
-    server = pretend.client.volume(disk).attached_to[0]
+    """found: --exclude with the ID in capitals excluded nothing, and the disk was pruned."""
+    disk = case(pretend.named("db-data"))
+    server = case(pretend.client.volume(disk.lower()).attached_to[0])
     name = "-f value -c Name"
     assert run(f"--sandbox volumes {disk[:length]} {name}").stdout == "db-data\n"
     assert run(f"--sandbox volumes --server {server[:length]} {name}").stdout == "db-data\n"
     others = run(f"--sandbox volumes --all --exclude {disk[:length]} {name}").stdout
     assert "db-data" not in others
     assert "data-01" in others
-    assert run(f"--sandbox delete {OURS[:length]} -y -f value -c ID").stdout == f"{OURS}\n"
+    deleted = run(f"--sandbox delete {case(OURS)[:length]} -y -f value -c ID").stdout
+    assert deleted == f"{OURS}\n"
+
+
+def test_a_name_that_is_the_beginning_of_anothers_id_is_ambiguous(
+    run: Run, pretend: Pretend
+) -> None:
+    """found: of two disks or snapshots the one of that name was taken without a word."""
+    disk = pretend.named("data-02")
+    called_so = pretend.disk(disk[:8])
+    refused = run(f"--sandbox create {disk[:8]}", exit_code=5).stderr
+    assert disk in refused
+    assert called_so in refused
+    snapshot = pretend.snapshot(called_so, OURS[:8])
+    for line in ("delete {} -y", "restore {} --in-place -y", "restore {} --as new", "wait {}"):
+        refused = run(f"--sandbox {line.format(OURS[:8])}", exit_code=5).stderr
+        assert OURS in refused
+        assert snapshot in refused
+
+
+def test_an_exclusion_that_excludes_nothing_is_told(run: Run) -> None:
+    """found: a name that was mistyped after --exclude was passed over in silence."""
+    line = "--sandbox prune --match 'data-*' --keep-last 9 -y -f json --exclude db-data"
+    record = run(f"{line} --exclude dta-01")
+    assert record.json["remark"] == "no disk has a name or ID like --exclude 'dta-01'"
+    assert record.json["remark"] in record.stderr
+    assert run(line).json["remark"] is None
 
 
 @pytest.mark.parametrize("line", [f"delete {OURS[:7]} -y", "volumes 5072a9e"])

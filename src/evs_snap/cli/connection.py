@@ -1,4 +1,4 @@
-"""From the global options to a client, with what a person at a terminal is told meanwhile."""
+"""Makes a client from the global options, and shows a person at a terminal what goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells a heartbeat service, as healthchecks.io, that a run began and how it ended.
+"""Tells a heartbeat service, such as healthchecks.io, that a run began and how it ended.
 
 Source of the convention: https://healthchecks.io/docs/http_api/ (``/start``, and the exit code).
 """
@@ -36,10 +36,10 @@ _TOO_MANY, _BROKEN = 429, 500
 
 
 class Heartbeat:
-    """The address to ping. It is a secret: who knows it can say that all is well.
+    """Sends pings to one address. The address is a secret: anyone who knows it can ping it.
 
-    Nothing but its own bytes goes there: no token, no cookie; redirects are not followed. An
-    address that is not on this machine must be https, unless ``allow_http``.
+    No token and no cookie is sent, and redirects are not followed. The address must be https,
+    unless it is on this machine or ``allow_http`` is set.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""TELL: what a run did, told to a heartbeat service and to Prometheus' textfile collector.
+"""TELL: reports how a run ended to a heartbeat service and to Prometheus' textfile collector.
 
-Neither changes the exit code: what cannot be told is a warning.
+Neither changes the exit code: a report that fails is a warning.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _LARGEST = 64 * 2**20
 
 
 def tell_options(command: F) -> F:
-    """Add TELL. The command gets ``tell``, which takes how it ended.
+    """Add TELL. The command gets ``tell`` and calls it with how the run ended.
 
-    A dry run tells nobody: it did nothing.
+    A dry run is not reported, because nothing was done.
     """
 
     @wraps(command)
@@ -170,7 +170,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _last_success(path: Path) -> float:
-    """Return what the file told before: Unix time, or 0."""
+    """Return the time of the last success that the file tells of: Unix time, or 0."""
     from evs_snap.render.metrics import LAST_SUCCESS
 
     with suppress(OSError, ValueError):

@@ -8,7 +8,7 @@ import click
 
 from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import slots_option, select_options
+from evs_snap.cli.options import select_options, slots_option
 from evs_snap.cli.output import show_rows
 
 if TYPE_CHECKING:

@@ -26,15 +26,14 @@ _BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked for.
+    """The disks that the user asked for.
 
-    Chosen are the ``volumes`` (names or IDs), and all that meet every one of the
-    other criteria given: a name like one of ``match``, attached to one of
-    ``servers``, carrying one of ``metadata`` (a key, or key and value) and each one of
-    ``tags`` (the same), or simply
-    ``everything``; less those whose name is like one of ``exclude``, or whose ID is one;
-    of all these the ones in ``shard``.
-    In place of an ID its first eight characters do, or more.
+    These are the disks in ``volumes`` (names or IDs), and all disks that meet every criterion
+    given. The criteria: the name is like one of ``match``; the disk is attached to one of
+    ``servers``; it has one of ``metadata`` (a key, or a key and its value); it has each of
+    ``tags`` (the same). ``everything`` means all disks. Disks whose name is like one of
+    ``exclude``, or whose ID is one, are left out. Of the rest, the disks in ``shard`` are taken.
+    An ID may be cut to its first eight characters or more, and is compared without case.
     """
 
     volumes: tuple[str, ...] = ()
@@ -78,7 +77,7 @@ class Selection:
 def refuse_empty(option: str, values: Iterable[str]) -> None:
     """Raise ConfigurationError if one of an option's values is empty.
 
-    A name can be empty in EVS, but in a script an empty value is a variable that is not set.
+    A disk's name can be empty in EVS, but an empty value is often a shell variable not set.
     """
     if not all(values):
         raise ConfigurationError(
@@ -89,11 +88,11 @@ def refuse_empty(option: str, values: Iterable[str]) -> None:
 
 
 def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
-    """Return the disks chosen, each once: the named ones first, in the order asked.
+    """Return the disks chosen, each once: first the named ones, in the order asked.
 
-    Raises SelectionError for a name that nothing has, for criteria that no disk meets and
-    for a selection that comes out empty, AmbiguousError for a name that several disks have.
-    Only a shard may come out empty.
+    Raises SelectionError for a name that no disk has, for criteria that no disk meets, and
+    where all disks are excluded. Raises AmbiguousError for a name that means several disks.
+    A shard may be empty.
     """
     named = [find(volumes, wanted) for wanted in selection.volumes]
     # With --exclude alone, what is left of all disks is meant.
@@ -145,7 +144,7 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
     if len(found) > 1:
         raise AmbiguousError(
             f"{len(found)} disks match {wanted!r}",
-            details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in found),
+            details=tuple(f"{v.id}  {v.name or ''}  {v.size} GiB  {v.status}" for v in found),
             hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
         )
     return found[0]
