@@ -65,7 +65,7 @@ def _served(pings: Pings) -> Iterator[Pings]:
             pings.got.append((self.path, body))
             pings.headers.append({k.lower(): v for k, v in self.headers.items()})
             if pings.echoes:
-                self.wfile.write(f"you asked for {self.path}\r\n\r\n".encode())
+                self.wfile.write(f"unknown: {self.path.split('/')[1]}\r\n\r\n".encode())
                 return
             status = pings.statuses[0] if len(pings.statuses) == 1 else pings.statuses.pop(0)
             self.send_response(status)
