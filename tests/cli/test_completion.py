@@ -198,7 +198,7 @@ def test_each_shell_takes_what_is_offered_for_one_word(pretend: Pretend, shell: 
     odd = ("golden image", "it's one", "x$(reboot)", "y;reboot", "com,ma, one", 'q"uo"te', "a:b=c")
     for name in (*odd, "--all", "!bang", "same", "same", "tab\tin"):
         pretend.disk(name)
-    pretend.snapshot(pretend.named("data-01"), "before it")
+    pretend.snapshot(pretend.named("data-01"), "zeta, 2")
     start = "evs-snap --sandbox create "
     wanted = {
         start + "gol": "golden image",
@@ -216,7 +216,7 @@ def test_each_shell_takes_what_is_offered_for_one_word(pretend: Pretend, shell: 
         start + "!": "!bang",
         "evs-snap --sandbox snapshots -c Volume\\ I": "Volume ID",
         "evs-snap --sandbox volumes --format=js": "--format=json",
-        "evs-snap --sandbox delete befo": "before it",
+        "evs-snap --sandbox delete zet": "zeta, 2",
     }
     with _interactive(shell) as typed:
         assert {line: typed(line)[-1] for line in wanted} == wanted

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.output import is_coloured, write_line
-from evs_snap.errors import EvsSnapError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,19 +31,14 @@ def require_somebody() -> None:
 def confirmation(
     context: Context, *, needed: bool
 ) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
-    """Return what asks before deleting. A question that is declined raises EvsSnapError.
-
-    Raises UsageError where nobody can be asked.
-    """
+    """Return what asks before deleting. Raises UsageError where nobody can be asked."""
     if needed:
         require_somebody()
 
     def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
         def ask(items: Sequence[Item]) -> bool:
             with progress.paused():
-                if not _may_delete(context, items):
-                    raise EvsSnapError("not confirmed; nothing was deleted")
-                return True
+                return _may_delete(context, items)
 
         return ask if needed else lambda _items: True
 

@@ -252,7 +252,8 @@ def _remark(gathered: Gathered) -> str:
 
 
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
+    error = EvsSnapError("not confirmed; nothing was deleted")
+    return replace(item, action=Action.REFUSED, reasons=(error.message,), error=error)
 
 
 # -- snapshots by their IDs: delete ------------------------------------------------------------
