@@ -53,7 +53,6 @@ class Context:
                 given[name] += self.verbose
         return replace(self, **given, typed=frozenset(typed))
 
-
     def pasteable(self, text: str) -> str:
         """Return the text; commands in it are for the cloud that was named on this command line.
 

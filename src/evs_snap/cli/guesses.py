@@ -19,4 +19,5 @@ def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
     names = sorted(name.removeprefix(prefix) for name in known)
     close = get_close_matches(word, names, n=2, cutoff=0.75)
     close = close or [name for name in names if word.strip("-")[2:] and name.startswith(word)]
-    return f" Did you mean {' or '.join(repr(prefix + name) for name in close[:3])}?" if close else ""
+    meant = " or ".join(repr(prefix + name) for name in close[:3])
+    return f" Did you mean {meant}?" if meant else ""
