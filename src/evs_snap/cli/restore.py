@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 )
 @argument("snapshot", metavar="SNAPSHOT",
           shell_complete=complete_with("snapshots"))  # fmt: skip
-@option("--as", "as_name", metavar="NAME", not_with="in_place",
-              help="Make a new disk of this name.")
-@option("--in-place", is_flag=True, consent=True,
-              help="Roll the snapshot's own, detached disk back.")
+@option(
+    "--as", "as_name", metavar="NAME", not_with="in_place", help="Make a new disk of this name."
+)
+@option(
+    "--in-place", is_flag=True, consent=True, help="Roll the snapshot's own, detached disk back."
+)
 @option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
