@@ -38,7 +38,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def nights(run: Run, fake: FakeClock, count: int, options: str = "") -> list[str]:
     ids = []
     for _ in range(count):
-        made = run(f"--sandbox create --volume data-01 {options} -f value -c ID")
+        made = run(f"--sandbox create --volume data-01 --policy default {options} -f value -c ID")
         ids.append(made.stdout.strip())
         fake.advance(DAY)
     return ids
