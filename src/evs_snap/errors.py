@@ -11,6 +11,7 @@
     ├── InterruptedRunError       130   asked to stop (143 for SIGTERM)
     ├── VolumeStateError            1   the disk's or snapshot's status forbids it
     ├── LimitError                  6   the disk holds as many snapshots as it may
+    ├── HoldError                   8   what was to be held was not; nothing was made
     ├── WaitTimeoutError            7   still in progress when the time was up
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
@@ -96,6 +97,12 @@ class LimitError(EvsSnapError):
     """The disk already holds as many snapshots as it may; nothing was sent."""
 
     exit_code = 6
+
+
+class HoldError(EvsSnapError):
+    """What was to be held or to stand still meanwhile was not; no snapshot was made."""
+
+    exit_code = 8
 
 
 class _EndedError(EvsSnapError):
