@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot
     from evs_snap.health.findings import Finding
     from evs_snap.plan.slots import Usage
-    from evs_snap.runs.report import Item
+    from evs_snap.runs.record import Item
+    from evs_snap.services.interface import Snapshot
 
 R = TypeVar("R")
 
