@@ -13,6 +13,7 @@
     ├── LimitError                  6   the disk holds as many snapshots as it may
     ├── HoldError                   8   what was to be held was not; nothing was made
     ├── WaitTimeoutError            7   still in progress when the time was up
+    ├── NotConsistentError          1   made, but not surely while what was to be held was held
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
@@ -123,6 +124,10 @@ class WaitTimeoutError(_EndedError):
 
 class SnapshotFailedError(_EndedError):
     """The service accepted the snapshot and could not make or keep it."""
+
+
+class NotConsistentError(EvsSnapError):
+    """The snapshot is usable, but what was to be held was not surely held until it was."""
 
 
 class RestoreFailedError(_EndedError):

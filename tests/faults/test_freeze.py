@@ -25,7 +25,7 @@ HOLDER = """
 import os, sys, time
 from evs_snap.clock import system_clock
 from evs_snap.runs.holds.command import Hold, hold
-with hold(Hold(sys.argv[1], 30), clock=system_clock(), environ=os.environ, say=print):
+with hold(Hold(sys.argv[1], 30), clock=system_clock(), environ=os.environ, note=print):
     time.sleep(30)
 """
 

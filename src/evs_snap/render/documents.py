@@ -48,6 +48,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     document["created_at"] = rfc3339(row.created_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
+        document["consistency"] = row.stamp.consistency if row.stamp else None
     return document
 
 

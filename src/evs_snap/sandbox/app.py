@@ -47,6 +47,7 @@ _ROUTES: tuple[Route, ...] = (
     ("GET", f"{_PROJECT}/snapshots/detail", snapshots.list_details),
     ("GET", f"{_PROJECT}/snapshots/{_ITEM}", snapshots.show),
     ("DELETE", f"{_PROJECT}/snapshots/{_ITEM}", snapshots.delete),
+    ("POST", f"{_PROJECT}/snapshots/{_ITEM}/metadata", snapshots.add_metadata),
     ("GET", f"{_PROJECT}/os-quota-sets/{_ITEM}", quotas.quota_set),
     ("GET", f"{_NATIVE}/cloudvolumes/detail", volumes.list_native),
     ("GET", f"{_NATIVE}/cloudsnapshots/{_ITEM}", snapshots.show),

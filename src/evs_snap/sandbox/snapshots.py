@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -73,6 +74,16 @@ def delete(call: Call) -> Response:
     then = "error_deleting" if fails else GONE
     records.begin(call, snapshot, status="deleting", then=then, seconds=call.rules.delete_settle)
     return Response(HTTPStatus.ACCEPTED)
+
+
+def add_metadata(call: Call) -> Response:
+    """POST /snapshots/{item}/metadata: add to its metadata, or replace entries of it."""
+    snapshot = records.one(call, Snapshot, item=call.item)
+    body = bodies.parse(call.request)
+    added = bodies.metadata(body if isinstance(body, dict) else {})
+    metadata = {**snapshot.metadata, **added}
+    records.save(call.db, replace(snapshot, metadata=metadata))
+    return Response(HTTPStatus.OK, {"metadata": metadata})
 
 
 def roll_back(call: Call) -> Response:

@@ -43,7 +43,7 @@ def _is_alive(stat: Path, *, group: str) -> bool:
 def held(command: str, said: Said, *, seconds: float = 20.0) -> Release:
     """Hold, and release at once."""
     wanted = Hold(f"echo $$ >&2; {command}", seconds, patience=PATIENCE)
-    with hold(wanted, clock=system_clock(), environ=os.environ, say=said.append) as holding:
+    with hold(wanted, clock=system_clock(), environ=os.environ, note=said.append) as holding:
         return holding.release()
 
 
@@ -129,7 +129,7 @@ def test_a_command_that_cannot_be_started_is_refused(command: str) -> None:
 def test_a_hold_that_ends_before_it_is_released_has_let_go_too_early() -> None:
     said = Said()
     wanted = Hold("echo $$; echo READY; sleep 0.2", 20, patience=PATIENCE)
-    with hold(wanted, clock=system_clock(), environ=os.environ, say=said.append) as holding:
+    with hold(wanted, clock=system_clock(), environ=os.environ, note=said.append) as holding:
         assert said.is_over()
         assert holding.release().trouble == "the hold ended too early, with code 0"
 
@@ -140,7 +140,7 @@ def test_a_signal_ends_the_wait_for_ready() -> None:
     wanted = Hold("echo $$; cat", 60, patience=PATIENCE)
     with (
         pytest.raises(InterruptedRunError),
-        hold(wanted, clock=clock, environ=os.environ, say=said.append),
+        hold(wanted, clock=clock, environ=os.environ, note=said.append),
     ):
         pytest.fail("it was never ready")
     assert said.is_over()
@@ -151,7 +151,7 @@ import os, subprocess
 from evs_snap.clock import system_clock
 from evs_snap.runs.holds.command import Hold, hold
 wanted = Hold("echo $$; echo READY; cat", 60)
-with hold(wanted, clock=system_clock(), environ=os.environ, say=print):
+with hold(wanted, clock=system_clock(), environ=os.environ, note=print):
     other = subprocess.Popen(["sleep", "60"])
     print(other.pid, "is held", flush=True)
     other.wait()

@@ -82,16 +82,16 @@ def surroundings(
 
 @contextmanager
 def hold(
-    wanted: Hold, *, clock: Clock, environ: Mapping[str, str], say: Callable[[str], None]
+    wanted: Hold, *, clock: Clock, environ: Mapping[str, str], note: Callable[[str], None]
 ) -> Iterator[Held]:
     """Start the command, wait until it is ready, and give its hold, released at the end.
 
-    ``environ`` is the command's whole environment (see `surroundings`). ``say`` is given each
+    ``environ`` is the command's whole environment (see `surroundings`). ``note`` is given each
     line that it writes, from a thread. Raises HoldError where it is not ready in time, and
     InterruptedRunError where a signal asks to stop before that; it has ended by then.
     """
     clock.stop.begin()  # a signal must let the command end in order
-    held = Held(wanted, clock=clock, environ=environ, say=say)
+    held = Held(wanted, clock=clock, environ=environ, note=note)
     try:
         held.await_ready()
         yield held
@@ -107,11 +107,11 @@ class Held:
     """
 
     def __init__(
-        self, wanted: Hold, *, clock: Clock, environ: Mapping[str, str], say: Callable[[str], None]
+        self, wanted: Hold, *, clock: Clock, environ: Mapping[str, str], note: Callable[[str], None]
     ) -> None:
         self._wanted = wanted
         self._clock = clock
-        self._say = say
+        self._note = note
         self._news: SimpleQueue[str] = SimpleQueue()
         self._release: Release | None = None
         self._since = clock.monotonic()
@@ -193,7 +193,7 @@ class Held:
         if ended is not None:
             return None if self._process.returncode == 0 else f"the hold ended with {ended}"
         for sent in (signal.SIGTERM, signal.SIGKILL):
-            self._say(
+            self._note(
                 f"it goes on {self._wanted.patience:g} s after its stdin ended: {sent.name} is sent"
             )
             with suppress(ProcessLookupError):
@@ -230,7 +230,7 @@ class Held:
                     self._news.put(_READY)
                     is_awaited = False
                 elif text:
-                    self._say(text)
+                    self._note(text)
         if is_awaited:
             self._news.put("closed")
 
