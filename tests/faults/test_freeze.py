@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random  # noqa: TID251 - the moments of kills
 import signal
@@ -21,13 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROGRAM = [sys.executable, "-m", "evs_snap"]
 KILLS = int(os.environ.get("EVS_SNAP_KILLS", "6"))
-HOLDER = """
-import os, sys, time
-from evs_snap.clock import system_clock
-from evs_snap.runs.holds.command import Hold, hold
-with hold(Hold(sys.argv[1], 30), clock=system_clock(), environ=os.environ, note=print):
-    time.sleep(30)
-"""
 
 
 @pytest.fixture(name="made", params=["ext4", "xfs"])
@@ -41,6 +35,19 @@ def freeze(*mounts: object, **options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*PROGRAM, "freeze", *map(str, mounts), *words],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def rotate(made: Disk, *options: str) -> subprocess.Popen[str]:
+    """Begin a run in the sandbox, of which a snapshot takes two seconds or so."""
+    hold = f"exec {' '.join(PROGRAM)} freeze {made.mount}"
+    line = ["--sandbox", "rotate", "data-01", "--keep-last", "2", "--hold", hold, *options]
+    return subprocess.Popen(
+        [*PROGRAM, *line, "-f", "json"],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -133,9 +140,8 @@ def test_killed_at_any_moment_it_is_thawed_within_the_deadline(made: Disk, victi
     chance = random.Random(victims)  # noqa: S311 - no secret
     with writer(made) as moments:
         for _ in range(KILLS):
-            holder = f"exec {' '.join(PROGRAM)} freeze {made.mount} --for 2s"
-            run = subprocess.Popen([sys.executable, "-c", HOLDER, holder])
-            pause(chance.uniform(0.0, 1.0))
+            run = rotate(made, "--hold-for", "2s")
+            pause(chance.uniform(0.5, 3.0))
             theirs = [process for process in made.users() if process != run.pid]
             if victims != "holder":
                 run.kill()
@@ -146,12 +152,26 @@ def test_killed_at_any_moment_it_is_thawed_within_the_deadline(made: Disk, victi
             if victims == "holder":
                 pause(0.3)  # the watchdog thaws while the run lives
                 run.kill()
-            run.wait()
+            run.communicate()
             killed = now()
             until(lambda: made.users() == [], seconds=3)
             assert not made.thaw(), "it was still frozen"
             assert now() - killed < 3
     assert max(after - before for before, after in pairwise(moments)) < 3
+
+
+def test_a_run_freezes_from_before_its_post_until_its_snapshot_is_usable(made: Disk) -> None:
+    for _ in range(max(1, KILLS // 6)):
+        with writer(made) as moments:
+            run = rotate(made)
+            told, errors = run.communicate(timeout=60)
+            assert run.returncode == 0, errors
+            assert not made.thaw(), "it was still frozen"
+        item = next(i for i in json.loads(told)["items"] if i["action"] == "created")
+        assert item["snapshot"]["consistency"] == "app"
+        words = next(reason for reason in item["reasons"] if reason.startswith("held for "))
+        gap = max(after - before for before, after in pairwise(moments))
+        assert abs(gap - float(words.split()[2])) < 0.5
 
 
 def test_several_are_frozen_in_order_and_none_where_one_cannot_be() -> None:
