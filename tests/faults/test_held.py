@@ -22,8 +22,7 @@ HOLD = "touch held; echo READY; cat; rm held"
 
 def words(service: Service, volume_id: str) -> list[str | None]:
     service.calm()
-    stamps = [row.stamp for row in service.left(volume_id)]
-    return [stamp and stamp.consistency for stamp in stamps]
+    return [row.stamp.consistency if row.stamp else None for row in service.left(volume_id)]
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,8 @@ class Held:
             self._note(
                 f"it goes on {self._wanted.patience:g} s after its stdin ended: {sent.name} is sent"
             )
-            with suppress(ProcessLookupError):
+            # It may be another user's, started by sudo: then its own deadline ends it.
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, sent)
             if self._is_over(within=self._wanted.patience):
                 return f"the hold did not end by itself; {sent.name} ended it"
