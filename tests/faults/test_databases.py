@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ import pytest
 from tests.faults.conftest import environment
 from tests.faults.file_systems import Disk, disk, pause, until
 
+from evs_snap.clock import system_clock
+from evs_snap.runs.holds.command import Hold, hold, surroundings
 from evs_snap.sandbox import Sandbox
 from evs_snap.sandbox.server import serving
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+CONSISTENT = Path(__file__).parents[2] / ".github" / "docs" / "consistent.md"
 ACCOUNTS = 20_000
 STEP, REST = 1 << 20, 0.004
 """The copy is made in pieces of so many bytes, with a rest of so many seconds after each."""
@@ -248,3 +252,24 @@ def test_the_snapshot_of_a_held_disk_is_one_that_the_database_agrees_with(
             for _ in range(2):
                 assert wrong("--hold", freeze) == ""
             assert any(wrong() for _ in range(TRIES)), "whole without a hold: this shows nothing"
+
+
+def test_the_documented_session_holds_commits_back_and_lets_them_go(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```sh\n(#!/bin/sh\n.*?)^```", CONSISTENT.read_text(), re.MULTILINE | re.DOTALL
+    )
+    (script,) = [block for block in blocks if "BACKUP STAGE" in block]
+    with at_work(MARIADB) as (_made, folder):
+        options = f"--no-defaults -u root --socket={folder}/s"
+        holder = tmp_path / "hold-mariadb"
+        holder.write_text(script.replace("| mariadb ", f"| mariadb {options} "))
+        holder.chmod(0o755)
+        wanted = Hold(str(holder), 20)
+        environ = surroundings(os.environ, {}, seconds=20)
+        total = "SELECT SUM(ABS(b)) + SUM(LENGTH(t)) FROM mysql.a;"
+        with hold(wanted, clock=system_clock(), environ=environ, note=print) as held:
+            before = MARIADB.ask(folder, total)
+            pause(0.5)
+            assert MARIADB.ask(folder, total) == before
+            assert held.release().trouble is None
+        until(lambda: MARIADB.ask(folder, total) != before)

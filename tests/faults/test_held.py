@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("online")
 
+CONSISTENT = Path(__file__).parents[2] / ".github" / "docs" / "consistent.md"
 POST = "POST snapshots"
 MARK = "POST snapshots/ID/metadata"
 HOLD = "touch held; echo READY; cat; rm held"
@@ -118,6 +121,23 @@ def test_once_a_period_holds_nothing_where_a_consistent_one_is_there(
     assert words(service, disk) == ["crash", "app"]
     assert "reused" in run(f"{again}'").stdout
     assert Path("count").read_text() == "x\nx\n"
+
+
+def test_the_documented_script_pauses_a_program_and_lets_it_go_on(
+    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocks = re.findall(
+        r"^```sh\n(#!/bin/sh\n.*?)^```", CONSISTENT.read_text(), re.MULTILINE | re.DOTALL
+    )
+    (script,) = [block for block in blocks if "app-ctl" in block]
+    for name, text in (("app-ctl", '#!/bin/sh\necho "$1" >>told\n'), ("hold-app", script)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    disk = service.disk("d1")
+    run("create d1 --hold hold-app")
+    assert words(service, disk) == ["app"]
+    assert Path("told").read_text() == "pause\nresume\n"
 
 
 def test_no_variable_names_a_command(
