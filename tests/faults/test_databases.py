@@ -72,7 +72,7 @@ class Engine:
     @contextmanager
     def running(self, folder: Path) -> Iterator[bool]:
         """Start it on that folder; gives whether it answers."""
-        with (folder.parent / "server.log").open("w") as log:
+        with (folder.parent.parent / "server.log").open("w") as log:
             server = subprocess.Popen(
                 self.as_user(*self.serve(folder)), stdout=log, stderr=log, cwd=folder
             )
@@ -217,7 +217,7 @@ def audit(engine: Engine, copy: Path) -> str:
             found = engine.ask(folder, engine.check) if answers else ""
         if found == f"{ACCOUNTS} 0":
             return ""
-        return found or (mount / "server.log").read_text()
+        return found or (mount.parent / "server.log").read_text()
     except OSError as error:
         return str(error)
     finally:

@@ -217,12 +217,12 @@ def test_what_would_stop_evs_snap_itself_is_refused() -> None:
         assert "the state of evs-snap" in refused(mount, XDG_STATE_HOME=mount)
         assert "the state of evs-snap" in refused(mount, XDG_CACHE_HOME=f"{mount}/a/b")
         assert "Python" in refused(mount, PYTHONPATH=f"{os.environ.get('PYTHONPATH', '')}:{mount}")
-        assert "the stderr of process" in refused(mount, redirected=f"2>{mount}/log")
-        assert "the stdout of process" in refused(
+        assert "log, which process" in refused(mount, redirected=f"2>{mount}/log")
+        assert "out, which process" in refused(
             mount, redirected=f"2>&1 >{mount}/out | cat >&2; exit 2"
         )
         # That of whoever waits for it, too.
-        assert "the stderr of process" in refused(
+        assert "log, which process" in refused(
             mount, redirected=f'>/dev/null; exec 2>{mount}/log; "$@" 2>&1 | cat >&2; exit 2'
         )
         assert f"mounted at {mount}\nhint: `findmnt -T {mount}/lost+found`" in refused(

@@ -47,7 +47,8 @@ _ENDING = (*PASSING, SignInError, PermissionDeniedError, WaitTimeoutError, Inter
 _HELD_PAUSE = 0.5
 """Seconds between looks while something is held."""
 
-_MARK_PAUSES = (1.0, 2.0, 4.0)
+_MARK_PAUSES = (0.0, 1.0, 2.0)
+"""Seconds before each attempt to write the word on a snapshot."""
 
 
 @dataclass(slots=True)
@@ -255,11 +256,11 @@ def _mark_consistent(work: Work, run: DiskRun) -> None:
         return
     label = {STAMP_CONSISTENCY: APP_CONSISTENT}
     for pause in _MARK_PAUSES:
+        work.clock.sleep(pause)
         try:
             work.client.label_snapshot(made.id, label)
         except PASSING as error:
             run.doubt = f"it was held, but that could not be written on it: {error.message}"
-            work.clock.sleep(pause)
         except EvsSnapError as refusal:
             # The cloud's rule, which no later run will get past: no reason to fail each night.
             reason = f"held, but this cloud lets nobody mark it: {refusal.message}"

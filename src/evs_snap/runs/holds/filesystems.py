@@ -21,7 +21,6 @@ from errno import EBUSY, EINVAL, EOPNOTSUPP, EPERM
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import evs_snap
 from evs_snap.errors import ConfigurationError, HoldError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from evs_snap.clock import Clock
 
 _FIFREEZE, _FITHAW = 0xC0045877, 0xC0045878
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
+_STDIN, _STDOUT = 0, 1
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _MOST_FILES = 1 << 20
 _LATE = 0.5
@@ -126,7 +125,7 @@ def _at(path: Path, known: Sequence[Mount]) -> Mount:
 
 def _needed(own: Sequence[Path]) -> dict[str, str]:
     """Return the devices that this program needs while it holds, with what is there."""
-    places = [("the root folder", Path("/")), ("evs-snap", Path(evs_snap.__file__))]
+    places = [("the root folder", Path("/")), ("evs-snap", Path(__file__))]
     places += [("Python", Path(sys.executable)), ("Python", Path(os.__file__))]
     # Libraries that are mapped, on whatever disk: a page of them may have to be read again.
     maps = Path("/proc/self/maps").read_text(errors="surrogateescape")
@@ -146,19 +145,31 @@ def _needed(own: Sequence[Path]) -> dict[str, str]:
             if device:
                 found.setdefault(device, f"{what} ({place})")
     for process in _ancestry():
-        with suppress(OSError, StopIteration):
+        with suppress(OSError):
             theirs = {mount.id: mount.device for mount in mounts(process)}
-            for number, stream in ((_STDOUT, "stdout"), (_STDERR, "stderr")):
-                device = theirs.get(_mount_id(process, number))
-                if device:
-                    found.setdefault(device, f"the {stream} of process {process}")
+            for name, mount_id in _written(process):
+                if device := theirs.get(mount_id):
+                    found.setdefault(device, f"{name}, which process {process} writes to,")
     return found
 
 
-def _mount_id(process: int | str, handle: int) -> str:
+def _mount_id(process: int | str, handle: int | str) -> str:
     """Return the ID of the mount that an open file is on (proc_pid_fdinfo(5))."""
+    return _fdinfo(process, handle)["mnt_id"]
+
+
+def _fdinfo(process: int | str, handle: int | str) -> dict[str, str]:
     lines = Path(f"/proc/{process}/fdinfo/{handle}").read_text().splitlines()
-    return next(line.split()[1] for line in lines if line.startswith("mnt_id:"))
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _written(process: int) -> Iterator[tuple[str, str]]:
+    """Yield the files that a process has open for writing, each with its mount's ID."""
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            about = _fdinfo(process, link.name)
+            if link.is_file() and int(about["flags"], 8) & os.O_ACCMODE != os.O_RDONLY:
+                yield str(link.readlink()), about["mnt_id"]
 
 
 def _ancestry() -> Iterator[int]:
