@@ -140,6 +140,23 @@ def test_the_documented_script_pauses_a_program_and_lets_it_go_on(
     assert Path("told").read_text() == "pause\nresume\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "exit_code", "told"),
+    [
+        (HOLD, 0, r"ready after 0\.\d s, over 0\.\d s later; nothing was made"),
+        (f"{HOLD}; exit 3", 1, "the hold ended with code 3"),
+        ("exit 3", 8, "the hold ended before it was ready, with code 3"),
+    ],
+)
+def test_the_doctor_rehearses_a_hold(
+    service: Service, run: Run, command: str, exit_code: int, told: str
+) -> None:
+    disk = service.disk("d1")
+    result = run(f"doctor d1 --hold '{command}' -f json", exit_code=exit_code)
+    assert re.fullmatch(told, result.json[-1]["detail"])
+    assert words(service, disk) == []
+
+
 def test_no_variable_names_a_command(
     service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
