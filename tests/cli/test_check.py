@@ -25,7 +25,7 @@ def line_of(run: Run, options: str, *, exit_code: int) -> str:
 
 
 def test_a_fresh_snapshot_is_ok_until_it_is_too_old(run: Run, fake: FakeClock) -> None:
-    run("--sandbox create --volume data-01")
+    run("--sandbox create --policy default --volume data-01")
     options = "--volume data-01 --max-age 26h"
     line = line_of(run, options, exit_code=0)
     assert re.fullmatch(
@@ -59,12 +59,12 @@ def test_one_of_ours_in_error_is_a_warning_and_worse_where_it_is_the_only_one(
     run: Run, pretend: Pretend
 ) -> None:
     pretend.disk("will-fail")
-    run("--sandbox create --volume will-fail", exit_code=1)
+    run("--sandbox create --policy default --volume will-fail", exit_code=1)
     assert "no usable" in line_of(run, "--volume will-fail --max-age 1d", exit_code=2)
 
 
 def test_one_in_progress_is_none_yet(run: Run) -> None:
-    run("--sandbox create --volume data-01 --no-wait")
+    run("--sandbox create --policy default --volume data-01 --no-wait")
     line_of(run, "--volume data-01 --max-age 1d", exit_code=2)
 
 
@@ -132,7 +132,7 @@ def test_a_prune_that_stopped_is_a_warning(run: Run, fake: FakeClock) -> None:
     options = f"--volume data-01 --max-age 26h {rules}"
     line_of(run, options, exit_code=0)
     for _ in range(2):
-        run("--sandbox create --volume data-01")
+        run("--sandbox create --policy default --volume data-01")
         line_of(run, options, exit_code=0)  # a run may be at work
         fake.advance(24 * HOUR)
     line = line_of(run, options, exit_code=1)

@@ -160,7 +160,7 @@ def test_columns_asked_for_are_all_shown_however_narrow_the_terminal() -> None:
 def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
     _, shown = on_terminal("--sandbox", "create", "--volume", "data-01", "--dry-run")
     words = " ".join("\n".join(lines(shown)).split())
-    assert "would create" in words
+    assert "would-create" in words
 
 
 def test_a_dumb_terminal_gets_no_control_codes_at_all() -> None:

@@ -90,14 +90,14 @@ def test_nobody_else_gets_that_line() -> None:
 
 def test_progress_has_numbers_and_time() -> None:
     _, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "db-data")
-    assert re.search(r"0 of 3 available, \d+s of 15m", words(shown))
+    assert re.search(r"0 of 3 snapshots available, \d+s of 15m", words(shown))
 
 
 def test_a_dry_run_names_the_new_one_where_the_run_does() -> None:
     """found: its name was told in the last column, where it was broken over two lines."""
     _, shown = on_terminal("--sandbox", "rotate", "data-02", "--keep-last", "1", "--dry-run")
     assert re.search(
-        r"^ +data-02-\d{8}T\d{6}Z +data-02 +planned", "\n".join(lines(shown)), re.MULTILINE
+        r"^ +data-02-\d{8}T\d{6}Z +data-02 +would-create", "\n".join(lines(shown)), re.MULTILINE
     )
 
 

@@ -46,6 +46,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     """Return a disk or snapshot under the API's own keys."""
     document = row.model_dump(by_alias=True)
     document["created_at"] = rfc3339(row.created_at)
+    document["updated_at"] = rfc3339(row.updated_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
         document["consistency"] = row.stamp.consistency if row.stamp else None

@@ -74,7 +74,7 @@ def submit(
         if not isinstance(outcome, EvsSnapError):
             return Submitted(outcome.snapshot, posts, sent)
         unknown = is_unknown(outcome)
-        if sent <= 1 and not unknown:
+        if posts == 1 and sent <= 1 and not unknown:
             raise outcome
         # A request that was sent twice may be refused the second time just because it was
         # carried out the first time: it took the last slot, or is still at work on the disk.
