@@ -17,7 +17,7 @@
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
-    │   ├── NotSentError                the request surely never arrived
+    │   ├── NotSentError                the request never left
     │   └── AnswerLostError             it may have been carried out
     ├── BadAnswerError              1   an answer that is not this API's
     └── ServiceError                1   the service said no: code, status, request ID
@@ -26,7 +26,8 @@
         ├── WrongEndpointError      2   no such API there, or not this project's
         ├── NotFoundError           5   no such volume or snapshot
         ├── QuotaError              6   a limit or quota of the service's own
-        ├── ThrottledError          1   too many requests; nothing was done
+        ├── BusyError               1   somebody else makes a snapshot of this disk
+        ├── ThrottledError          1   too many requests
         └── ServerError             1   5xx: it may have been carried out
 
 Bugs are not in the tree: they stay what Python raised.
@@ -45,7 +46,11 @@ class EvsSnapError(Exception):
 
     exit_code: ClassVar[int] = 1
     sent: int = 0
-    """How many times the request that failed may have reached the service."""
+    """How many times the request that failed may have reached the service.
+
+    Counted over repetitions and renewals of the token: after more than one, a refusal does not
+    prove that nothing was done. 0 proves it.
+    """
 
     def __init__(
         self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()
@@ -137,9 +142,13 @@ class RestoreFailedError(_EndedError):
 class UnreachableError(EvsSnapError):
     """The service gave no answer."""
 
+    sent = 1
+
 
 class NotSentError(UnreachableError):
-    """The request surely never arrived: no connection was made."""
+    """The request never left: no connection was made for it."""
+
+    sent = 0
 
 
 class AnswerLostError(UnreachableError):
@@ -149,6 +158,8 @@ class AnswerLostError(UnreachableError):
 class BadAnswerError(EvsSnapError):
     """The answer is not what the API promises: HTML, cut-off JSON, missing IDs."""
 
+    sent = 1
+
 
 class ServiceError(EvsSnapError):
     """The service refused.
@@ -156,6 +167,8 @@ class ServiceError(EvsSnapError):
     ``status`` is the HTTP status, ``code`` the service's own code where it gave
     one (``EVS.5404``), ``request_id`` what its support will ask for.
     """
+
+    sent = 1
 
     def __init__(
         self,
@@ -202,8 +215,12 @@ class QuotaError(ServiceError):
     exit_code = 6
 
 
+class BusyError(ServiceError):
+    """Somebody else makes a snapshot of this disk; this request made none."""
+
+
 class ThrottledError(ServiceError):
-    """Too many requests; nothing was done."""
+    """Too many requests."""
 
 
 class ServerError(ServiceError):
