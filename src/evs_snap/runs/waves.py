@@ -116,11 +116,12 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     readings = Readings(work.client)
     _free_slots(work, runs, readings)
     due = [run for run in runs if run.made is None]
+    timeout = work.request.timeout
     if work.request.hold is not None and any(run.plan.new and not run.is_over for run in due):
-        _submit_held(work, due, command=work.request.hold)
+        timeout -= _submit_held(work, due, command=work.request.hold)
     _submit_all(work, [run for run in due if run.made is None])
     if work.request.wait:
-        _see_usable(work, runs, timeout=work.request.timeout)
+        _see_usable(work, runs, timeout=max(0.0, timeout))
     _leave_one_of_each(work, runs, readings)
     for run in runs:
         if run.made and run.created and run.doubt:
@@ -190,8 +191,10 @@ def _submit_all(work: Work, runs: Sequence[DiskRun]) -> None:
     work.side_by_side(step, runs)
 
 
-def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> None:
+def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
     """Ask for the new snapshots while the command holds, and see them usable while it does.
+
+    Returns how many seconds were waited for them.
 
     They are asked for as ``crash``. The word becomes ``app`` once it is known that the command
     held until they were usable. It is never written before: this process may die.
@@ -218,14 +221,16 @@ def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> None:
             in_time = replace(work, client=work.client.until(held.until))
             begun = work.side_by_side(step, new)
             made = [outcome.snapshot for outcome in begun if not isinstance(outcome, EvsSnapError)]
-            left = held.until - work.clock.monotonic()
-            seen = await_usable(work, made, timeout=max(0.0, left), every=repeat(_HELD_PAUSE))
+            since = work.clock.monotonic()
+            timeout = min(max(0.0, held.until - since), request.timeout)
+            seen = await_usable(work, made, timeout=timeout, every=repeat(_HELD_PAUSE))
+            waited = work.clock.monotonic() - since
             release = held.release()
     except (HoldError, InterruptedRunError) as error:
         for run, _ in new:
             item = Item(Action.REFUSED, run.plan.volume, reasons=(error.message,), error=error)
             run.made = item if isinstance(error, HoldError) else _not_begun(run.plan)
-        return
+        return 0.0
 
     def settle(outcome: tuple[tuple[DiskRun, NewSnapshot], Created | EvsSnapError]) -> None:
         (run, draft), result = outcome
@@ -237,7 +242,8 @@ def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> None:
             return
         usable = seen.get(run.created.id)
         item = replace(run.made, reasons=(*run.made.reasons, f"held for {release.seconds:.1f} s"))
-        run.made = item if isinstance(usable, EvsSnapError) else awaited(item, seen)
+        goes_on = isinstance(usable, WaitTimeoutError) and waited < request.timeout
+        run.made = item if goes_on else awaited(item, seen)
         if release.trouble is not None:
             run.doubt = release.trouble
         elif usable is None or isinstance(usable, EvsSnapError):
@@ -248,6 +254,7 @@ def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> None:
             _mark_consistent(work, run)
 
     work.side_by_side(settle, zip(new, begun, strict=True))
+    return waited
 
 
 def _mark_consistent(work: Work, run: DiskRun) -> None:
