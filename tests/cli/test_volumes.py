@@ -53,7 +53,7 @@ def test_the_newest_is_the_newest_usable_one(run: Run, pretend: Pretend) -> None
 
 
 def test_the_limit_shown_is_the_one_set(run: Run) -> None:
-    shown = run("--sandbox volumes --volume data-02 --limit 3 -f value -c Snapshots")
+    shown = run("--sandbox volumes --volume data-02 --slots 3 -f value -c Snapshots")
     assert shown.stdout.strip() == "2/3"
 
 

@@ -6,26 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
-    WAIT,
-    Command,
     dry_run_option,
-    duration,
     limit_options,
     naming_options,
-    option,
     select_options,
     wait_options,
 )
 from evs_snap.cli.output import reporting, write_line
+from evs_snap.cli.parameters import WAIT, option
 from evs_snap.cli.tell import tell_options
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.context import Context
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
 
 
@@ -50,7 +49,7 @@ def hold_options(command: F) -> F:
         metavar="DUR", help="How long at most.",
     )(command)  # fmt: skip
     return option(
-        "--hold", metavar="CMD", section=WAIT, allow_from_autoenv=False,
+        "--hold", metavar="CMD", section=WAIT, consent=True,
         help="Run this meanwhile, which says READY once all stands still, and lets go when its "
         "stdin ends.",
     )(command)  # fmt: skip

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection, settings_of
 from evs_snap.cli.create import hold_options
-from evs_snap.cli.options import Command, limit_option, select_options
+from evs_snap.cli.options import limit_option, select_options
 from evs_snap.cli.output import show_rows, write_line
 from evs_snap.errors import EvsSnapError
 

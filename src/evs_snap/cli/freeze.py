@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Argument, Command, duration, option
+from evs_snap.cli.command import Command
 from evs_snap.cli.output import note
+from evs_snap.cli.parameters import argument, option
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -25,7 +27,7 @@ _LONGEST = 120.0
         "evs-snap freeze /data --for 10s             by hand: Ctrl-D thaws it",
     ),
 )
-@click.argument("mounts", cls=Argument, metavar="MOUNT...", nargs=-1, required=True,
+@argument("mounts", metavar="MOUNT...", nargs=-1, required=True,
                 type=click.Path(path_type=Path))  # fmt: skip
 @option(
     "--for",
@@ -51,7 +53,8 @@ def freeze(context: Context, /, *, mounts: tuple[Path, ...], seconds: float | No
         raise click.BadParameter(
             f"it stands still for at most {_LONGEST:.0f} s", param_hint="--for"
         )
-    own = [state_folder(os.environ), cache_folder(os.environ)]
+    folders = (state_folder(os.environ), cache_folder(os.environ))
+    own = [folder for folder in folders if folder is not None]
     chosen, remarks = to_freeze(mounts, own)
     for remark in remarks:
         note(context, remark)

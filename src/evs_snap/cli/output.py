@@ -173,7 +173,7 @@ def show_error(
     if isinstance(error, ServiceError) and error.request_id:
         write_line(context, " ", f"request ID: {error.request_id}")
     if error.hint and with_hint:
-        write_line(context, "hint:", error.hint)
+        write_line(context, "hint:", context.pasteable(error.hint))
 
 
 def write_line(context: Context, mark: str, text: str) -> None:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, duration, keep_options, limit_option, option
+from evs_snap.cli.command import Command
+from evs_snap.cli.options import keep_options, limit_option
 from evs_snap.cli.output import is_coloured, is_document, show_document, show_table, write_result
+from evs_snap.cli.parameters import option
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

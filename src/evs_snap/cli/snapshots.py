@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import STATUSES, Command, duration, option, select_options
+from evs_snap.cli.options import STATUSES, select_options
 from evs_snap.cli.output import show_rows
+from evs_snap.cli.parameters import option
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

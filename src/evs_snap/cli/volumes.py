@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import Command, limit_option, select_options
+from evs_snap.cli.options import select_options, slots_option
 from evs_snap.cli.output import show_rows
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     ),
 )
 @select_options(required=False)
-@limit_option
+@slots_option
 @click.pass_obj
 def volumes(context: Context, /, *, selection: Selection, limit: int | None) -> None:
     """List disks, with their snapshots counted and the newest one's age.

@@ -246,13 +246,21 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
         tuple(items),
         signal_code=None if request.dry_run else work.stop.code,
         dry_run=request.dry_run,
-        remark="" if gathered.volumes else "no disk selected is in this shard: nothing to do",
+        remark=_remark(gathered),
         usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
     )
 
 
+def _remark(gathered: Gathered) -> str:
+    if not gathered.volumes:
+        return "no disk selected is in this shard: nothing to do"
+    idle = ", ".join(map(repr, gathered.idle))
+    return f"no disk has a name or ID like --exclude {idle}" if idle else ""
+
+
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
+    error = EvsSnapError("not confirmed; nothing was deleted")
+    return replace(item, action=Action.REFUSED, reasons=(error.message,), error=error)
 
 
 # -- snapshots by their IDs: delete ------------------------------------------------------------
