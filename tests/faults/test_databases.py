@@ -234,7 +234,7 @@ def test_the_snapshot_of_a_held_disk_is_one_that_the_database_agrees_with(
             Sandbox(tmp_path / "s.db", now=lambda: service.clock[-1]), made.image, copy
         )
         service.clock.append(datetime.now(UTC))  # noqa: TID251 - the service's time
-        with serving(service, host="127.0.0.1", port=0) as port:
+        with serving(service) as port:
 
             def wrong(*hold: str) -> str:
                 line = ["create", "data-01", "--limit", "99", "--timeout", "60s", *hold]
