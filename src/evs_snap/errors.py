@@ -12,7 +12,9 @@
     ├── InterruptedRunError       130   asked to stop (143 for SIGTERM)
     ├── VolumeStateError            1   the disk's or snapshot's status forbids it
     ├── LimitError                  6   the disk holds as many snapshots as it may
+    ├── HoldError                   8   what was to be held was not; nothing was made
     ├── WaitTimeoutError            7   still in progress when the time was up
+    ├── NotConsistentError          1   made, but not surely while what was to be held was held
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
@@ -110,6 +112,12 @@ class LimitError(EvsSnapError):
     exit_code = 6
 
 
+class HoldError(EvsSnapError):
+    """What was to be held or to stand still meanwhile was not; no snapshot was made."""
+
+    exit_code = 8
+
+
 class _EndedError(EvsSnapError):
     """How watching a snapshot or disk ended. ``seen`` is the last status that it was seen in."""
 
@@ -126,6 +134,10 @@ class WaitTimeoutError(_EndedError):
 
 class SnapshotFailedError(_EndedError):
     """The service accepted the snapshot and could not make or keep it."""
+
+
+class NotConsistentError(EvsSnapError):
+    """The snapshot is usable, but what was to be held was not surely held until it was."""
 
 
 class RestoreFailedError(_EndedError):

@@ -83,6 +83,8 @@ def snapshot_columns(
         Column("Created", "created_at", lambda s: rfc3339(s.created_at) or "",
                brief=(lambda s: age(s.created_at, now=now)) if now else None),
         Column("Policy", "policy", lambda s: s.policy or "", spare=2),
+        Column("Consistency", "consistency", lambda s: (s.stamp and s.stamp.consistency) or "",
+               on_request=True),
     ]  # fmt: skip
 
 

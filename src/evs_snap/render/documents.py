@@ -49,6 +49,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     document["updated_at"] = rfc3339(row.updated_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
+        document["consistency"] = row.stamp.consistency if row.stamp else None
         document["kind"] = row.kind
     return document
 
