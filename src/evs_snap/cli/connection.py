@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from os import environ
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.output import is_coloured, is_watched, note, write_line
+from evs_snap.cli.output import (
+    ask,
+    is_coloured,
+    is_watched,
+    note,
+    show_on_stderr,
+    write_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,26 +100,19 @@ def confirmation(
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
 
     def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
-        def ask(items: Sequence[Item]) -> bool:
+        def confirm(items: Sequence[Item]) -> bool:
             with progress.paused():
-                return _ask(context, items)
+                return _is_confirmed(context, items)
 
-        return ask if needed else lambda _items: True
+        return confirm if needed else lambda _items: True
 
     return asking
 
 
-def _ask(context: Context, items: Sequence[Item]) -> bool:
-    from evs_snap.health.findings import count_of
+def _is_confirmed(context: Context, items: Sequence[Item]) -> bool:
+    from evs_snap.health.words import count_of
     from evs_snap.render.columns import going_columns
-    from evs_snap.render.tables import fitted
 
     columns = [c for c in going_columns(context.clock.now()) if any(map(c.value, items))]
-    room = get_terminal_size().columns
-    colour = is_coloured(context, sys.stderr)
-    table, _ = fitted(items, columns, room=room, colour=colour, fit=True)
-    click.echo(table, nl=False, err=True, color=colour)
-    try:
-        return click.confirm(f"Delete {count_of(len(items), 'snapshot')}?", err=True)
-    except click.Abort:  # the end of the input is no yes
-        return False
+    show_on_stderr(context, items, columns)
+    return ask(f"Delete {count_of(len(items), 'snapshot')}?")

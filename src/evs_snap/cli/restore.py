@@ -18,7 +18,7 @@ from evs_snap.cli.options import (
     option,
     yes_option,
 )
-from evs_snap.cli.output import note, reporting, write_line
+from evs_snap.cli.output import ask, ask_for_text, note, reporting, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,14 +109,14 @@ def restore(
 
 
 def _asking(context: Context, progress: Progress) -> Callable[[Rollback], bool]:
-    def ask(plan: Rollback) -> bool:
+    def confirm(plan: Rollback) -> bool:
         with progress.paused():
-            return _ask(context, plan)
+            return _is_confirmed(context, plan)
 
-    return ask
+    return confirm
 
 
-def _ask(context: Context, plan: Rollback) -> bool:
+def _is_confirmed(context: Context, plan: Rollback) -> bool:
     """Show what would be done and lost; return whether the disk's name was typed."""
     from evs_snap.render.text import age, printable, rfc3339
 
@@ -130,17 +130,16 @@ def _ask(context: Context, plan: Rollback) -> bool:
         f"safety    {safety.new.name} is taken first" if safety and safety.new else "",
     ):
         if line:
-            click.echo("  " + printable(line), err=True)
+            write_line(context, " ", line)
     if safety is not None and safety.refusal is not None:
         write_line(context, "warning:", safety.refusal.message)
         for line in safety.refusal.details:
             write_line(context, " ", line)
-        if not click.confirm("Go on without a safety snapshot?", err=True):
+        if not ask("Go on without a safety snapshot?"):
             return False
     elif safety is None:
         write_line(context, "warning:", "no safety snapshot is taken (--no-safety-snapshot)")
-    typed: str = click.prompt(f"Type the disk's name ({called}) to roll it back", err=True)
-    return typed in {called, volume.id}
+    return ask_for_text(f"Type the disk's name ({called}) to roll it back") in {called, volume.id}
 
 
 def _tell_how_to_attach(context: Context, record: RunRecord) -> None:

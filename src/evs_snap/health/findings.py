@@ -1,4 +1,4 @@
-"""How the doctor judges what it has read: facts in, a finding out, with what to do about it."""
+"""How the doctor judges what it has read: facts in, a finding and what to do about it out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evs_snap.api.models import USABLE_VOLUME_STATUSES
 from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
+from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.slots import holders
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})
-_NAMED = 5
 
 
 class Result(StrEnum):
@@ -45,17 +45,6 @@ class Finding:
     exit_code: int = 0
 
 
-def some_of(texts: Sequence[str], *, separator: str = ", ") -> str:
-    """Return the first five of the texts, and how many more there are."""
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return separator.join(texts[:_NAMED]) + more
-
-
-def count_of(number: int, noun: str) -> str:
-    """Say how many there are: ``1 disk``, ``2 disks``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def failure(step: str, error: EvsSnapError) -> Finding:
     """Return the finding for a step that an error ended."""
     told = "; ".join((error.message, *error.details))
@@ -65,7 +54,7 @@ def failure(step: str, error: EvsSnapError) -> Finding:
 
 
 def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
-    """Compare a Date header with the time here; who ``signs`` is refused when it is far off."""
+    """Compare a Date header with the time here; a request that is signed is refused if it differs."""
     try:
         skew = (now - parsedate_to_datetime(date or "")).total_seconds()
     except (TypeError, ValueError, ArithmeticError):

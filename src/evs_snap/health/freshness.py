@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from evs_snap.api.models import DEFAULT_POLICY
-from evs_snap.health.findings import count_of, some_of
+from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.retention import SKEW
 from evs_snap.plan.slots import holders
 

@@ -58,7 +58,16 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def age(moment: datetime | None, *, now: datetime) -> str:
-    """Say how long ago, in the one unit that tells most: ``5m``, ``3h``, ``12d``."""
+    """Say how long ago a moment was: ``5m ago``, ``3h ago``, ``12d ago``."""
+    text = elapsed(moment, now=now)
+    return f"{text} ago" if text[:1].isdigit() else text
+
+
+def elapsed(moment: datetime | None, *, now: datetime) -> str:
+    """Say how much time has passed since, in the largest unit that fits: ``5m``, ``3h``, ``12d``.
+
+    "" where the moment is unknown, "in future" where it has not come.
+    """
     if moment is None:
         return ""
     seconds = int((now - moment) / timedelta(seconds=1))
@@ -66,8 +75,8 @@ def age(moment: datetime | None, *, now: datetime) -> str:
         return "in future"
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
-            return f"{seconds // size}{unit} ago"
-    return f"{seconds}s ago"
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def span(length: timedelta) -> str:
