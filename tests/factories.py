@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY, Snapshot, Volume
+from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY, Snapshot, Volume
+from evs_snap.services.legacy import LegacySnapshot
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 """A Monday, in week 48. Tests that need a moment begin at this one."""
@@ -41,4 +42,4 @@ def snapshot(
     if bucket is not None:
         stamp[STAMP_BUCKET] = bucket
     usual = {"volume_id": "v", "status": "available", "created_at": made, "metadata": stamp}
-    return Snapshot.model_validate({"id": id_, **usual, **fields})
+    return LegacySnapshot.model_validate({"id": id_, **usual, **fields})

@@ -12,38 +12,90 @@ Names are loaded when first used: importing the package costs nothing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from wsgiref.types import WSGIApplication
-
-    from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.clock import Clock
-    from evs_snap.errors import EvsSnapError
+    from evs_snap.connection import connect
+    from evs_snap.errors import (
+        AmbiguousError,
+        AnswerLostError,
+        BadAnswerError,
+        ConfigurationError,
+        EvsSnapError,
+        InterruptedRunError,
+        LimitError,
+        LockedError,
+        NotFoundError,
+        NotOursError,
+        NotSentError,
+        PermissionDeniedError,
+        QuotaError,
+        RestoreFailedError,
+        SelectionError,
+        ServerError,
+        ServiceError,
+        SignInError,
+        SnapshotFailedError,
+        ThrottledError,
+        UnreachableError,
+        VolumeStateError,
+        WaitTimeoutError,
+        WrongEndpointError,
+    )
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
-    from evs_snap.runs.report import RunRecord
+    from evs_snap.plan.slots import Usage
+    from evs_snap.runs.record import Action, Item, RunRecord
     from evs_snap.runs.restore import restore
-    from evs_snap.runs.snapshots import (
+    from evs_snap.runs.verbs import (
         create_snapshots,
         delete_snapshots,
         prune_snapshots,
         wait_for_snapshots,
     )
+    from evs_snap.services.client import EvsClient
+    from evs_snap.services.interface import Snapshot, Stamp, Volume
     from evs_snap.settings import Settings
 
 __all__ = [
+    "Action",
+    "AmbiguousError",
+    "AnswerLostError",
+    "BadAnswerError",
+    "Clock",
+    "ConfigurationError",
     "EvsClient",
     "EvsSnapError",
+    "InterruptedRunError",
+    "Item",
     "Keep",
+    "LimitError",
+    "LockedError",
+    "NotFoundError",
+    "NotOursError",
+    "NotSentError",
+    "PermissionDeniedError",
+    "QuotaError",
+    "RestoreFailedError",
     "RunRecord",
     "Selection",
+    "SelectionError",
+    "ServerError",
+    "ServiceError",
+    "Settings",
+    "SignInError",
     "Snapshot",
+    "SnapshotFailedError",
+    "Stamp",
+    "ThrottledError",
+    "UnreachableError",
+    "Usage",
     "Volume",
+    "VolumeStateError",
+    "WaitTimeoutError",
+    "WrongEndpointError",
     "connect",
     "create_snapshots",
     "delete_snapshots",
@@ -55,87 +107,33 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "EvsClient": "api.client",
-    "EvsSnapError": "errors",
+    "Action": "runs.record",
+    "Clock": "clock",
+    "EvsClient": "services.client",
+    "Item": "runs.record",
     "Keep": "plan.retention",
-    "RunRecord": "runs.report",
+    "RunRecord": "runs.record",
     "Selection": "plan.selection",
-    "Snapshot": "api.models",
-    "Volume": "api.models",
-    "create_snapshots": "runs.snapshots",
-    "delete_snapshots": "runs.snapshots",
-    "prune_snapshots": "runs.snapshots",
+    "Settings": "settings",
+    "Snapshot": "services.interface",
+    "Stamp": "services.interface",
+    "Usage": "plan.slots",
+    "Volume": "services.interface",
+    "connect": "connection",
+    "create_snapshots": "runs.verbs",
+    "delete_snapshots": "runs.verbs",
+    "prune_snapshots": "runs.verbs",
     "restore": "runs.restore",
-    "wait_for_snapshots": "runs.snapshots",
+    "wait_for_snapshots": "runs.verbs",
 }
+"""Where each name is defined. All others of ``__all__`` are in ``errors``."""
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"evs_snap.{_MODULES[name]}"), name)
+    return getattr(import_module(f"evs_snap.{_MODULES.get(name, 'errors')}"), name)
 
 
-@contextmanager
-def connect(  # noqa: PLR0913 - the one place where a client is put together
-    cloud: str | None = None,
-    *,
-    sandbox: bool = False,
-    settings: Settings | None = None,
-    parallel: int = 4,
-    keep_token: bool = True,
-    clock: Clock | None = None,
-    app: WSGIApplication | None = None,
-    trace: Callable[[str], None] | None = None,
-    bodies: bool = False,
-    note: Callable[[str], None] | None = None,
-) -> Iterator[EvsClient]:
-    """Give a client for one project; it signs in with its first request.
-
-    Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
-    kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. The client
-    may be shared by ``parallel`` threads and the caller's own. A token is kept for the next
-    run in the user's cache folder (``keep_token``), readable by the user alone.
-
-    ``app`` answers in place of the network. ``trace`` is told each request in one line, with
-    ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
-
-    Raises ConfigurationError where the settings are not complete or contradict each other.
-    """
-    # Here and not above: a name of this package must cost no more than itself.
-    from os import environ  # noqa: PLC0415
-
-    from evs_snap.api.client import EvsClient  # noqa: PLC0415
-    from evs_snap.api.models import DEFAULT_LIMIT  # noqa: PLC0415
-    from evs_snap.api.trace import Trace  # noqa: PLC0415
-    from evs_snap.api.transport import open_http  # noqa: PLC0415
-    from evs_snap.auth import identify  # noqa: PLC0415
-    from evs_snap.auth.cache import TokenCache  # noqa: PLC0415
-    from evs_snap.clock import system_clock  # noqa: PLC0415
-    from evs_snap.settings import load_settings, sandbox_settings  # noqa: PLC0415
-    from evs_snap.settings.addresses import is_loopback  # noqa: PLC0415
-    from evs_snap.settings.folders import cache_folder, state_folder  # noqa: PLC0415
-
-    clock = clock or system_clock()
-    if sandbox:
-        from evs_snap.sandbox import Sandbox  # noqa: PLC0415
-
-        settings = sandbox_settings()
-        app = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
-    settings = settings or load_settings(environ, cloud=cloud)
-    kept = keep_token and app is None
-    cache = TokenCache(cache_folder(environ) / "tokens") if kept else None
-    auth = identify(settings, clock=clock, cache=cache)
-    with open_http(
-        verify=settings.verify,
-        clock=clock,
-        connections=parallel + 2,
-        trace=Trace(trace, clock=clock, secrets=lambda: auth.secrets, bodies=bodies)
-        if trace
-        else None,
-        app=app,
-        note=note or (lambda _text: None),
-        refresh=auth.refresh,
-        is_local=is_loopback,
-    ) as http:
-        yield EvsClient(http, auth=auth, clock=clock, limit=settings.limit or DEFAULT_LIMIT)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The only door to time and chance."""
+"""The only door to time and chance; and how a span of time is said in words."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        # No Event: asked for by a signal amid its wait() it would wait for its own lock.
-        # SimpleQueue.put alone is documented to bear that.
+        # `threading.Event` can deadlock if a signal handler calls `set()` during `wait()`;
+        # `SimpleQueue.put` is documented to be safe there.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self.code: int | None = None
         self.begun = False
@@ -64,6 +64,16 @@ class Clock:
     jitter: Callable[[], float]
     new_id: Callable[[], str]
     stop: Stop
+
+
+def in_words(seconds: float) -> str:
+    """Say a span of time as the options take it, in its two largest units: ``1m20s``, ``1h``."""
+    parts = []
+    left = int(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts[:2]) or "0s"
 
 
 def _now() -> datetime:

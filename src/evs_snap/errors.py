@@ -42,6 +42,8 @@ class EvsSnapError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    sent: int = 0
+    """How many times the request that failed may have reached the service."""
 
     def __init__(
         self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import FakeClock
 
-    from evs_snap.api.client import EvsClient
+    from evs_snap.services.client import EvsClient
 
 SETTLED = 3.0
 """Seconds after which nothing of the sandbox's is in progress any more."""

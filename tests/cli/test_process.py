@@ -16,7 +16,7 @@ from evs_snap.cli import _COMMANDS
 from evs_snap.render.text import width
 
 HEAVY = ("httpx", "pydantic", "rich", "yaml", "sqlite3", "concurrent.futures")
-WRITING = ("evs_snap.runs.apply", "evs_snap.runs.locks", "evs_snap.runs.submit", "filelock")
+WRITING = ("evs_snap.runs.waves", "evs_snap.runs.locks", "evs_snap.runs.submit", "filelock")
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 FULL = Path("/dev/full")
 

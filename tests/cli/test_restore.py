@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import Run
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 NEWER = "4414fdb8-62a0-447c-b759-5d14075cb92a"
 """One of two of data-02 (SAS, in the first zone, 100 GiB), the newer one."""

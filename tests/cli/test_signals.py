@@ -48,7 +48,7 @@ def amid_an_import(module: str, number: int, line: str) -> subprocess.CompletedP
 @SIGNALS
 @pytest.mark.parametrize(
     "module",
-    ["evs_snap.cli", "click", "evs_snap.cli.volumes", "httpx", "pydantic", "evs_snap.api.models",
+    ["evs_snap.cli", "click", "evs_snap.cli.volumes", "httpx", "pydantic", "evs_snap.services.interface",
      "sqlite3", "concurrent.futures"],
 )  # fmt: skip
 def test_a_signal_while_modules_load_ends_without_a_traceback(module: str, number: int) -> None:

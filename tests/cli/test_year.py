@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import FakeClock
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 NIGHTS = 365
 LIMIT = 7

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from evs_snap.api.models import QuotaSet
+from evs_snap.services.interface import QuotaSet
 from evs_snap.errors import NotFoundError, ServiceError
 
 if TYPE_CHECKING:
     from tests.conftest import Cloud
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 

@@ -11,7 +11,7 @@ from evs_snap.errors import NotFoundError, ServiceError
 if TYPE_CHECKING:
     from tests.conftest import Cloud
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 

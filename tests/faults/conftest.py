@@ -30,8 +30,8 @@ import pytest
 from evs_snap import connect
 from evs_snap.api import transport
 from evs_snap.api.bounds import DEADLINE
-from evs_snap.api.client import EvsClient
-from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
 from evs_snap.errors import ServiceError
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import FakeClock
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evs_snap.api.models import STAMP_KEY
+from evs_snap.services.interface import STAMP_KEY
 
 if TYPE_CHECKING:
     from tests.conftest import Result, Run
     from tests.faults.conftest import Service
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 pytestmark = pytest.mark.usefixtures("online")
 

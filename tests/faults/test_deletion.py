@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from evs_snap.api.models import STAMP_KEY, STAMP_POLICY
+from evs_snap.services.interface import STAMP_KEY, STAMP_POLICY
 
 if TYPE_CHECKING:
     from tests.conftest import Result, Run

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.api.models import Snapshot
-    from evs_snap.runs.report import Item, RunRecord
+    from evs_snap.services.interface import Snapshot
+    from evs_snap.runs.record import Item, RunRecord
 
 POST = "POST snapshots"
 LIST = "GET snapshots/detail"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from evs_snap.api.client import EvsClient
-from evs_snap.api.models import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 KILLS = int(os.environ.get("EVS_SNAP_KILLS") or 4)
 PATIENCE = 20.0

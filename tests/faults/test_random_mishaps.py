@@ -22,7 +22,7 @@ import pytest
 from evs_snap import create_snapshots, delete_snapshots
 from evs_snap.errors import EvsSnapError
 from evs_snap.plan.retention import Keep, judge
-from evs_snap.runs.report import RunRecord
+from evs_snap.runs.record import RunRecord
 from evs_snap.runs.submit import LOOKS
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.api.models import Snapshot
-    from evs_snap.runs.report import Item
+    from evs_snap.services.interface import Snapshot
+    from evs_snap.runs.record import Item
 
 SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5

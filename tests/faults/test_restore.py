@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Result, Run
     from tests.faults.conftest import Service
 
-    from evs_snap.api.models import Volume
+    from evs_snap.services.interface import Volume
 
 online = pytest.mark.usefixtures("online")
 

@@ -28,7 +28,7 @@ from tests.faults.conftest import SETTLED, Service, environment, line_of
 
 from evs_snap import cli
 from evs_snap.api import transport
-from evs_snap.api.models import STAMP_BUCKET
+from evs_snap.services.interface import STAMP_BUCKET
 from evs_snap.api.transport import open_http
 from evs_snap.cli.signals import StoppedError
 from evs_snap.clock import Stop
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 SWEEP = os.environ.get("EVS_SNAP_SWEEP")
 SHARE = 1 if SWEEP else 14

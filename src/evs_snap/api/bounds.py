@@ -22,6 +22,9 @@ ENDS = "evs_snap.ends"
 UNTIL = "evs_snap.until"
 """Request extension: the moment of ``Clock.monotonic`` from which on nothing is repeated."""
 
+SENT = "evs_snap.sent"
+"""Response extension: how many times the request may have reached the service."""
+
 LARGEST_ANSWER = 64 * 2**20
 """Bytes, unpacked."""
 

@@ -9,19 +9,15 @@ disks", parameters ``marker`` and ``limit``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import ValidationError
 
-from evs_snap.api.models import Snapshot, Volume, VolumeSummary, Wire, put_in_utc, ready
+from evs_snap.api.wire import Identifier, Wire, ready
 from evs_snap.errors import BadAnswerError, NotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 PAGE_SIZE = 1000
 """The largest page EVS grants; more is an error there, not a clamp (EVS.2142)."""
@@ -29,15 +25,14 @@ PAGE_SIZE = 1000
 _MOST_PAGES = 10_000
 _RESTARTS = 3
 
-Row = TypeVar("Row", Volume, VolumeSummary, Snapshot)
+
+class Identified(Wire):
+    """A row of a list: it has an ID, by which the next page is asked for."""
+
+    id: Identifier
 
 
-@cache
-def _page_model(key: str, model: type[Row]) -> type[BaseModel]:
-    rows: Any = GenericAlias(list, model)
-    links = Field(default=None, alias=f"{key}_links")
-    page = create_model("Page", __base__=Wire, rows=(rows, Field(alias=key)), links=(object, links))
-    return ready(page)
+Row = TypeVar("Row", bound=Identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +43,7 @@ class Page(Generic[Row]):
     more: bool
 
     @classmethod
-    def of_json(cls, content: bytes, key: str, model: type[Row]) -> Page[Row] | None:
-        """Return the page if all of it is as documented; None if it must be read leniently."""
-        try:
-            read: Any = _page_model(key, model).model_validate_json(content)
-        except ValueError:  # ValidationError is one; pydantic 2.8 itself trips over the year 0
-            return None
-        put_in_utc(read.rows)
-        return cls(read.rows, more=bool(read.links))
-
-    @classmethod
-    def of_document(cls, document: Mapping[str, object], key: str, model: type[Row]) -> Page[Row]:
+    def of(cls, document: Mapping[str, object], key: str, model: type[Row]) -> Page[Row]:
         """Return the page, however odd it is, as long as each row has an ID."""
         rows = document.get(key)
         if not isinstance(rows, list):
@@ -76,7 +61,7 @@ def all_pages(
     key: str,
     *,
     filters: Mapping[str, str | None],
-) -> Iterator[list[Row]]:
+) -> Iterator[Page[Row]]:
     """Yield all rows, each once, page by page; ``ask`` fetches the page for a query.
 
     Raises what ``ask`` raises; BadAnswerError where the pages have no end.
@@ -100,9 +85,10 @@ def all_pages(
         rows = {row.id: row for row in page.rows}
         before = len(seen)
         seen.update(rows)
-        yield [row for id_, row in rows.items() if id_ not in yielded]
+        more = bool(page.rows) and (page.more or len(page.rows) >= PAGE_SIZE)
+        yield Page([row for id_, row in rows.items() if id_ not in yielded], more=more)
         yielded.update(rows)
-        if not page.rows or not (page.more or len(page.rows) >= PAGE_SIZE):
+        if not more:
             return
         if len(seen) == before:
             raise BadAnswerError(

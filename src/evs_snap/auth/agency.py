@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evs_snap.api.http import httpx
-from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_direct
+from evs_snap.api.wire import parse_time
 from evs_snap.errors import BadAnswerError, EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import Keys
 

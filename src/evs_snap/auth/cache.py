@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import parse_time
+from evs_snap.api.wire import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE, Identity
-from evs_snap.api.models import parse_time
 from evs_snap.api.refusals import is_stale_token, refused
+from evs_snap.api.wire import parse_time
 from evs_snap.auth.cache import ScopedToken, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
 from evs_snap.auth.flow import Flow, require_host_of, run_flow

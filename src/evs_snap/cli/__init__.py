@@ -129,7 +129,7 @@ def _failed(
 
         return show_unknown(context, error, is_lost=is_lost)
     if name in _RECORDED and is_document(context) and not is_lost:
-        from evs_snap.runs.report import RunRecord
+        from evs_snap.runs.record import RunRecord
 
         return show_record(context, RunRecord(name, error=error, signal_code=signal_code))
     return signal_code or error.exit_code

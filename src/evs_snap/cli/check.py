@@ -58,7 +58,7 @@ UNKNOWN = 3
     help="So many usable ones there must be.",
 )
 @optional_keep_options
-@policy_option
+@policy_option()
 @limit_option
 @click.pass_obj  # fmt: skip
 def check(
@@ -69,7 +69,7 @@ def check(
     max_age: float,
     min_count: int,
     keep: Keep | None,
-    policy: str,
+    policy: str | None,
     limit: int | None,
     tell: Tell,
 ) -> int:
@@ -94,7 +94,7 @@ def check(
         min_count=min_count,
         limit=most,
         keep=keep,
-        policy=policy,
+        policy=policy or "default",
     )
     tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)

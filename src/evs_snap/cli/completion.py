@@ -18,8 +18,8 @@ from evs_snap.errors import EvsSnapError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from evs_snap.api.client import EvsClient
     from evs_snap.cli.context import Context
+    from evs_snap.services.client import EvsClient
 
 _PATIENCE = 3.0
 """Seconds that somebody who pressed the tab key waits for the cloud."""
@@ -91,7 +91,7 @@ def _asked(
     ctx: click.Context, ask: Callable[[EvsClient], Iterable[tuple[str, str]]], text: str
 ) -> list[CompletionItem]:
     """Return what the cloud answers in time; nothing, and silently, where it does not."""
-    import_module("evs_snap.api.client")  # what this machine needs is no time of the cloud's
+    import_module("evs_snap.services.client")  # what this machine needs is no time of the cloud's
     import_module("evs_snap.api.transport")
     found: list[tuple[str, str]] = []
 

@@ -21,10 +21,10 @@ from evs_snap.cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from evs_snap.api.client import EvsClient
     from evs_snap.cli.context import Context
     from evs_snap.render.progress import Progress
-    from evs_snap.runs.report import Item
+    from evs_snap.runs.record import Item
+    from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
 
 
@@ -50,7 +50,7 @@ def connection(
     context: Context,
     *,
     settings: Settings | None = None,
-    parallel: int = 2,
+    parallel: int = 4,
     keep_token: bool = True,
 ) -> Iterator[EvsClient]:
     """Give a client for the cloud that is meant, shared by at most ``parallel`` threads."""
@@ -75,7 +75,7 @@ def connection(
 
 
 @contextmanager
-def changing(context: Context, *, parallel: int = 1) -> Iterator[tuple[EvsClient, Progress]]:
+def changing(context: Context, *, parallel: int = 4) -> Iterator[tuple[EvsClient, Progress]]:
     """Give a client and a progress line, for a command that changes or awaits something."""
     from evs_snap.render.progress import progress_line
 

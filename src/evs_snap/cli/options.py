@@ -237,27 +237,37 @@ def snapshots_argument(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def naming_options(command: F) -> F:
-    """Add NAMING: what new snapshots are called and carry."""
-    return _with(
-        command,
-        option("--name", default="{volume}-{utc}", show_default=True, section=NAMING,
-               metavar="TEMPLATE",
-               help="Fields: {volume} {id} {utc} {date} {time} {policy}."),
-        option("--description", metavar="TEXT", section=NAMING,
-               help="Text to store with the snapshot."),
-        option("--property", multiple=True, type=key_and_value, metavar="K=V", section=NAMING,
-               help="Metadata to store with the snapshot; repeatable."),
-        policy_option,
-    )  # fmt: skip
+def naming_options(policy: str) -> Callable[[F], F]:
+    """Return what adds NAMING: what new snapshots are called and carry."""
+
+    def decorate(command: F) -> F:
+        return _with(
+            command,
+            option("--name", default="{volume}-{utc}", show_default=True, section=NAMING,
+                   metavar="TEMPLATE",
+                   help="Fields: {volume} {id} {utc} {date} {time} {policy}."),
+            option("--description", metavar="TEXT", section=NAMING,
+                   help="Text to store with the snapshot."),
+            option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
+                   section=NAMING, callback=as_mapping,
+                   help="Metadata to store with the snapshot; repeatable."),
+            policy_option(policy),
+        )  # fmt: skip
+
+    return decorate
 
 
-def policy_option(command: F) -> F:
-    """Add --policy: the label that rotation goes by."""
+def as_mapping(_ctx: click.Context, _param: click.Parameter, value: Any) -> dict[str, str]:
+    """Return pairs as a mapping."""
+    return dict(value or ())
+
+
+def policy_option(policy: str = "default") -> Callable[[F], F]:
+    """Return what adds --policy: the label that rotation goes by; ``policy`` is the default."""
     return option(
-        "--policy", default="default", show_default=True, metavar="LABEL", section=NAMING,
-        help="Stored with snapshots; rules judge each label's apart.",
-    )(command)  # fmt: skip
+        "--policy", metavar="LABEL", section=NAMING,
+        help=f"Stored with snapshots; rules judge each label's apart. [default: {policy}]",
+    )  # fmt: skip
 
 
 def wait_options(command: F) -> F:

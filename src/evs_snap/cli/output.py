@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from evs_snap.cli.context import Context
     from evs_snap.render.columns import Column
-    from evs_snap.runs.report import Item, RunRecord
+    from evs_snap.runs.record import Item, RunRecord
 
 R = TypeVar("R")
 

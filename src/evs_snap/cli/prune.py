@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @tell_options
 @select_options()
 @keep_options
-@policy_option
+@policy_option()
 @yes_option
 @dry_run_option
 @click.pass_obj
@@ -45,7 +45,7 @@ def prune(
     *,
     selection: Selection,
     keep: Keep,
-    policy: str,
+    policy: str | None,
     yes: bool,
     dry_run: bool,
     tell: Tell,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from evs_snap.cli.options import (
     WAIT,
     Argument,
     Command,
+    as_mapping,
     complete_with,
     dry_run_option,
     duration,
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.context import Context
-    from evs_snap.plan.restore import Rollback
+    from evs_snap.plan.restoration import Rollback
     from evs_snap.render.progress import Progress
-    from evs_snap.runs.report import RunRecord
+    from evs_snap.runs.record import RunRecord
 
 
 @click.command(
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
 @option("--size", type=click.IntRange(1), metavar="GIB",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
+              callback=as_mapping,
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
-@option("--no-safety-snapshot", is_flag=True,
+@option("--no-safety-snapshot", "safety_snapshot", flag_value=False, default=True,
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
 @option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
               help="See the disk available before saying so.")  # fmt: skip
@@ -54,20 +56,9 @@ if TYPE_CHECKING:
 @dry_run_option
 @click.pass_obj
 def restore(
-    context: Context,
-    /,
-    *,
-    snapshot: str,
-    as_name: str | None,
-    in_place: bool,
-    size: int | None,
-    properties: tuple[tuple[str, str], ...],
-    no_safety_snapshot: bool,
-    wait: bool,
-    timeout: float,
-    yes: bool,
-    dry_run: bool,
-) -> int:
+    context: Context, /, *, snapshot: str, yes: bool, as_name: str | None, in_place: bool,
+    dry_run: bool, **words: Any,
+) -> int:  # fmt: skip
     """Bring a snapshot back, given by ID or by a name that only one has.
 
     --as NAME makes a new disk of it and loses nothing. --in-place rolls the snapshot's own
@@ -76,12 +67,6 @@ def restore(
     """
     from evs_snap import restore as bring_back
 
-    if (as_name is not None) is in_place:
-        raise click.UsageError("Say how: --as NAME for a new disk, or --in-place.")
-    if in_place and (size is not None or properties or not wait):
-        raise click.UsageError("--size, --property and --no-wait go with --as, not --in-place.")
-    if as_name is not None and no_safety_snapshot:
-        raise click.UsageError("--no-safety-snapshot goes with --in-place: --as loses nothing.")
     asking = in_place and not (yes or dry_run)
     if asking and not is_somebody_here():
         raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
@@ -92,15 +77,11 @@ def restore(
                 snapshot,
                 as_name=as_name,
                 in_place=in_place,
-                size=size,
-                properties=dict(properties),
-                safety_snapshot=not no_safety_snapshot,
-                wait=wait,
-                timeout=timeout,
-                lock_wait=context.lock_wait,
                 dry_run=dry_run,
+                lock_wait=context.lock_wait,
                 confirm=_asking(context, progress) if asking else None,
                 progress=progress.show,
+                **words,
             )
         code = report(record)
         if as_name is not None and code == 0 and not dry_run:

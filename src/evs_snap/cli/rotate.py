@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_snap.cli.create import CreateOptions, create_options, take_snapshots
+from evs_snap.cli.create import create_options, take_snapshots
 from evs_snap.cli.options import Command, keep_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
-    from evs_snap.plan.retention import Keep
 
 
 @click.command(
@@ -21,16 +20,14 @@ if TYPE_CHECKING:
         "evs-snap rotate data-01 --keep-last 3 --dry-run",
     ),
 )
-@create_options
+@create_options(policy="default")
 @keep_options
 @click.pass_obj
-def rotate(context: Context, /, keep: Keep, **options: Unpack[CreateOptions]) -> int:
+def rotate(context: Context, /, **words: Any) -> int:
     """Take a snapshot of each disk, wait until it can be used, then delete what no rule keeps.
 
     Only snapshots that evs-snap made under the same --policy are ever deleted, and
     none after a failure. A snapshot stays if any rule keeps it. Rules that could hold
     more than a disk can, less one slot for the next snapshot, are refused at once.
     """
-    if not options["wait"]:
-        raise click.UsageError("rotate must wait: it deletes only once the new one is usable.")
-    return take_snapshots(context, options, keep=keep)
+    return take_snapshots(context, "rotate", **words)

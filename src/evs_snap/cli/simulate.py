@@ -59,8 +59,8 @@ def simulate(
     now. The same options give the same runs missed. Rules that could hold more than a disk
     can are refused, as `rotate` refuses them.
     """
-    from evs_snap.api.models import DEFAULT_LIMIT
-    from evs_snap.plan.request import CreateRequest
+    from evs_snap.plan.request import Request
+    from evs_snap.plan.selection import Selection
     from evs_snap.plan.simulate import Schedule, repeatable
     from evs_snap.plan.simulate import simulate as play
     from evs_snap.render.columns import chosen
@@ -72,7 +72,9 @@ def simulate(
     )
 
     columns = chosen(simulation_columns(), context.column)
-    request = CreateRequest(keep=keep, limit=limit or DEFAULT_LIMIT)
+    request = Request(
+        command="rotate", selection=Selection(everything=True), keep=keep, limit=limit or 7
+    )
     step, length = timedelta(seconds=every), timedelta(seconds=span)
     start = context.clock.now() - length + step
     schedule = Schedule(start, every=step, span=length, miss=miss)

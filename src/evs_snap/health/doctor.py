@@ -34,8 +34,8 @@ from evs_snap.settings.credentials import AgencyCredentials, Keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from evs_snap.api.client import EvsClient
     from evs_snap.plan.selection import Selection
+    from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
 
 _STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit")
@@ -95,7 +95,7 @@ def _first_contact(evs: EvsClient, settings: Settings) -> tuple[EvsSnapError | N
     """Ask the first address for its version: connection, TLS, and what time it is there."""
     url = f"{_first_address(settings)}/v3"
     try:
-        answer = evs.probe(url)
+        answer = evs.project.probe(url)
     except EvsSnapError as error:
         skipped = Finding("clock", Result.SKIP, "needs the connection")
         return error, [failure("connection", error), skipped]
@@ -110,7 +110,7 @@ def _project(
 ) -> Iterator[Finding]:
     address = ""
     try:
-        address = evs.address()
+        address = evs.project.address()
         gathered = gather(evs, selection)
     except EvsSnapError as error:
         step = _step_at_fault(error, settings) if address else "sign-in"
@@ -121,7 +121,7 @@ def _project(
         return
     yield _passed("sign-in", evs, settings, address=address)
     yield _passed("endpoint", evs, settings, address=address)
-    yield on_rights(evs.roles)
+    yield on_rights(evs.project.roles)
     yield on_disks(gathered.volumes)
     yield _quota(evs, wanted=len(gathered.volumes))
     yield on_limit(gathered, limit=limit)
@@ -142,7 +142,7 @@ def _step_at_fault(error: EvsSnapError, settings: Settings) -> str:
 
 def _passed(step: str, evs: EvsClient, settings: Settings, *, address: str) -> Finding:
     if step == "rights":
-        return on_rights(evs.roles)
+        return on_rights(evs.project.roles)
     told = address if step == "endpoint" else settings.sign_in
     return Finding(step, Result.PASS, told)
 

@@ -7,19 +7,19 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import USABLE_VOLUME_STATUSES
 from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
 from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.slots import holders
+from evs_snap.services.interface import USABLE_VOLUME_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import QuotaSet, Volume
     from evs_snap.runs.gather import Gathered
+    from evs_snap.services.interface import QuotaSet, Volume
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})

@@ -7,18 +7,18 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import DEFAULT_POLICY
 from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.retention import SKEW
 from evs_snap.plan.slots import holders
+from evs_snap.services.interface import DEFAULT_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.retention import Keep
     from evs_snap.runs.gather import Gathered
+    from evs_snap.services.interface import Snapshot, Volume
 
 
 _RUN = timedelta(hours=1)

@@ -6,13 +6,13 @@ import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import SYSTEM_NAME_PREFIXES
 from evs_snap.errors import ConfigurationError
+from evs_snap.services.interface import SYSTEM_NAME_PREFIXES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from evs_snap.api.models import Volume
+    from evs_snap.services.interface import Volume
 
 DEFAULT_TEMPLATE = "{volume}-{utc}"
 LONGEST_NAME = 64

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import STAMP_BUCKET, Snapshot
 from evs_snap.errors import EvsSnapError
-from evs_snap.plan.request import NewSnapshot, new_snapshot_for
-from evs_snap.plan.retention import Keep, Verdict, judge
+from evs_snap.plan.creation import NewSnapshot, is_of_period, new_snapshot_for
+from evs_snap.plan.retention import Verdict, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Volume
-    from evs_snap.plan.request import CreateRequest
+    from evs_snap.plan.request import Request
+    from evs_snap.services.interface import Snapshot, Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,49 +44,36 @@ class DiskPlan:
     reasons: tuple[str, ...] = ()
 
 
-def plan_create(
-    volumes: Sequence[Volume],
-    snapshots: Mapping[str, Sequence[Snapshot]],
-    request: CreateRequest,
+def plan_disk(
+    volume: Volume,
+    snapshots: Sequence[Snapshot],
+    request: Request,
     *,
     now: datetime,
     new_id: Callable[[], str],
-) -> list[DiskPlan]:
-    """Decide for each disk how it gets its snapshot. Plans come in the order of ``volumes``.
+    besides: Collection[str] = (),
+) -> DiskPlan:
+    """Decide what a run does to one disk that holds ``snapshots``.
 
-    ``snapshots`` are all snapshots of these disks, by volume ID. ``now`` is in UTC.
-    ``new_id`` returns a new unique key at each call.
+    ``now`` is the service's time, in UTC. ``new_id`` returns a new unique key. ``besides`` are
+    IDs of snapshots that are not to be deleted to free a slot, as the service refused to.
     """
-    return [
-        _plan_disk(volume, snapshots.get(volume.id, ()), request, now=now, new_id=new_id)
-        for volume in volumes
-    ]
-
-
-def plan_prune(
-    volumes: Sequence[Volume],
-    snapshots: Mapping[str, Sequence[Snapshot]],
-    keep: Keep,
-    *,
-    policy: str,
-    now: datetime,
-) -> list[DiskPlan]:
-    """Decide for each disk which snapshots under ``policy`` the rules no longer keep.
-
-    ``snapshots`` are all snapshots of these disks, by volume ID. ``now`` is in UTC.
-    """
-    return [
-        _pruned(DiskPlan(volume), snapshots.get(volume.id, ()), keep, policy=policy, now=now)
-        for volume in volumes
-    ]
+    if request.command == "prune":
+        return _pruned(DiskPlan(volume), snapshots, request, now=now)
+    try:
+        plan = _reused(volume, snapshots, request, now=now)
+        if plan is None:
+            plan = _created(volume, snapshots, request, now=now, key=new_id(), besides=besides)
+    except EvsSnapError as refusal:
+        return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,))
+    return _pruned(plan, snapshots, request, now=now)
 
 
 def judged_again(
     plan: DiskPlan,
     snapshots: Sequence[Snapshot],
-    keep: Keep,
+    request: Request,
     *,
-    policy: str,
     now: datetime,
     new_id: str | None,
 ) -> DiskPlan:
@@ -97,17 +83,16 @@ def judged_again(
     that the rules judge what is there by the service's own dates. ``new_id`` is the ID of
     the new or reused snapshot, None where the run has none. If it is not among them, or
     not usable, nothing is deleted. ``now`` is the service's time, in UTC. ``keep`` becomes
-    the verdicts on all other snapshots under ``policy``.
+    the verdicts on all other snapshots under the policy.
     """
+    if request.keep is None:
+        return replace(plan, prune=(), keep=())
     planned = {removal.snapshot.id for removal in plan.prune}
     here = [s for s in snapshots if s.volume_id == plan.volume.id]
     if new_id is not None and not any(s.id == new_id and s.is_usable for s in here):
         planned = set()
-    verdicts = [
-        v
-        for v in judge((s for s in here if s.policy == policy), keep, now=now)
-        if v.snapshot.id != new_id
-    ]
+    own = (s for s in here if s.policy == request.policy)
+    verdicts = [v for v in judge(own, request.keep, now=now) if v.snapshot.id != new_id]
     return replace(
         plan,
         prune=tuple(
@@ -121,40 +106,14 @@ def judged_again(
     )
 
 
-def _plan_disk(
-    volume: Volume,
-    snapshots: Sequence[Snapshot],
-    request: CreateRequest,
-    *,
-    now: datetime,
-    new_id: Callable[[], str],
-) -> DiskPlan:
-    try:
-        plan = _reused(volume, snapshots, request, now=now)
-        if plan is None:
-            plan = _created(volume, snapshots, request, now=now, key=new_id())
-    except EvsSnapError as refusal:
-        return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,))
-    if request.keep is None:
-        return plan
-    return _pruned(plan, snapshots, request.keep, policy=request.policy, now=now)
-
-
 def _reused(
-    volume: Volume, snapshots: Sequence[Snapshot], request: CreateRequest, *, now: datetime
+    volume: Volume, snapshots: Sequence[Snapshot], request: Request, *, now: datetime
 ) -> DiskPlan | None:
     """Return a plan that uses this period's snapshot, or None where there is none yet."""
     bucket = request.bucket(now)
     if bucket is None:
         return None
-    made = [
-        s
-        for s in snapshots
-        if s.policy == request.policy
-        and s.metadata.get(STAMP_BUCKET) == bucket
-        and not s.is_system
-        and s.status in {"available", "creating"}
-    ]
+    made = [s for s in snapshots if is_of_period(s, volume, policy=request.policy, bucket=bucket)]
     if not made:
         return None
     best = min(made, key=lambda s: (not s.is_usable, s.age_key))
@@ -164,13 +123,14 @@ def _reused(
 def _created(
     volume: Volume,
     snapshots: Sequence[Snapshot],
-    request: CreateRequest,
+    request: Request,
     *,
     now: datetime,
     key: str,
+    besides: Collection[str],
 ) -> DiskPlan:
     new = new_snapshot_for(volume, snapshots, request, now=now, key=key)
-    removals = _to_free_slots(snapshots, request, new, now=now)
+    removals = _to_free_slots(snapshots, request, new, now=now, besides=besides)
     slot = len(holders(snapshots)) - len(removals) + 1
     replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
     return DiskPlan(
@@ -182,7 +142,12 @@ def _created(
 
 
 def _to_free_slots(
-    snapshots: Sequence[Snapshot], request: CreateRequest, new: NewSnapshot, *, now: datetime
+    snapshots: Sequence[Snapshot],
+    request: Request,
+    new: NewSnapshot,
+    *,
+    now: datetime,
+    besides: Collection[str],
 ) -> tuple[Removal, ...]:
     """Return what to delete before there is a free slot; LimitError if that is not possible."""
     held = holders(snapshots)
@@ -195,12 +160,14 @@ def _to_free_slots(
     if request.keep is not None:
         why = ("to free a slot", "given up by the rules")
         verdicts = given_up(judge(own, request.keep, now=now))
-        unneeded = tuple(Removal(v.snapshot, why) for v in verdicts[:needed])
+        free = [v.snapshot for v in verdicts if v.snapshot.id not in besides]
+        unneeded = tuple(Removal(snapshot, why) for snapshot in free[:needed])
         if len(unneeded) == needed:
             return unneeded
         after = judge([*own, new.as_made(own, now=now)], request.keep, now=now)
         in_use = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in unneeded}
-    oldest = replaceable(snapshots, policy=request.policy, besides=frozenset(in_use), now=now)
+    spared = frozenset(in_use.union(besides))
+    oldest = replaceable(snapshots, policy=request.policy, besides=spared, now=now)
     if request.replace and needed == len(unneeded) + 1 and oldest is not None:
         why = ("to free a slot", f"oldest of policy {request.policy}")
         return (*unneeded, Removal(oldest, why))
@@ -208,19 +175,21 @@ def _to_free_slots(
 
 
 def _pruned(
-    plan: DiskPlan, snapshots: Sequence[Snapshot], keep: Keep, *, policy: str, now: datetime
+    plan: DiskPlan, snapshots: Sequence[Snapshot], request: Request, *, now: datetime
 ) -> DiskPlan:
     """Return the plan with what the rules delete once its new snapshot exists.
 
     The snapshot that this run makes or reuses always stays.
     """
+    if request.keep is None:
+        return plan
     gone = {removal.snapshot.id for removal in plan.free_slots}
-    pool = [s for s in snapshots if s.policy == policy and s.id not in gone]
+    pool = [s for s in snapshots if s.policy == request.policy and s.id not in gone]
     new = plan.reuse
     if plan.new is not None:
         new = plan.new.as_made(pool, now=now)
         pool.append(new)
-    verdicts = judge(pool, keep, now=now)
+    verdicts = judge(pool, request.keep, now=now)
     others = [v for v in verdicts if new is None or v.snapshot.id != new.id]
     of_new = next((v.reasons for v in verdicts if v.keep and new and v.snapshot.id == new.id), ())
     return replace(

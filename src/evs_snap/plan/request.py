@@ -1,67 +1,133 @@
-"""What the user asks for, checked at once; and the snapshot about to be created."""
+"""All that a user may say of a run, checked as soon as it is said."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Literal, TypedDict
 
-from evs_snap.api.models import (
-    DEFAULT_LIMIT,
-    DEFAULT_POLICY,
-    STAMP_BUCKET,
-    STAMP_KEY,
-    STAMP_POLICY,
-    USABLE_VOLUME_STATUSES,
-    Snapshot,
-)
-from evs_snap.errors import ConfigurationError, VolumeStateError
-from evs_snap.plan.naming import LONGEST_DESCRIPTION, Template
-from evs_snap.plan.retention import SKEW
+from evs_snap.errors import ConfigurationError
+from evs_snap.plan.naming import DEFAULT_TEMPLATE, LONGEST_DESCRIPTION, LONGEST_NAME, Template
+from evs_snap.plan.retention import Keep
+from evs_snap.plan.selection import Selection, refuse_empty
+from evs_snap.services.interface import DEFAULT_POLICY, SAFETY_POLICY
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+Period = Literal["hour", "day", "week"]
+OnLimit = Literal["fail", "replace"]
+Command = Literal["create", "rotate", "prune", "delete", "wait", "restore"]
 
-    from evs_snap.api.models import Volume
-    from evs_snap.plan.retention import Keep
-
-BUCKETS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
+BUCKETS: Mapping[str, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 """--once-per: the periods (UTC) of which each gets one snapshot."""
 
 RESERVED_PREFIXES = ("evs_snap_", "__system__")
-_LONGEST_METADATA = 255
+_OF_DISKS = frozenset({"create", "rotate", "prune"})
+_MOST_THREADS = 64
+_LONGEST_WAIT = 100 * 365 * 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
-    """How to create snapshots. Raises ConfigurationError for what cannot work.
+class CreateWords(TypedDict, total=False):
+    """What may be said of ``create`` and ``rotate``: the fields of Request of these names."""
 
-    With ``keep`` it is a rotation: what the rules no longer keep is deleted once the new
-    snapshot is usable. With ``replace`` a full disk's oldest own snapshot is deleted first.
-    ``limit`` is how many snapshots a disk may hold.
+    name: str
+    description: str | None
+    properties: Mapping[str, str]
+    policy: str | None
+    once_per: Period | None
+    limit: int | None
+    on_limit: OnLimit
+    keep: Keep | None
+    wait: bool
+    timeout: float
+    parallel: int
+    lock_wait: float
+    dry_run: bool
+
+
+class PruneWords(TypedDict, total=False):
+    """What may be said of ``prune``."""
+
+    policy: str | None
+    limit: int | None
+    parallel: int
+    lock_wait: float
+    dry_run: bool
+
+
+class DeleteWords(TypedDict, total=False):
+    """What may be said of ``delete``."""
+
+    foreign: bool
+    parallel: int
+    lock_wait: float
+    dry_run: bool
+
+
+class RestoreWords(TypedDict, total=False):
+    """What may be said of ``restore``."""
+
+    as_name: str | None
+    in_place: bool
+    size: int | None
+    properties: Mapping[str, str]
+    safety_snapshot: bool
+    wait: bool
+    timeout: float
+    lock_wait: float
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A run as it was asked for. Raises ConfigurationError for what cannot work.
+
+    The options of the command line and the library's keywords have the names of the fields.
+    Which disks: ``selection``; which snapshots: ``snapshots`` (IDs or names), for `delete`,
+    `wait` and `restore`. ``limit`` is how many snapshots a disk may hold; with ``on_limit``
+    "replace" a full disk's oldest own snapshot is deleted first. With ``keep`` what the rules
+    give up is deleted. ``timeout`` and ``lock_wait`` are seconds, ``size`` is GiB, ``parallel``
+    is how many disks are worked on at a time. With ``dry_run`` the plan is the result.
     """
 
-    template: Template = field(default_factory=Template)
+    command: Command
+    selection: Selection = field(default_factory=Selection)
+    snapshots: tuple[str, ...] = ()
+    name: str = DEFAULT_TEMPLATE
     description: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     policy: str = DEFAULT_POLICY
-    limit: int = DEFAULT_LIMIT
-    replace: bool = False
-    once_per: str | None = None
+    once_per: Period | None = None
+    limit: int = 7
+    on_limit: OnLimit = "fail"
     keep: Keep | None = None
+    wait: bool = True
+    timeout: float = 900.0
+    parallel: int = 4
+    lock_wait: float = 0.0
+    dry_run: bool = False
+    foreign: bool = False
+    as_name: str | None = None
+    in_place: bool = False
+    size: int | None = None
+    safety_snapshot: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what the service would refuse, and rules that do not fit the limit."""
-        check_policy(self.policy)
-        if len(self.description or "") > LONGEST_DESCRIPTION:
-            raise ConfigurationError(
-                f"--description has more than {LONGEST_DESCRIPTION} characters, "
-                "the most that all EVS clouds take"
-            )
+        """Check each value for itself, then those that must fit each other."""
+        _check_values(self)
+        Template(self.name)
         check_properties(self.properties)
-        if self.keep is not None:
-            check_rules(self.keep, limit=self.limit)
+        if self.command in _OF_DISKS:
+            _check_disks(self)
+        else:
+            _check_snapshots(self)
+        if self.command == "restore":
+            _check_restore(self)
+
+    @property
+    def replace(self) -> bool:
+        """Whether a full disk's oldest own snapshot is deleted first."""
+        return self.on_limit == "replace"
 
     def bucket(self, now: datetime) -> str | None:
         """Return the period that ``now`` lies in, or None without --once-per."""
@@ -69,24 +135,21 @@ class CreateRequest:
 
 
 def check_properties(properties: Mapping[str, str]) -> None:
-    """Raise ConfigurationError for metadata that is ours, the service's, or too long."""
+    """Raise ConfigurationError for what is no text, and for keys that are ours or the service's."""
     for key, value in properties.items():
+        if not all(isinstance(text, str) for text in (key, value)):
+            raise ConfigurationError(f"properties: {key!r} = {value!r} is not text")
         if not key or key.startswith(RESERVED_PREFIXES):
             raise ConfigurationError(
                 f"--property {key!r}: such keys are reserved",
                 hint=f"Choose one that does not begin with {' or '.join(RESERVED_PREFIXES)}.",
             )
-        if max(len(key), len(value)) > _LONGEST_METADATA:
-            raise ConfigurationError(
-                f"--property {key[:20]!r}: more than {_LONGEST_METADATA} characters"
-            )
 
 
 def check_policy(policy: str) -> None:
-    """Raise ConfigurationError for a policy that cannot be stored in a snapshot's metadata."""
-    fits = 0 < len(policy) <= _LONGEST_METADATA
-    if not fits or policy != policy.strip() or not policy.isprintable():
-        raise ConfigurationError(f"--policy {policy!r} is empty, padded, unprintable or too long")
+    """Raise ConfigurationError for a policy that cannot be stored with a snapshot."""
+    if not policy or policy != policy.strip() or not policy.isprintable():
+        raise ConfigurationError(f"--policy {policy!r} is empty, padded or unprintable")
 
 
 def check_rules(keep: Keep, *, limit: int) -> None:
@@ -105,97 +168,101 @@ def check_rules(keep: Keep, *, limit: int) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NewSnapshot:
-    """A snapshot about to be asked for.
-
-    ``known`` are the IDs of the disk's snapshots before: none can be the new one.
-    """
-
-    volume: Volume
-    name: str
-    description: str | None
-    metadata: Mapping[str, str]
-    known: frozenset[str]
-
-    @property
-    def force(self) -> bool:
-        """Whether to send ``force``: needed for a disk attached to a server, and only then.
-
-        Source: https://support.huaweicloud.com/intl/en-us/eu-west-0-api-ecs/en-us_topic_0065817725.html
-        """
-        return self.volume.status == "in-use"
-
-    @property
-    def key(self) -> str:
-        """The unique key of this attempt: it finds the snapshot again after a lost answer."""
-        return self.metadata[STAMP_KEY]
-
-    def is_made_as(self, row: Snapshot) -> bool:
-        """Whether the row is this attempt's, made although no answer said so.
-
-        Where a cloud drops metadata, the exact name on this disk that was not listed
-        before is the same proof. Clocks prove nothing.
-        """
-        if row.volume_id != self.volume.id:
-            return False
-        if STAMP_KEY in row.metadata:
-            return row.metadata[STAMP_KEY] == self.key
-        return row.name == self.name and row.id not in self.known
-
-    def is_for_same_period(self, row: Snapshot) -> bool:
-        """Whether the row is a snapshot of this period and policy, and stands for this one."""
-        return (
-            row.volume_id == self.volume.id
-            and STAMP_BUCKET in self.metadata
-            and row.metadata.get(STAMP_BUCKET) == self.metadata[STAMP_BUCKET]
-            and row.policy == self.metadata[STAMP_POLICY]
-            and row.status in {"available", "creating"}
-            and not row.is_system
-        )
-
-    def as_made(self, own: Sequence[Snapshot], *, now: datetime) -> Snapshot:
-        """Return the snapshot as it will be, so that the rules can judge it among ``own``.
-
-        It will be the newest, even where the service's clock is ahead of ours.
-        """
-        ahead = [s.created_at for s in own if s.created_at and now <= s.created_at <= now + SKEW]
-        return Snapshot(
-            id=self.key,
-            name=self.name,
-            volume_id=self.volume.id,
-            status="available",
-            metadata=dict(self.metadata),
-            created_at=max(ahead) + timedelta.resolution if ahead else now,
-        )
-
-
-def new_snapshot_for(
-    volume: Volume,
-    snapshots: Sequence[Snapshot],
-    request: CreateRequest,
-    *,
-    now: datetime,
-    key: str,
-) -> NewSnapshot:
-    """Return the snapshot to create for a disk that holds ``snapshots``.
-
-    Raises VolumeStateError where the disk's status allows none, and ConfigurationError
-    where the template gives a name that a snapshot may not have.
-    """
-    if volume.status not in USABLE_VOLUME_STATUSES:
-        raise VolumeStateError(
-            f"the disk is {volume.status!r}, not available or in-use",
-            hint="EVS takes snapshots of no others: wait, or repair the disk in the console.",
-        )
-    stamp = {STAMP_KEY: key, STAMP_POLICY: request.policy}
-    bucket = request.bucket(now)
-    if bucket is not None:
-        stamp[STAMP_BUCKET] = bucket
-    return NewSnapshot(
-        volume=volume,
-        name=request.template.name(volume, now=now, policy=request.policy),
-        description=request.description,
-        metadata={**request.properties, **stamp},
-        known=frozenset(s.id for s in snapshots),
+def _check_values(request: Request) -> None:
+    """Raise ConfigurationError for a value of the wrong kind or outside its range."""
+    for name in ("name", "policy"):
+        _require(isinstance(getattr(request, name), str), request, name, "a text")
+    for name in ("description", "as_name"):
+        value = getattr(request, name)
+        _require(value is None or isinstance(value, str), request, name, "a text")
+    for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot"):
+        _require(isinstance(getattr(request, name), bool), request, name, "True or False")
+    for name in ("timeout", "lock_wait"):
+        _require(_is_span(getattr(request, name)), request, name, "a number of seconds, 0 or more")
+    _require(_is_count(request.limit), request, "limit", "a whole number, 1 or more")
+    _require(
+        _is_count(request.parallel) and request.parallel <= _MOST_THREADS,
+        request, "parallel", f"a whole number from 1 to {_MOST_THREADS}",
+    )  # fmt: skip
+    _require(
+        request.size is None or _is_count(request.size), request, "size", "a whole number of GiB"
     )
+    known = ", ".join(BUCKETS)
+    _require(request.once_per in {None, *BUCKETS}, request, "once_per", f"one of {known}")
+    _require(request.on_limit in {"fail", "replace"}, request, "on_limit", "fail or replace")
+    _require(isinstance(request.properties, Mapping), request, "properties", "a mapping of texts")
+    _require(
+        request.keep is None or isinstance(request.keep, Keep), request, "keep", "KEEP rules (Keep)"
+    )
+    _require(isinstance(request.selection, Selection), request, "selection", "a Selection")
+
+
+def _require(holds: bool, request: Request, name: str, wanted: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise ConfigurationError(f"{name} {getattr(request, name)!r} is not {wanted}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_span(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and isfinite(value) and 0 <= value <= _LONGEST_WAIT  # type: ignore[operator, arg-type]
+
+
+def _check_disks(request: Request) -> None:
+    if request.selection.is_empty:
+        raise ConfigurationError(
+            "no disk is asked for",
+            hint="Say which disks: a name or ID (also as --volume NAME), --match GLOB, "
+            "--server ID, --with-tag K=V, --with-metadata K=V or --all.",
+        )
+    check_policy(request.policy)
+    if len(request.description or "") > LONGEST_DESCRIPTION:
+        raise ConfigurationError(
+            f"--description has more than {LONGEST_DESCRIPTION} characters, "
+            "the most that all EVS clouds take"
+        )
+    keep = request.keep
+    if request.command != "create" and request.policy == SAFETY_POLICY:
+        raise ConfigurationError(
+            f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
+            "deletes them",
+            hint="Delete them by their IDs: evs-snap delete ID.",
+        )
+    if request.command != "create" and (keep is None or keep.is_empty):
+        raise ConfigurationError(
+            f"{request.command} needs a rule that keeps something",
+            hint="Say what to keep: --keep-last N, --keep-daily N, ...",
+        )
+    if request.command == "rotate" and keep is not None:
+        check_rules(keep, limit=request.limit)
+        if not request.wait:
+            raise ConfigurationError("rotate must wait: it deletes only once the new one is usable")
+
+
+def _check_snapshots(request: Request) -> None:
+    is_tuple = isinstance(request.snapshots, tuple)
+    if not is_tuple or not all(isinstance(text, str) for text in request.snapshots):
+        raise ConfigurationError(f"snapshots {request.snapshots!r} are not IDs or names")
+    if not request.snapshots:
+        raise ConfigurationError("no snapshot is asked for", hint="Name one by its ID or name.")
+    refuse_empty("SNAPSHOT", request.snapshots)
+
+
+def _check_restore(request: Request) -> None:
+    name = request.as_name
+    if (name is not None) is request.in_place:
+        raise ConfigurationError("restore as a new disk, or in place: one of the two",
+                                 hint="Say how: --as NAME for a new disk, or --in-place.")  # fmt: skip
+    if name is None:
+        if request.size is not None or request.properties or not request.wait:
+            raise ConfigurationError("--size, --property and --no-wait go with --as")
+        return
+    if not request.safety_snapshot:
+        raise ConfigurationError("--no-safety-snapshot goes with --in-place: --as loses nothing")
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"--as {name!r} is empty, unprintable or longer than {LONGEST_NAME} characters"
+        )

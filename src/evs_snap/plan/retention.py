@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from evs_snap.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 SKEW = timedelta(minutes=15)
 """A snapshot dated later than this after the service's now is dated in the future."""
@@ -38,7 +40,11 @@ _PERIODS = (
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How many of each to keep; ``within`` keeps all made less than that before the newest."""
+    """How many of each to keep; ``within`` keeps all made less than that before the newest.
+
+    Raises ConfigurationError for a count that is negative or no whole number, and for a
+    ``within`` that is no span of time.
+    """
 
     last: int = 0
     hourly: int = 0
@@ -47,6 +53,15 @@ class Keep:
     monthly: int = 0
     yearly: int = 0
     within: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would keep less than it seems to."""
+        for name, count in self.counts:
+            if not _is_number(count) or count < 0:
+                raise ConfigurationError(f"keep {name} {count!r} is not a whole number, 0 or more")
+        within: object = self.within
+        if within is not None and not (isinstance(within, timedelta) and within > timedelta(0)):
+            raise ConfigurationError(f"keep within {within!r} is not a span of time")
 
     @property
     def is_empty(self) -> bool:
@@ -72,6 +87,10 @@ class Keep:
             ("last", self.last),
             *((name, getattr(self, name)) for name, _ in _PERIODS),
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

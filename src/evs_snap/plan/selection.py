@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.shards import Shard
+    from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R", "Volume", "Snapshot")
 
@@ -47,7 +47,16 @@ class Selection:
     shard: Shard | None = None
 
     def __post_init__(self) -> None:
-        """Raise ConfigurationError for an empty value."""
+        """Raise ConfigurationError for an empty value, and for a text where a list is meant."""
+        for name in ("volumes", "match", "servers", "metadata", "tags", "exclude"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ConfigurationError(
+                    f"{name} {getattr(self, name)!r} is not a tuple",
+                    hint=f"Write {name}=(VALUE,), also for one.",
+                )
+        for name in ("volumes", "match", "servers", "exclude"):
+            if not all(isinstance(text, str) for text in getattr(self, name)):
+                raise ConfigurationError(f"{name} {getattr(self, name)!r} is not a tuple of texts")
         refuse_empty("--volume", self.volumes)
         refuse_empty("--match", self.match)
         refuse_empty("--server", self.servers)
@@ -64,13 +73,6 @@ class Selection:
     def has_criteria(self) -> bool:
         """Whether disks are asked for by anything else than name or ID."""
         return bool(self.match or self.servers or self.metadata or self.tags or self.everything)
-
-    @property
-    def sole_volume(self) -> str | None:
-        """The one name or ID, if nothing else was asked for."""
-        if len(self.volumes) == 1 and not (self.has_criteria or self.exclude or self.shard):
-            return self.volumes[0]
-        return None
 
 
 def refuse_empty(option: str, values: Iterable[str]) -> None:
@@ -94,8 +96,10 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
     Only a shard may come out empty.
     """
     named = [find(volumes, wanted) for wanted in selection.volumes]
-    meeting = [v for v in volumes if _meets(v, selection)] if selection.has_criteria else []
-    if selection.has_criteria and not meeting:
+    # With --exclude alone, what is left of all disks is meant.
+    by_criteria = selection.has_criteria or selection.is_empty
+    meeting = [v for v in volumes if _meets(v, selection)] if by_criteria else []
+    if by_criteria and not meeting:
         raise SelectionError(
             f"none of the project's {len(volumes)} disks is selected",
             hint="`evs-snap volumes` lists them. Criteria given together must all be met.",
@@ -176,6 +180,11 @@ def newest_first(
 def _is_beginning(text: str, id_: str) -> bool:
     """Whether the text is the ID, or its first eight characters or more."""
     return text == id_ or (_BEGINNING.fullmatch(text) is not None and id_.startswith(text))
+
+
+def may_be_beginning(text: str) -> bool:
+    """Whether the text may be the beginning of an ID, and is not a whole one."""
+    return _BEGINNING.fullmatch(text) is not None and not is_id(text)
 
 
 def is_id(text: str) -> bool:

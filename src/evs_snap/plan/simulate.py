@@ -12,19 +12,19 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from evs_snap.api.models import Volume
 from evs_snap.errors import ConfigurationError, LimitError
-from evs_snap.plan.plan import plan_create
+from evs_snap.plan.plan import plan_disk
 from evs_snap.plan.retention import judge
 from evs_snap.plan.slots import holders
+from evs_snap.services.interface import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot
-    from evs_snap.plan.request import CreateRequest
+    from evs_snap.plan.request import Request
     from evs_snap.plan.retention import Keep, Verdict
+    from evs_snap.services.interface import Snapshot
 
 MOST_RUNS = 10_000
 _DISK = Volume(id="disk", name="disk", status="available")
@@ -95,12 +95,12 @@ def play(
 
 
 def rotation(
-    request: CreateRequest,
+    request: Request,
 ) -> Callable[[tuple[Snapshot, ...], datetime], Run]:
     """Return the step that carries out what the planner decides for ``request``."""
 
     def step(held: tuple[Snapshot, ...], now: datetime) -> Run:
-        (plan,) = plan_create([_DISK], {_DISK.id: held}, request, now=now, new_id=now.isoformat)
+        plan = plan_disk(_DISK, held, request, now=now, new_id=now.isoformat)
         if isinstance(plan.refusal, LimitError):
             return Run(now, held, held, most=len(holders(held)), refused=True)
         if plan.refusal is not None:
@@ -188,9 +188,7 @@ class Simulation:
     idle: tuple[str, ...]
 
 
-def simulate(
-    request: CreateRequest, schedule: Schedule, *, chance: Callable[[], float]
-) -> Simulation:
+def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float]) -> Simulation:
     """Play ``request``, which has KEEP rules, on a disk that nobody else uses."""
     moments = schedule.moments(chance)
     runs = tuple(play(moments, rotation(request)))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.plan.retention import Verdict
+    from evs_snap.services.interface import Snapshot, Volume
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

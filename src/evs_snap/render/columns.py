@@ -14,10 +14,10 @@ from evs_snap.render.text import age, elapsed, rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evs_snap.api.models import Snapshot
     from evs_snap.health.findings import Finding
     from evs_snap.plan.slots import Usage
-    from evs_snap.runs.report import Item
+    from evs_snap.runs.record import Item
+    from evs_snap.services.interface import Snapshot
 
 R = TypeVar("R")
 

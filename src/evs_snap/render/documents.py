@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pydantic_core
 
-from evs_snap.api.models import Snapshot, Volume
 from evs_snap.errors import EvsSnapError, ServiceError
 from evs_snap.render.text import rfc3339
-from evs_snap.runs.report import SCHEMA, Item, RunRecord
+from evs_snap.runs.record import SCHEMA, Item, RunRecord
+from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
     from evs_snap.health.findings import Finding

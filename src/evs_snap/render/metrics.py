@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evs_snap.plan.slots import usage
-from evs_snap.runs.report import Action
+from evs_snap.runs.record import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.slots import Usage
     from evs_snap.runs.gather import Gathered
-    from evs_snap.runs.report import RunRecord
+    from evs_snap.runs.record import RunRecord
 
 LAST_SUCCESS = "evs_snap_last_success_timestamp_seconds"
 

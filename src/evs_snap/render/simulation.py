@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.render.columns import Column
 from evs_snap.render.text import rfc3339, span
-from evs_snap.runs.report import SCHEMA
+from evs_snap.runs.record import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

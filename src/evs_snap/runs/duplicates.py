@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import Snapshot
-from evs_snap.errors import SnapshotFailedError, WaitTimeoutError
-from evs_snap.runs.delete import delete
-from evs_snap.runs.report import Action, Item
-from evs_snap.runs.wait import await_available
+from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
+from evs_snap.runs.deletion import ask, require_deletable, see_gone
+from evs_snap.runs.gather import Readings
+from evs_snap.runs.record import Action, Item
+from evs_snap.runs.watch import await_usable
+from evs_snap.services.interface import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evs_snap.plan.request import NewSnapshot
+    from evs_snap.plan.creation import NewSnapshot
     from evs_snap.runs.work import Work
 
 DUPLICATE_TIMEOUT = 300.0
@@ -32,13 +33,11 @@ _CHECKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each look whether a duplicate is gone."""
 
 
-def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts: int) -> Item:
+def keep_one(work: Work, item: Item, new: NewSnapshot, *, made: Snapshot) -> Item:
     """Return the outcome once at most one of the snapshots wanted once is left.
 
-    ``made`` is the item's snapshot, seen usable; ``posts`` is how many requests it took.
+    ``made`` is the item's snapshot, seen usable.
     """
-    if posts > 1:
-        work.clock.sleep(DUPLICATE_GRACE)
     for pause in _CHECKS:
         work.clock.sleep(pause)
         choice = _choice(work, new, made=made)
@@ -46,7 +45,7 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts:
         if not duplicates:
             break
         for duplicate in duplicates:
-            delete(work, duplicate)
+            _delete(work, duplicate)
     else:
         raise SnapshotFailedError(
             f"snapshot {made.id} is usable, but this run's other one, {duplicates[0].id}, is still "
@@ -55,21 +54,33 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, made: Snapshot, *, posts:
         )
     if choice.kept.id == made.id:
         return item
-    delete(work, made)
+    _delete(work, made)
     if new.is_made_as(choice.kept):
         return replace(item, snapshot=choice.kept)
     why = "another run made it at the same time"
     return replace(item, action=Action.REUSED, snapshot=choice.kept, reasons=(why,))
 
 
+def _delete(work: Work, snapshot: Snapshot) -> None:
+    """Delete one of our own, and see it gone. Raises what keeps it from being seen gone."""
+    found = work.snapshot(snapshot.id)
+    if found is None:
+        return
+    require_deletable(snapshot, found)
+    if ask(work, found):
+        (result,) = see_gone(work, [found], Readings(work.client)).values()
+        if isinstance(result, EvsSnapError):
+            raise result
+
+
 def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
     """Choose among what the disk holds now; the one kept has been seen usable."""
-    rows = work.snapshots_of(new.volume.id)
+    rows = _rows(work, new)
     choice = choose(list(rows.values()), new, made=made)
     if choice.undecided:
-        timeout = work.timeout or DUPLICATE_TIMEOUT
-        seen = await_available(work, choice.undecided, timeout=timeout)
-        rows = work.snapshots_of(new.volume.id)
+        timeout = work.request.timeout if work.request.wait else DUPLICATE_TIMEOUT
+        seen = await_usable(work, choice.undecided, timeout=timeout)
+        rows = _rows(work, new)
         # A list may lag behind what was seen just now.
         rows |= {id_: row for id_, row in seen.items() if isinstance(row, Snapshot)}
         choice = choose(list(rows.values()), new, made=made)
@@ -96,6 +107,10 @@ def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:
     return choice
 
 
+def _rows(work: Work, new: NewSnapshot) -> dict[str, Snapshot]:
+    return {row.id: row for row in work.client.snapshots(volume_id=new.volume.id)}
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """``kept`` stays; ``extra`` are this run's own and go; ``undecided`` are waited for."""
@@ -108,9 +123,8 @@ class Choice:
 def choose(rows: Sequence[Snapshot], new: NewSnapshot, *, made: Snapshot) -> Choice:
     """Decide among the disk's snapshots which one counts as this run's.
 
-    ``made`` is the usable one that this run made. One that is older but still being
-    made decides nothing yet, as it may fail; nor does one of our own, as EVS does not
-    delete it before it is made.
+    ``made`` is the usable one that this run made. One that is older but still being made is
+    waited for, as it may fail; so is one of our own, as EVS does not delete it before it is made.
     """
     ours = {row.id: row for row in rows if new.is_made_as(row)}
     # Two machines must see the same order: dates are those of the list that both read.

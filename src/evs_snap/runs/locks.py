@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from evs_snap.clock import in_words
 from evs_snap.errors import ConfigurationError, LockedError
-from evs_snap.runs.wait import in_words
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from evs_snap.clock import Clock
+    from evs_snap.runs.work import Work
 
 _SPARE_FILES = 256
 _POLL = 0.25
@@ -37,10 +40,23 @@ class Held:
     is_stale: bool = False
 
 
+def locks_of(work: Work) -> DiskLocks:
+    """Return the locks for a run, and mark the moment: what is read from now on may grow old."""
+    locks = DiskLocks(
+        state_folder(os.environ) / "locks",
+        project_id=lambda: work.client.project.id,
+        wait=work.request.lock_wait,
+        clock=work.clock,
+        progress=work.progress,
+    )
+    locks.mark()
+    return locks
+
+
 class DiskLocks:
     """Locks below ``folder``, by the IDs of the project and the disk.
 
-    The kernel lets go of a lock when its process ends, however it ends. Locks are
+    ``project_id`` is asked for when a lock is taken. The kernel lets go of a lock when its process ends, however it ends. Locks are
     waited for no longer than ``wait`` seconds in all. Raises ConfigurationError where
     the folder cannot be used.
     """
@@ -49,7 +65,7 @@ class DiskLocks:
         self,
         folder: Path,
         *,
-        project_id: str,
+        project_id: Callable[[], str],
         wait: float,
         clock: Clock,
         progress: Callable[[str], None] = lambda _sentence: None,
@@ -108,7 +124,7 @@ class DiskLocks:
         last = note.stat() if note.exists() else None
         with suppress(OSError):
             note.write_text(f"{os.getpid()}\n")
-        # Not emptied: that run was killed, nobody knows when.
+        # A note that was not emptied means that the last holder crashed: read the state again.
         return waited or (last is not None and (last.st_size > 0 or last.st_mtime_ns >= self._mark))
 
     @contextmanager
@@ -124,7 +140,7 @@ class DiskLocks:
             ) from error
 
     def _path(self, volume_id: str) -> Path:
-        digest = hashlib.sha256(f"{self._project_id} {volume_id}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self._project_id()} {volume_id}".encode()).hexdigest()
         return self._folder / f"{digest[:32]}.lock"
 
 
@@ -149,9 +165,7 @@ def _let_go(lock: FileLock, path: Path) -> None:
 
 def _allow_open_files(count: int) -> None:
     """A lock is an open file, and the usual soft limit is 1024 of them."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource  # noqa: PLC0415 - not on Windows, where there is no such limit
-
+    with suppress(OSError, ValueError):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY and soft < count:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

@@ -6,49 +6,42 @@ A rollback is asked for once, too: where the answer is lost, the disk's status t
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from http import HTTPStatus
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
-from evs_snap.api.models import Volume
-from evs_snap.api.refusals import is_no_such_path
 from evs_snap.errors import (
     AnswerLostError,
-    ConfigurationError,
     EvsSnapError,
     InterruptedRunError,
     NotFoundError,
     RestoreFailedError,
-    ServiceError,
-    WaitTimeoutError,
 )
-from evs_snap.plan.restore import (
-    SAFETY_POLICY,
+from evs_snap.plan.request import Request, RestoreWords
+from evs_snap.plan.restoration import (
     NewVolume,
     Rollback,
     check_newest,
     check_rollback,
     plan_new_volume,
     plan_rollback,
+    safety_request,
 )
-from evs_snap.runs.apply import carry_out
 from evs_snap.runs.gather import find_snapshots
-from evs_snap.runs.locks import DiskLocks
-from evs_snap.runs.report import Action, Item, RunRecord, failed
-from evs_snap.runs.submit import is_unknown, look_for
-from evs_snap.runs.wait import GONE_AFTER, PASSING, pauses
-from evs_snap.runs.work import Work, no_progress
-from evs_snap.settings.folders import state_folder
+from evs_snap.runs.locks import locks_of
+from evs_snap.runs.record import Action, Item, RunRecord, failed
+from evs_snap.runs.submit import another_one, is_unknown, look_for
+from evs_snap.runs.verbs import request_of
+from evs_snap.runs.watch import GONE_AFTER, pauses, watch
+from evs_snap.runs.waves import carry_out
+from evs_snap.runs.work import Work, find, no_progress
+from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from evs_snap.services.client import EvsClient
 
-    from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot
-    from evs_snap.errors import LockedError
+Plan = NewVolume | Volume | Rollback
 
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before each look for a new disk whose answer was lost. There is no second request
@@ -57,31 +50,23 @@ that would make up for the first, so these last until that must have been carrie
 _LATEST = 60.0
 """Seconds within which a rollback whose answer was lost must have begun."""
 
-_QUIET = 5.0
-"""Seconds that an accepted rollback must not be seen at work for before it counts as over:
-it may be quick, and a replica of the service may lag behind."""
+_QUIET = 30.0
+"""Seconds without a rollback status after which it is not known whether an accepted rollback
+took place: it may have been quick, or it has not begun."""
 
 _ROLLING_BACK = frozenset({"rollbacking", "reverting", "restoring"})
 """Statuses of a disk or a snapshot meanwhile, EVS's and Cinder's."""
 
 
-def restore(  # noqa: PLR0913 - what a user may say of it
+def restore(
     evs: EvsClient,
-    snapshot: str,
+    snapshot: str | Snapshot,
     *,
-    as_name: str | None = None,
-    in_place: bool = False,
-    size: int | None = None,
-    properties: Mapping[str, str] | None = None,
-    safety_snapshot: bool = True,
-    wait: bool = True,
-    timeout: float = 1800.0,
-    lock_wait: float = 0.0,
-    dry_run: bool = False,
     confirm: Callable[[Rollback], bool] | None = None,
     progress: Callable[[str], None] = no_progress,
+    **words: Unpack[RestoreWords],
 ) -> RunRecord:
-    """Bring a snapshot (an ID, or a name that only one has) back, and see the disk available.
+    """Bring a snapshot (an ID, a name that only one has, or a record) back.
 
     With ``as_name`` a new disk of that name is made, of ``size`` GiB (default: the
     snapshot's) and with ``properties`` as metadata. However the network fails, it is one
@@ -93,87 +78,61 @@ def restore(  # noqa: PLR0913 - what a user may say of it
     nothing is done unless ``safety_snapshot`` is False. ``confirm`` is given what would be
     done, and says whether to go on, also without a safety snapshot.
 
-    ``timeout`` and ``lock_wait`` are seconds. Raises ConfigurationError, SelectionError,
-    AmbiguousError and what keeps the snapshot and its disk from being read; from there on a
-    failure is the item of the record.
+    ``timeout`` (default: half an hour) and ``lock_wait`` are seconds. Raises
+    ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot and its disk
+    from being read; from there on a failure is the item of the record.
     """
-    if (as_name is not None) is in_place:
-        raise ConfigurationError("restore as a new disk, or in place: one of the two")
-    locks = DiskLocks(
-        state_folder(os.environ) / "locks",
-        project_id=evs.project_id,
-        wait=lock_wait,
-        clock=evs.clock,
-        progress=progress,
-    )
-    work = Work(
-        client=evs,
-        locks=locks,
-        progress=progress,
-        timeout=timeout if wait or in_place else None,
-        dry_run=dry_run,
-    )
-    with _held(work, snapshot) as (found, source, locked):
-        item = Item(Action.RESTORED, source if in_place else None, found)
-        plan: NewVolume | Volume | Rollback
-        try:
-            if locked is not None:
-                raise locked
-            if as_name is None:
-                plan = _rollback(work, found, source, safety=safety_snapshot)
-                _require_consent(plan, confirm)
-            else:
-                plan = plan_new_volume(
-                    found,
-                    source,
-                    name=as_name,
-                    size=size,
-                    properties=properties or {},
-                    volumes=evs.volumes(),
-                    key=evs.clock.new_id(),
-                )
-        except EvsSnapError as error:
-            item = replace(failed(item, error), action=Action.REFUSED)
-            return RunRecord("restore", (item,), dry_run=dry_run)
-        if dry_run:
+    wanted = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
+    said: dict[str, Any] = {"timeout": 1800.0, **words, "snapshots": (wanted,)}
+    work = Work(client=evs, request=request_of(evs, "restore", said), progress=progress)
+    request = work.request
+    locks = None if request.dry_run else locks_of(work)
+    (found,) = find_snapshots(evs, request.snapshots)
+    source = evs.volume(found.volume_id)
+    item = Item(Action.RESTORED, source if request.in_place else None, found)
+    try:
+        plan = _plan(work, found, source)
+        if locks is None:
             return RunRecord("restore", (_planned(item, plan),), dry_run=True)
-        work.stop.begin()
         if isinstance(plan, Rollback):
-            item = _rolled_back(work, item, plan, timeout=timeout)
-        else:
-            item = _made(work, item, plan)
+            _require_consent(plan, confirm)
+    except EvsSnapError as error:
+        return _refused(item, error, request)
+    with locks.held({source.id: source.name or source.id}) as held:
+        try:
+            if locked := held.refused.get(source.id):
+                raise locked
+            if held.is_stale:
+                found, source = evs.snapshot(found.id), evs.volume(source.id)
+                plan = _plan(work, found, source)
+        except EvsSnapError as error:
+            return _refused(item, error, request)
+        work.stop.begin()
+        done = _rolled_back if isinstance(plan, Rollback) else _made
+        item = done(work, item, plan)  # type: ignore[arg-type]
     return RunRecord("restore", (item,), signal_code=work.stop.code)
 
 
-@contextmanager
-def _held(work: Work, wanted: str) -> Iterator[tuple[Snapshot, Volume, LockedError | None]]:
-    """Give the snapshot and its disk, with the disk's lock held, or why it could not be had."""
-    if not work.dry_run:
-        work.locks.mark()
-    (snapshot,) = find_snapshots(work.client, [wanted])
-    source = work.client.volume(snapshot.volume_id)
-    if work.dry_run:
-        yield snapshot, source, None
-        return
-    with work.locks.held({source.id: source.name or source.id}) as held:
-        if held.is_stale:
-            snapshot = work.client.snapshot(snapshot.id)
-            source = work.client.volume(source.id)
-        yield snapshot, source, held.refused.get(source.id)
-
-
-def _rollback(work: Work, snapshot: Snapshot, volume: Volume, *, safety: bool) -> Rollback:
-    check_rollback(snapshot, volume)  # before anything more is asked for it
+def _plan(work: Work, snapshot: Snapshot, source: Volume) -> Plan:
+    if not work.request.in_place:
+        key = work.clock.new_id()
+        volumes = work.client.volumes()
+        return plan_new_volume(snapshot, source, work.request, volumes=volumes, key=key)
+    check_rollback(snapshot, source)  # before anything more is asked for it
     return plan_rollback(
         snapshot,
-        volume,
-        list(work.snapshots_of(volume.id).values()),
-        newest_only=not work.client.has_vendor_paths(snapshot.id),
-        safety=safety,
-        limit=work.client.limit,
+        source,
+        work.client.snapshots(volume_id=source.id),
+        work.request,
+        newest_only=not work.client.service.rolls_back_to_any(snapshot.id),
         now=work.client.service_now,
         new_id=work.clock.new_id,
     )
+
+
+def _refused(item: Item, error: EvsSnapError, request: Request) -> RunRecord:
+    refused = replace(failed(item, error), action=Action.REFUSED)
+    return RunRecord("restore", (refused,), dry_run=request.dry_run)
 
 
 def _require_consent(plan: Rollback, confirm: Callable[[Rollback], bool] | None) -> None:
@@ -184,16 +143,19 @@ def _require_consent(plan: Rollback, confirm: Callable[[Rollback], bool] | None)
         raise EvsSnapError("not confirmed; nothing was sent")
 
 
-def _planned(item: Item, plan: NewVolume | Volume | Rollback) -> Item:
+def _planned(item: Item, plan: Plan) -> Item:
     if isinstance(plan, Volume):
         return _reused(item, plan)
     if isinstance(plan, NewVolume):
-        reasons = [f"would create disk {plan.name} of {plan.size} GiB"]
+        reasons = [f"a new disk {plan.name} of {plan.size} GiB"]
+    elif plan.safety is None:
+        reasons = ["the disk is rolled back, without a safety snapshot"]
+    elif plan.safety.refusal is not None:
+        reasons = [plan.safety.refusal.message, "it would ask whether to go on without one"]
     else:
-        safety = plan.safety.new if plan.safety else None
-        reasons = [f"would take safety snapshot {safety.name}"] if safety else []
-        reasons.append("would roll the disk back")
-    return replace(item, action=Action.PLANNED, reasons=tuple(reasons))
+        name = plan.safety.new.name if plan.safety.new else ""
+        reasons = [f"safety snapshot {name} first", "then the disk is rolled back"]
+    return replace(item, action=Action.WOULD_RESTORE, reasons=tuple(reasons))
 
 
 def _reused(item: Item, volume: Volume) -> Item:
@@ -214,15 +176,22 @@ def _made(work: Work, item: Item, plan: NewVolume | Volume) -> Item:
             made = _create(work, plan)
             origin = plan.source.name or plan.source.id
             item = replace(item, volume=made, reasons=(f"made from {origin}",))
-        if work.timeout is None:
+        if not work.request.wait:
             return item
-        for seen in _seen_available(work, made, timeout=work.timeout):
-            item = replace(item, volume=seen)
+        item = replace(item, volume=_see_available(work, made))
         if isinstance(plan, NewVolume):
             _require_one(work, plan)
     except EvsSnapError as error:
-        return failed(item, error)
+        return _failed(item, error)
     return item
+
+
+def _failed(item: Item, error: EvsSnapError) -> Item:
+    """Return the item as failed, its disk in the status in which it was seen last."""
+    seen = getattr(error, "seen", None)
+    if seen and item.volume is not None:
+        item = replace(item, volume=item.volume.model_copy(update={"status": seen}))
+    return failed(item, error)
 
 
 def _create(work: Work, new: NewVolume) -> Volume:
@@ -232,10 +201,10 @@ def _create(work: Work, new: NewVolume) -> Volume:
     AnswerLostError that says so.
     """
     snapshot, source = new.snapshot, new.source
-    # Cinder refuses the word where it knows it no more: its disk types say it.
-    shared = bool(source.multiattach) and work.client.has_vendor_paths(snapshot.id)
+    # Cinder 29 refuses `multiattach` here, as its disk types say it.
+    shared = bool(source.multiattach) and work.client.service.rolls_back_to_any(snapshot.id)
     try:
-        return work.client.create_volume(
+        made = work.client.create_volume(
             size=new.size,
             name=new.name,
             snapshot_id=snapshot.id,
@@ -244,10 +213,14 @@ def _create(work: Work, new: NewVolume) -> Volume:
             multiattach=shared,
             metadata=new.metadata,
         )
+        if made.id in new.known:
+            raise another_one(made, name=new.name)
     except EvsSnapError as error:
-        if not is_unknown(error):
+        if error.sent <= 1 and not is_unknown(error):
             raise
         lost = error
+    else:
+        return made
     why = "no trace of it was found"
     try:
         found = look_for(work, work.client.volumes, new.is_made, pauses=_LOOKS)
@@ -256,23 +229,32 @@ def _create(work: Work, new: NewVolume) -> Volume:
     if found is None:
         raise AnswerLostError(
             f"{lost.message}; {why}",
-            hint="Run the same command again: it looks for the disk before it asks for one.",
+            hint="Run the same command again in some minutes: it looks for the disk before it "
+            "asks for one.",
         )
     return found
 
 
-def _seen_available(work: Work, volume: Volume, *, timeout: float) -> Iterator[Volume]:
-    """Yield the disk as it comes along, until it is available."""
-    for seen, _ in _watched(work, volume, every=pauses(), timeout=timeout):
-        yield seen
-        if seen.status == "available":
-            return
+def _see_available(work: Work, volume: Volume) -> Volume:
+    """Return the disk once it is available."""
+
+    def judge(known: Volume, seen: Volume | None, unseen: float) -> Volume | EvsSnapError | None:
+        if seen is None:
+            return _gone(known) if unseen >= GONE_AFTER else None
         if seen.status.startswith("error"):
-            raise RestoreFailedError(
+            return RestoreFailedError(
                 f"disk {seen.id} ended in status {seen.status!r}",
                 hint="Delete it in the console or with `openstack volume delete`, and try "
                 "again; if it fails again, ask the cloud's support.",
+                seen=seen.status,
             )
+        return seen if seen.status == "available" else None
+
+    return _watched(work, volume, judge=judge)
+
+
+def _gone(volume: Volume) -> RestoreFailedError:
+    return RestoreFailedError(f"disk {volume.id} is gone: somebody deleted it", seen="deleted")
 
 
 def _require_one(work: Work, new: NewVolume) -> None:
@@ -289,10 +271,11 @@ def _require_one(work: Work, new: NewVolume) -> None:
 # -- the disk itself -------------------------------------------------------------------------
 
 
-def _rolled_back(work: Work, item: Item, plan: Rollback, *, timeout: float) -> Item:
+def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
     """Return the item with the disk rolled back, after its safety snapshot."""
     if plan.safety is not None and plan.safety.refusal is None:
-        (safety,) = carry_out(work, [plan.safety], keep=None, policy=SAFETY_POLICY)
+        safe = replace(work, request=safety_request(work.request))
+        (safety,) = carry_out(safe, [plan.safety])
         if safety.error is not None or safety.snapshot is None:
             error = safety.error or InterruptedRunError("not begun: the run was stopped")
             item = replace(item, reasons=("not rolled back, as the safety snapshot failed",))
@@ -301,12 +284,9 @@ def _rolled_back(work: Work, item: Item, plan: Rollback, *, timeout: float) -> I
     try:
         lost = _ask(work, plan)
         work.progress("waiting for the disk to be rolled back")
-        return replace(item, volume=_see_rolled_back(work, plan, lost=lost, timeout=timeout))
+        return replace(item, volume=_see_rolled_back(work, plan, lost=lost))
     except EvsSnapError as error:
-        seen = getattr(error, "seen", None)
-        if seen:
-            item = replace(item, volume=plan.volume.model_copy(update={"status": seen}))
-        return failed(item, error)
+        return _failed(item, error)
 
 
 def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
@@ -314,36 +294,20 @@ def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
 
     Time has passed since the plan: a person was asked, a safety snapshot taken.
     """
-    volume, snapshot = work.client.volume(plan.volume.id), work.client.snapshot(plan.snapshot.id)
+    client = work.client.until(work.clock.monotonic() + work.request.timeout)
+    volume, snapshot = client.volume(plan.volume.id), client.snapshot(plan.snapshot.id)
     check_rollback(snapshot, volume)
+    if plan.newest_only:
+        check_newest(snapshot, volume, client.snapshots(volume_id=volume.id))
     if work.stop.asked:
         raise InterruptedRunError("not begun: the run was stopped")
     try:
-        try:
-            work.client.roll_back(volume.id, snapshot_id=snapshot.id)
-        except ServiceError as error:
-            if not is_no_such_path(error):
-                raise
-            check_newest(snapshot, volume, work.client.snapshots(volume_id=volume.id))
-            _revert(work, volume, snapshot)
+        client.service.roll_back(volume.id, snapshot_id=snapshot.id)
     except EvsSnapError as error:
-        if not is_unknown(error) and not _is_at_work(work, snapshot):
+        if error.sent <= 1 and not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
         return error
     return None
-
-
-def _revert(work: Work, volume: Volume, snapshot: Snapshot) -> None:
-    try:
-        work.client.revert_volume(volume.id, snapshot_id=snapshot.id)
-    except ServiceError as error:
-        if error.status != HTTPStatus.NOT_ACCEPTABLE and not is_no_such_path(error):
-            raise
-        raise RestoreFailedError(
-            "this cloud has no way to roll a disk back that evs-snap knows",
-            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME. "
-            "Or roll it back in the console.",
-        ) from error
 
 
 def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
@@ -355,81 +319,85 @@ def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
     return found is not None and found.status in _ROLLING_BACK
 
 
-def _see_rolled_back(
-    work: Work, plan: Rollback, *, lost: EvsSnapError | None, timeout: float
-) -> Volume:
-    """Return the disk, available again.
+def _see_rolled_back(work: Work, plan: Rollback, *, lost: EvsSnapError | None) -> Volume:
+    """Return the disk, available again after it was seen at work.
 
-    ``lost`` is why it is not known whether the rollback was accepted: then it must have been
-    seen at work.
+    ``lost`` is why it is not known whether the rollback was accepted. Raises AnswerLostError
+    where the disk was never seen at work: whether it was rolled back is not known then.
     """
-    begun, since = False, work.clock.monotonic()
-    every = chain(repeat(1.0, int(_LATEST) if lost else 0), pauses())
-    for volume, snapshot in _watched(
-        work, plan.volume, plan.snapshot, every=every, timeout=timeout
-    ):
-        if volume.status in _ROLLING_BACK or (snapshot and snapshot.status in _ROLLING_BACK):
+    since = work.clock.monotonic()
+    latest = _LATEST if lost else _QUIET
+    begun = False
+    beside: set[str] = set()
+
+    def look_beside(client: EvsClient) -> None:
+        snapshot = find(client, plan.snapshot.id)
+        beside.clear()
+        beside.update({snapshot.status} if snapshot else ())
+
+    def judge(known: Volume, seen: Volume | None, unseen: float) -> Volume | EvsSnapError | None:
+        nonlocal begun
+        if seen is None:
+            return _gone(known) if unseen >= GONE_AFTER else None
+        if {seen.status, *beside} & _ROLLING_BACK:
             begun = True
-            continue
+            return None
         passed = work.clock.monotonic() - since
-        broken = volume.status.startswith("error")
-        if lost and not begun and not (broken and volume.status != plan.volume.status):
-            if passed >= min(_LATEST, timeout) or work.stop.asked:
-                raise AnswerLostError(
-                    f"{lost.message}; and the disk, {volume.status!r}, was not seen at work on it",
-                    hint="It is not known whether it was rolled back. Running the same command "
-                    "again does it for sure.",
-                )
-        elif broken and (begun or passed >= _QUIET or volume.status != plan.volume.status):
-            raise RestoreFailedError(
-                f"rolling disk {volume.id} back ended in status {volume.status!r}",
+        if seen.status.startswith("error") and (begun or seen.status != plan.volume.status):
+            return RestoreFailedError(
+                f"rolling disk {seen.id} back ended in status {seen.status!r}",
                 hint="Roll it back again. If that fails too, make a new disk of the snapshot "
                 "(--as NAME), and ask the cloud's support.",
-                seen=volume.status,
+                seen=seen.status,
             )
-        elif volume.status == "available" and (begun or passed >= _QUIET):
-            return volume
-    raise AssertionError("unreachable")
+        if begun:
+            return seen if seen.status == "available" else None
+        if passed < min(latest, work.request.timeout) and not work.stop.asked:
+            return None
+        told = lost.message if lost else "the service accepted the rollback"
+        return AnswerLostError(
+            f"{told}; and the disk, {seen.status!r}, was not seen at work on it",
+            hint="It is not known whether it was rolled back. Running the same command "
+            "again does it for sure.",
+        )
+
+    # At once first: what is quick would be over by a later look.
+    every = chain((0.0,), repeat(1.0, int(latest)), pauses())
+    return _watched(work, plan.volume, judge=judge, every=every, look_beside=look_beside)
 
 
 def _watched(
     work: Work,
     volume: Volume,
-    snapshot: Snapshot | None = None,
     *,
-    every: Iterable[float],
-    timeout: float,
-) -> Iterator[tuple[Volume, Snapshot | None]]:
-    """Yield the disk, and the snapshot if one is given, as they are now, ``every`` few seconds.
+    judge: Callable[[Volume, Volume | None, float], Volume | EvsSnapError | None],
+    every: Iterable[float] | None = None,
+    look_beside: Callable[[EvsClient], None] = lambda _client: None,
+) -> Volume:
+    """Return the disk as ``judge`` sees it at its end. Raises the error that it ended with."""
 
-    Raises WaitTimeoutError once ``timeout`` seconds are over or the run is asked to stop;
-    what the service has begun goes on.
-    """
-    clock = work.clock
-    last_seen, trouble = clock.monotonic(), ""
-    deadline = last_seen + timeout
-    client = work.client.until(deadline)
-    for pause in every:
+    def look(
+        client: EvsClient, pending: Mapping[str, Volume], _unseen: Mapping[str, float]
+    ) -> dict[str, Volume | None]:
+        (id_,) = pending
+        look_beside(client)
         try:
-            volume = client.volume(volume.id)
-            beside = snapshot and work.snapshot(snapshot.id)
-        except NotFoundError as error:
-            if clock.monotonic() - last_seen >= GONE_AFTER:
-                gone = f"disk {volume.id} is gone: somebody deleted it"
-                raise RestoreFailedError(gone, seen="deleted") from error
-        except PASSING as error:
-            trouble = f"; the last look failed: {error.message}"
-        else:
-            last_seen, trouble = clock.monotonic(), ""
-            yield volume, beside
-        left = deadline - clock.monotonic()
-        if left <= 0 or work.stop.asked:
-            break
-        clock.sleep(min(left, pause))
-    when = "when the run was stopped" if work.stop.asked else f"after {timeout:.0f} s"
-    raise WaitTimeoutError(
-        f"disk {volume.id} was still {volume.status!r} {when}{trouble}",
-        hint=f"The cloud goes on with it; `evs-snap volumes --volume {volume.id}` shows when it is "
-        "available. A longer --timeout waits longer.",
-        seen=volume.status,
-    )
+            return {id_: client.volume(id_)}
+        except NotFoundError:
+            return {id_: None}
+
+    (result,) = watch(
+        work,
+        [volume],
+        look=look,
+        judge=judge,
+        timeout=work.request.timeout,
+        noun="disk",
+        goal="available",
+        hint=f"The cloud goes on with it; `evs-snap volumes --volume {volume.id}` shows when it "
+        "is available.",
+        every=every,
+    ).values()
+    if isinstance(result, EvsSnapError):
+        raise result
+    return result

@@ -14,9 +14,9 @@ from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, Servi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from evs_snap.api.models import Snapshot
-    from evs_snap.plan.request import NewSnapshot
+    from evs_snap.plan.creation import NewSnapshot
     from evs_snap.runs.work import Work
+    from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R")
 
@@ -29,10 +29,14 @@ _SERVER_FAULT = 500
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The snapshot, and how many POSTs it took: after more than one there may be a duplicate."""
+    """The snapshot, how many POSTs were begun for it, and how many may have arrived.
+
+    After more than one there may be two snapshots under the same key.
+    """
 
     snapshot: Snapshot
     posts: int
+    sent: int
 
 
 def submit(work: Work, new: NewSnapshot) -> Submitted:
@@ -41,40 +45,42 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
     Raises what kept it from being created; where it could not even be found out whether
     it was, an AnswerLostError that says so.
     """
-    posts = 0
-    while True:
-        posts += 1
+    sent = 0
+    for posts in range(1, POSTS + 1):
         try:
-            snapshot = work.client.create_snapshot(
-                new.volume.id,
+            created = work.client.create_snapshot(
+                new.volume,
                 name=new.name,
                 description=new.description,
-                metadata=new.metadata,
-                force=new.force,
+                properties=new.properties,
+                stamp=new.stamp,
             )
-            if snapshot.id in new.known:
-                raise another_one(snapshot, name=new.name)
+            sent += created.sent
+            if created.snapshot.id in new.known:
+                raise another_one(created.snapshot, name=new.name)
         except EvsSnapError as error:
+            sent += error.sent
             unknown = is_unknown(error)
-            if posts == 1 and not unknown:
+            if sent <= 1 and not unknown:
                 raise
-            # A later POST may be refused just because an earlier one was carried out after
-            # all: it took the last slot, or is still at work on the disk.
+            # A request that was sent twice may be refused the second time just because it was
+            # carried out the first time: it took the last slot, or is still at work on the disk.
             found = _look(work, new, lost=error)
             if found is not None:
-                return Submitted(found, posts)
+                return Submitted(found, posts, sent)
             if work.stop.asked:
                 raise _unsettled(error, new, why="the run was stopped") from error
-            if posts >= POSTS or not unknown:
+            if posts == POSTS or not unknown:
                 raise
         else:
-            return Submitted(snapshot, posts)
+            return Submitted(created.snapshot, posts, sent)
+    raise AssertionError("unreachable")
 
 
-def another_one(snapshot: Snapshot, *, name: str | None) -> BadAnswerError:
-    """Return what to say where the service named ``snapshot`` when another one was meant."""
+def another_one(made: Snapshot | Volume, *, name: str | None) -> BadAnswerError:
+    """Return what to say where the service named ``made`` when another one was meant."""
     return BadAnswerError(
-        f"the service gave {snapshot.id} as the ID of {name!r}, and that is another snapshot",
+        f"the service gave {made.id} as the ID of {name!r}, and that is another one",
         hint="A proxy or the service mixes up answers: report it to the cloud's support.",
     )
 

@@ -1,51 +1,53 @@
-"""What every step of a run works with, and the reads that steps share."""
+"""What every step of a run works with, and what steps share."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from evs_snap.errors import NotFoundError
+from evs_snap.errors import (
+    BadAnswerError,
+    NotFoundError,
+    ServerError,
+    ThrottledError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from evs_snap.api.client import EvsClient
-    from evs_snap.api.models import Snapshot
     from evs_snap.clock import Clock, Stop
-    from evs_snap.runs.locks import DiskLocks
-    from evs_snap.runs.report import Item
+    from evs_snap.plan.request import Request
+    from evs_snap.services.client import EvsClient
+    from evs_snap.services.interface import Snapshot
 
-DELETE_TIMEOUT = 300.0
-"""Seconds until a deletion that was not seen done counts as failed."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+PASSING = (UnreachableError, BadAnswerError, ServerError, ThrottledError)
+"""What may be over when the same is asked again."""
+
+
+def find(client: EvsClient, snapshot_id: str) -> Snapshot | None:
+    """Return a snapshot as it is now, or None where there is none."""
+    try:
+        return client.snapshot(snapshot_id)
+    except NotFoundError:
+        return None
 
 
 def no_progress(_sentence: str) -> None:
     """Tell nobody."""
 
 
-def confirm_all(_items: Sequence[Item]) -> bool:
-    """Agree to every deletion."""
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a step works with, taken whole by each.
-
-    ``progress`` is given a sentence whenever there is news. ``confirm`` is given what would
-    be deleted, and says whether to go on. ``parallel`` is how many disks are worked on at a
-    time. ``timeout`` is how many seconds to wait for new snapshots, None for not at all.
-    With ``dry_run`` the plan is the result.
-    """
+    """A run: what was asked for, and the means. ``progress`` is told a sentence at any news."""
 
     client: EvsClient
-    locks: DiskLocks
+    request: Request
     progress: Callable[[str], None] = no_progress
-    confirm: Callable[[Sequence[Item]], bool] = confirm_all
-    parallel: int = 4
-    timeout: float | None = None
-    dry_run: bool = False
 
     @property
     def clock(self) -> Clock:
@@ -59,11 +61,9 @@ class Work:
 
     def snapshot(self, snapshot_id: str) -> Snapshot | None:
         """Return a snapshot as it is now, or None where there is none."""
-        try:
-            return self.client.snapshot(snapshot_id)
-        except NotFoundError:
-            return None
+        return find(self.client, snapshot_id)
 
-    def snapshots_of(self, volume_id: str) -> dict[str, Snapshot]:
-        """Return a disk's snapshots by ID, as the list has them now."""
-        return {row.id: row for row in self.client.snapshots(volume_id=volume_id)}
+    def side_by_side(self, step: Callable[[T], R], things: Iterable[T]) -> list[R]:
+        """Return what the step returns for each, in the order given; no more than ``parallel``."""
+        with ThreadPoolExecutor(max_workers=self.request.parallel) as pool:
+            return list(pool.map(step, things))

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import respx
 
-from evs_snap.api.client import EvsClient
+from evs_snap.services.client import EvsClient
 from evs_snap.api.identity import Identity
 from evs_snap.api.transport import open_http
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.client import EvsClient
-from evs_snap.api.models import Snapshot, Volume, VolumeSummary
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Page
 from evs_snap.api.transport import open_http
 from evs_snap.errors import EvsSnapError

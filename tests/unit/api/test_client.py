@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock
     from tests.unit.api.conftest import Service
 
-    from evs_snap.api.client import EvsClient
+    from evs_snap.services.client import EvsClient
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 PROJECT = "0123456789abcdef0123456789abcdef"

@@ -17,7 +17,7 @@ def modules(code: str) -> set[str]:
 
 def test_the_client_loads_no_command_line_of_httpx() -> None:
     """found: 40 of 65 ms went into httpx's own command line, with rich and pygments."""
-    loaded = modules("import evs_snap.api.client, evs_snap.api.transport")
+    loaded = modules("import evs_snap.services.client, evs_snap.api.transport")
     assert "httpx" in loaded
     assert not loaded & {"httpx._main", "rich", "pygments", "click", "httpcore"}
 
@@ -28,8 +28,8 @@ def test_httpx_still_loads_its_command_line_by_itself() -> None:
 
 
 def test_others_in_the_process_still_get_that_command_line() -> None:
-    assert "rich" in modules("import evs_snap.api.client; import httpx._main")
-    assert "rich" in modules("import httpx; import evs_snap.api.client; import httpx._main")
+    assert "rich" in modules("import evs_snap.services.client; import httpx._main")
+    assert "rich" in modules("import httpx; import evs_snap.services.client; import httpx._main")
 
 
 def test_building_models_does_not_look_for_plugins() -> None:
@@ -43,6 +43,6 @@ def test_building_models_does_not_look_for_plugins() -> None:
 
 
 def test_models_are_built_when_they_are_first_used() -> None:
-    load = "from evs_snap.api.models import Volume, ready"
+    load = "from evs_snap.services.interface import Volume, ready"
     unbuilt = "assert not Volume.__pydantic_complete__"
     assert modules(f"{load}; {unbuilt}; ready(Volume); assert Volume.__pydantic_complete__")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evs_snap.api.models import QuotaSet, Snapshot, Volume, parse_time
+from evs_snap.services.interface import QuotaSet, Snapshot, Volume, parse_time
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from evs_snap.api.client import EvsClient
+from evs_snap.services.client import EvsClient
 from evs_snap.api.transport import open_http
 from evs_snap.auth.aksk import GivenKeys, SignatureAuth
 from evs_snap.auth.signer import sign

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.client import EvsClient
+from evs_snap.services.client import EvsClient
 from evs_snap.api.transport import RetryTransport
 from evs_snap.auth import identify
 from evs_snap.errors import AmbiguousError, SignInError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.models import Snapshot, Volume
+from evs_snap.services.interface import Snapshot, Volume
 from evs_snap.health.freshness import Freshness, Level, judge_freshness
 from evs_snap.runs.gather import Gathered
 

@@ -13,7 +13,7 @@ from tests.factories import DAY, HOUR, MINUTE, NOW, SECOND, snapshot
 from evs_snap.plan.retention import Keep
 
 if TYPE_CHECKING:
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 many = settings(max_examples=300, deadline=None)
 

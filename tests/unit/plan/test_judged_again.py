@@ -16,7 +16,7 @@ from evs_snap.plan.retention import Keep, judge, newer_usable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 
 def rotation(rows: Sequence[Snapshot], keep: Keep, **wanted: str) -> DiskPlan:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.models import SYSTEM_NAME_PREFIXES, Volume
+from evs_snap.services.interface import SYSTEM_NAME_PREFIXES, Volume
 from evs_snap.errors import ConfigurationError
 from evs_snap.plan.naming import Template
 from evs_snap.plan.request import check_policy

@@ -20,12 +20,12 @@ from evs_snap.plan.naming import Template
 from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
 from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.retention import Keep
-from evs_snap.runs.report import Action, planned
+from evs_snap.runs.record import Action, planned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.services.interface import Snapshot, Volume
 
 months = settings(max_examples=100, deadline=None)  # each a month of nights
 foreign = partial(snapshot, policy=None)

@@ -16,7 +16,7 @@ from evs_snap.errors import (
     SelectionError,
     VolumeStateError,
 )
-from evs_snap.plan.restore import NewVolume, Rollback, plan_new_volume, plan_rollback
+from evs_snap.plan.restoration import NewVolume, Rollback, plan_new_volume, plan_rollback
 
 STAMPED = {"evs_snap_key": "another run's"}
 

@@ -17,7 +17,7 @@ from evs_snap.plan.retention import Keep, judge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 
 def kept(snapshots: Sequence[Snapshot], keep: Keep, *, now: datetime = NOW) -> set[str]:

@@ -15,7 +15,7 @@ from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 from evs_snap.plan.selection import Selection, find, is_id, refuse_empty, select
 
 if TYPE_CHECKING:
-    from evs_snap.api.models import Volume
+    from evs_snap.services.interface import Volume
 
 NAMES = (None, "", "data-01", "data-02", "db", "Db", "shared", "shared", "[odd]")
 SERVERS: tuple[tuple[str, ...], ...] = ((), ("s1",), ("s2",), ("s1", "s2"))

@@ -12,7 +12,7 @@ from evs_snap.plan.retention import Keep, judge
 from evs_snap.plan.slots import Usage, given_up, holders, limit_error, replaceable, usage
 
 if TYPE_CHECKING:
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 foreign = partial(snapshot, policy=None)
 NEW, MID, OLD = (snapshot(n, made=d * DAY) for n, d in (("new", 1), ("mid", 2), ("old", 3)))

@@ -15,7 +15,7 @@ from tests.unit.plan.any_disk import COUNTS, disks, many, rules
 from evs_snap.plan.retention import Keep, judge
 
 if TYPE_CHECKING:
-    from evs_snap.api.models import Snapshot
+    from evs_snap.services.interface import Snapshot
 
 SUNDAY = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
 """The last day of its week and, but for one, of its month: rules meet on few snapshots."""

@@ -15,7 +15,7 @@ from evs_snap.plan.slots import Usage
 from evs_snap.render.columns import Column, item_columns, snapshot_columns, volume_columns
 from evs_snap.render.tables import comma_separated, fitted, plain, values
 from evs_snap.render.text import printable, width
-from evs_snap.runs.report import Action, Item
+from evs_snap.runs.record import Action, Item
 
 ID = "5072a9e5-66eb-42a2-9120-e78b6dbedc9f"
 ALMOST_ID = "5072a9e5-66eb-42a2-9120-e78b6dbedc9e"

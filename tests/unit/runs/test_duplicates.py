@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.models import Snapshot, Volume
+from evs_snap.services.interface import Snapshot, Volume
 from evs_snap.plan.request import NewSnapshot
 from evs_snap.runs.duplicates import choose
 

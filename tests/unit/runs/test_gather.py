@@ -14,7 +14,7 @@ from evs_snap.runs.gather import usages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.services.interface import Snapshot, Volume
 
 
 class Long:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap import errors
-from evs_snap.api.models import Snapshot, Volume
-from evs_snap.runs.report import SCHEMA, Action, Item, RunRecord
+from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.runs.record import SCHEMA, Action, Item, RunRecord
 
 if TYPE_CHECKING:
     from evs_snap.errors import EvsSnapError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.models import Snapshot
+from evs_snap.services.interface import Snapshot
 from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
     AnswerLostError,
@@ -24,13 +24,13 @@ from evs_snap.errors import (
     ThrottledError,
     WaitTimeoutError,
 )
-from evs_snap.runs.wait import await_available, pauses
+from evs_snap.runs.watch import await_available, pauses
 from evs_snap.runs.work import Work, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from evs_snap.api.client import EvsClient
+    from evs_snap.services.client import EvsClient
     from evs_snap.runs.locks import DiskLocks
 
 GONE = "gone"

@@ -11,10 +11,10 @@ from evs_snap.plan.slots import usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from evs_snap.api.models import Snapshot, Volume
     from evs_snap.errors import EvsSnapError
     from evs_snap.plan.plan import DiskPlan, Removal
     from evs_snap.plan.slots import Usage
+    from evs_snap.services.interface import Snapshot, Volume
 
 SCHEMA = "evs-snap/1"
 PARTIAL = 3
@@ -29,7 +29,9 @@ class Action(StrEnum):
     KEPT = "kept"
     REFUSED = "refused"
     FAILED = "failed"
-    PLANNED = "planned"
+    WOULD_CREATE = "would-create"
+    WOULD_DELETE = "would-delete"
+    WOULD_RESTORE = "would-restore"
     RESTORED = "restored"
     READY = "ready"
 
@@ -123,8 +125,8 @@ def planned(plan: DiskPlan) -> list[Item]:
     if plan.reuse is not None:
         items.append(Item(Action.REUSED, plan.volume, plan.reuse, plan.reasons))
     if plan.new is not None:
-        reasons = ("would create", *plan.reasons)
-        items.append(Item(Action.PLANNED, plan.volume, reasons=reasons, name=plan.new.name))
+        made = Item(Action.WOULD_CREATE, plan.volume, reasons=plan.reasons, name=plan.new.name)
+        items.append(made)
     items += [_would_delete(plan.volume, r) for r in plan.prune]
     return items + kept(plan)
 
@@ -146,7 +148,7 @@ def spared(volume: Volume, removal: Removal, *, why: str) -> Item:
 
 
 def _would_delete(volume: Volume, removal: Removal) -> Item:
-    return Item(Action.PLANNED, volume, removal.snapshot, ("would delete", *removal.reasons))
+    return Item(Action.WOULD_DELETE, volume, removal.snapshot, removal.reasons)
 
 
 def kept(plan: DiskPlan) -> list[Item]:

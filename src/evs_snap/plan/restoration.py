@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evs_snap.api.models import STAMP_KEY
 from evs_snap.errors import (
     AmbiguousError,
     ConfigurationError,
@@ -13,20 +12,18 @@ from evs_snap.errors import (
     SelectionError,
     VolumeStateError,
 )
-from evs_snap.plan.naming import LONGEST_NAME, Template
-from evs_snap.plan.plan import DiskPlan, plan_create
-from evs_snap.plan.request import CreateRequest, check_properties
+from evs_snap.plan.plan import DiskPlan, plan_disk
+from evs_snap.plan.request import Request
+from evs_snap.plan.selection import Selection
+from evs_snap.services.interface import SAFETY_POLICY, STAMP_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from evs_snap.api.models import Snapshot, Volume
+    from evs_snap.services.interface import Snapshot, Volume
 
-SAFETY_POLICY = "before-restore"
-"""The label of safety snapshots: no rotation under another one deletes them."""
-
-_SAFETY_NAME = Template("{volume}-{policy}-{utc}")
+_SAFETY_NAME = "{volume}-{policy}-{utc}"
 
 _FIT_FOR_ROLLBACK = frozenset({"available", "error_rollbacking"})
 """Source: https://docs.otc.t-systems.com/elastic-volume-service/umn/ ("rolling back disk data
@@ -37,7 +34,8 @@ from a snapshot", and the FAQ on errors of a disk for the second)."""
 class NewVolume:
     """A disk about to be asked for, made from ``snapshot``. ``size`` is in GiB.
 
-    ``source`` is the snapshot's own disk, whose zone and type the new one must have.
+    ``source`` is the snapshot's own disk, whose zone and type the new one must have. ``known``
+    are the IDs of all disks before: none can be the new one.
     """
 
     snapshot: Snapshot
@@ -45,6 +43,7 @@ class NewVolume:
     name: str
     size: int
     metadata: Mapping[str, str]
+    known: frozenset[str]
 
     @property
     def key(self) -> str:
@@ -53,6 +52,8 @@ class NewVolume:
 
     def is_made(self, volume: Volume) -> bool:
         """Return whether this is the disk that was asked for."""
+        if volume.id in self.known:
+            return False
         if STAMP_KEY in volume.metadata:
             return volume.metadata[STAMP_KEY] == self.key
         # A cloud that drops metadata leaves the name, which no disk had before.
@@ -64,44 +65,41 @@ class Rollback:
     """A disk about to be overwritten with its snapshot.
 
     ``safety`` is the snapshot of the present state that is taken first; its ``refusal``
-    says why there can be none. It is None where none is wanted.
+    says why there can be none. It is None where none is wanted. ``newest_only`` says that the
+    cloud goes back to the newest snapshot alone.
     """
 
     snapshot: Snapshot
     volume: Volume
     safety: DiskPlan | None
+    newest_only: bool = False
 
 
-def plan_new_volume(  # noqa: PLR0913 - what the decision rests on
+def plan_new_volume(
     snapshot: Snapshot,
     source: Volume,
+    request: Request,
     *,
-    name: str,
-    size: int | None,
-    properties: Mapping[str, str],
     volumes: Sequence[Volume],
     key: str,
 ) -> NewVolume | Volume:
     """Return the disk to create, or the one that an earlier run created in the same way.
 
-    ``volumes`` are all disks of the project. Raises ConfigurationError for a name or size
-    that cannot be, AmbiguousError where another disk has the name, VolumeStateError and
-    NotOursError where the snapshot cannot be used.
+    ``volumes`` are all disks of the project. Raises ConfigurationError for a size that cannot
+    be, AmbiguousError where another disk has the name, VolumeStateError and NotOursError
+    where the snapshot cannot be used.
     """
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise ConfigurationError(
-            f"--as {name!r} is empty, unprintable or longer than {LONGEST_NAME} characters"
-        )
-    check_properties(properties)
+    name = (request.as_name or "").strip()
     _check_snapshot(snapshot, source)
     least = snapshot.size or source.size or 1
-    if size is not None and size < least:
+    if request.size is not None and request.size < least:
         raise ConfigurationError(
-            f"--size {size}: a disk from this snapshot has {least} GiB at least"
+            f"--size {request.size}: a disk from this snapshot has {least} GiB at least"
         )
-    named = [v for v in volumes if v.name == name.strip()]
+    size = request.size or least
+    named = [v for v in volumes if v.name == name]
     ours = [v for v in named if v.snapshot_id == snapshot.id and STAMP_KEY in v.metadata]
-    if len(ours) == len(named) == 1:
+    if len(ours) == len(named) == 1 and ours[0].size in {size, None}:
         if ours[0].status not in {"available", "creating"}:
             raise VolumeStateError(
                 f"disk {ours[0].id}, which an earlier run made from this snapshot, is "
@@ -111,22 +109,22 @@ def plan_new_volume(  # noqa: PLR0913 - what the decision rests on
         return ours[0]
     if named:
         raise AmbiguousError(
-            f"a disk is called {name!r} already; nothing was sent",
+            f"a disk is called {name!r} already, and it is another one; nothing was sent",
             details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in named),
-            hint="Choose another name with --as, so that each name means one disk.",
+            hint=f"Asked for are {size} GiB from snapshot {snapshot.id}. Choose another name "
+            "with --as, so that each name means one disk.",
         )
-    metadata = {**properties, STAMP_KEY: key}
-    return NewVolume(snapshot, source, name.strip(), size or least, metadata)
+    metadata = {**request.properties, STAMP_KEY: key}
+    return NewVolume(snapshot, source, name, size, metadata, frozenset(v.id for v in volumes))
 
 
 def plan_rollback(  # noqa: PLR0913 - what the decision rests on
     snapshot: Snapshot,
     volume: Volume,
     snapshots: Sequence[Snapshot],
+    request: Request,
     *,
     newest_only: bool,
-    safety: bool,
-    limit: int,
     now: datetime,
     new_id: Callable[[], str],
 ) -> Rollback:
@@ -138,10 +136,9 @@ def plan_rollback(  # noqa: PLR0913 - what the decision rests on
     check_rollback(snapshot, volume)
     if newest_only:
         check_newest(snapshot, volume, snapshots)
-    if not safety:
-        return Rollback(snapshot, volume, None)
-    request = CreateRequest(template=_SAFETY_NAME, policy=SAFETY_POLICY, limit=limit)
-    (plan,) = plan_create([volume], {volume.id: snapshots}, request, now=now, new_id=new_id)
+    if not request.safety_snapshot:
+        return Rollback(snapshot, volume, None, newest_only=newest_only)
+    plan = plan_disk(volume, snapshots, safety_request(request), now=now, new_id=new_id)
     refusal = plan.refusal
     if newest_only:
         refusal = ConfigurationError("this cloud rolls back only to a disk's newest snapshot")
@@ -153,7 +150,19 @@ def plan_rollback(  # noqa: PLR0913 - what the decision rests on
             "--no-safety-snapshot.",
         )
         plan = DiskPlan(volume, refusal=refusal)
-    return Rollback(snapshot, volume, plan)
+    return Rollback(snapshot, volume, plan, newest_only=newest_only)
+
+
+def safety_request(request: Request) -> Request:
+    """Return the request for the snapshot that is taken before a rollback."""
+    return Request(
+        command="create",
+        selection=Selection(everything=True),
+        name=_SAFETY_NAME,
+        policy=SAFETY_POLICY,
+        limit=request.limit,
+        timeout=request.timeout,
+    )
 
 
 def check_rollback(snapshot: Snapshot, volume: Volume) -> None:

@@ -1,0 +1,123 @@
+"""How an answer's JSON becomes typed records: in UTC, and lenient about everything but IDs.
+
+One odd row must not spoil a listing: a field of an unexpected type becomes its empty value,
+and unknown fields and statuses pass.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_BUILDING = threading.Lock()
+
+
+def parse_time(value: object) -> datetime | None:
+    """Read an EVS timestamp (UTC, usually without a zone) as aware UTC, or None."""
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip().upper())
+        except ValueError:
+            return None
+    else:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _words(value: object) -> str:
+    return _text(value) or ""
+
+
+def _status(value: object) -> str:
+    return value.lower() if isinstance(value, str) and value else "unknown"
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
+        return int(value)
+    return None
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:  # EVS writes texts
+        return value.lower() == "true"
+    return None
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(k): _text(v) or "" for k, v in value.items()}
+
+
+def _texts_or_none(value: object) -> dict[str, str] | None:
+    return None if value is None else _texts(value)
+
+
+def objects(value: object) -> list[object]:
+    """Return the JSON objects of a list; an empty list for anything else."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Words = Annotated[str, BeforeValidator(_words)]
+Status = Annotated[str, BeforeValidator(_status)]
+Number = Annotated[int | None, BeforeValidator(_number)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Moment = Annotated[datetime | None, BeforeValidator(parse_time)]
+Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+TextsOrNone = Annotated[dict[str, str] | None, BeforeValidator(_texts_or_none)]
+Identifier = Annotated[str, Field(min_length=1)]
+
+
+class Wire(BaseModel):
+    """What all records of the service have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True, populate_by_name=True)
+
+
+def ready(model: type[Model]) -> type[Model]:
+    """Return the model, built now if this is its first use; by one thread at a time.
+
+    Pydantic is told not to look for plugins meanwhile: it would read the metadata of every
+    package that is installed.
+    """
+    with _BUILDING:
+        if not model.__pydantic_complete__:
+            told = os.environ.get(_PLUGINS)
+            os.environ[_PLUGINS] = "__all__"
+            try:
+                model.model_rebuild()
+            finally:
+                del os.environ[_PLUGINS]
+                os.environ.update({_PLUGINS: told} if told is not None else {})
+    return model

@@ -1,0 +1,79 @@
+"""The one place where a client is put together: settings, sign-in, transport, service."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from os import environ
+from typing import TYPE_CHECKING
+
+from evs_snap.api.project import Project
+from evs_snap.api.trace import Trace
+from evs_snap.api.transport import open_http
+from evs_snap.auth import identify
+from evs_snap.auth.cache import TokenCache
+from evs_snap.clock import system_clock
+from evs_snap.services.client import EvsClient
+from evs_snap.services.legacy import Legacy
+from evs_snap.settings import load_settings, sandbox_settings
+from evs_snap.settings.addresses import is_loopback
+from evs_snap.settings.folders import cache_folder, state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from wsgiref.types import WSGIApplication
+
+    from evs_snap.clock import Clock
+    from evs_snap.settings import Settings
+
+
+@contextmanager
+def connect(  # noqa: PLR0913 - all that a client is put together from
+    cloud: str | None = None,
+    *,
+    sandbox: bool = False,
+    settings: Settings | None = None,
+    parallel: int = 4,
+    keep_token: bool = True,
+    clock: Clock | None = None,
+    app: WSGIApplication | None = None,
+    trace: Callable[[str], None] | None = None,
+    bodies: bool = False,
+    note: Callable[[str], None] | None = None,
+) -> Iterator[EvsClient]:
+    """Give a client for one project; it signs in with its first request.
+
+    Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
+    kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. The client
+    may be shared by ``parallel`` threads and the caller's own. A token is kept for the next
+    run in the user's cache folder (``keep_token``), readable by the user alone.
+
+    ``app`` answers in place of the network. ``trace`` is told each request in one line, with
+    ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
+
+    Raises ConfigurationError where the settings are not complete or contradict each other.
+    """
+    clock = clock or system_clock()
+    if sandbox:
+        # Here, because sqlite3 and wsgiref would cost every other command their import.
+        from evs_snap.sandbox import Sandbox  # noqa: PLC0415
+
+        settings = sandbox_settings()
+        app = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
+    settings = settings or load_settings(environ, cloud=cloud)
+    kept = keep_token and app is None
+    cache = TokenCache(cache_folder(environ) / "tokens") if kept else None
+    auth = identify(settings, clock=clock, cache=cache)
+    with open_http(
+        verify=settings.verify,
+        clock=clock,
+        connections=parallel + 2,
+        trace=Trace(trace, clock=clock, secrets=lambda: auth.secrets, bodies=bodies)
+        if trace
+        else None,
+        app=app,
+        note=note or (lambda _text: None),
+        refresh=auth.refresh,
+        is_local=is_loopback,
+    ) as http:
+        project = Project(http, auth=auth, clock=clock)
+        yield EvsClient(project, kind=Legacy, limit=settings.limit)

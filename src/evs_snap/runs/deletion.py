@@ -1,0 +1,196 @@
+"""One deletion: whether a snapshot may go, the request, and the watch until it is gone."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from evs_snap.errors import (
+    AnswerLostError,
+    BadAnswerError,
+    EvsSnapError,
+    NotOursError,
+    ServiceError,
+    SnapshotFailedError,
+)
+from evs_snap.plan.retention import DELETABLE, newer_usable
+from evs_snap.runs.watch import GONE_AFTER, watch
+from evs_snap.runs.work import find
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from evs_snap.runs.gather import Readings
+    from evs_snap.runs.work import Work
+    from evs_snap.services.client import EvsClient
+    from evs_snap.services.interface import Snapshot
+
+DELETE_TIMEOUT = 300.0
+"""Seconds until a deletion that was not seen done counts as failed."""
+
+_CHEAP = 2
+"""Requests that one look may cost."""
+
+_READ_ANYWAY = 5
+"""Looks after which the disks are read although some deletions are seen at work."""
+
+_STUCK = "Only the cloud's support can clear it; it may hold a slot until then."
+
+
+def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
+    """Raise NotOursError for a backup service's snapshot, and for an unstamped one.
+
+    ``foreign`` allows one that does not carry our stamp, never a backup service's.
+    """
+    if snapshot.is_system:
+        raise NotOursError(
+            f"snapshot {snapshot.id} belongs to a backup service: its next backup builds on it",
+            hint="Delete the backup in CBR instead; it takes its snapshot along.",
+        )
+    if snapshot.stamp is None and not foreign:
+        raise NotOursError(
+            f"snapshot {snapshot.id} was not made by evs-snap",
+            hint="If you are sure, `evs-snap delete --foreign` deletes it all the same.",
+        )
+
+
+def require_deletable(before: Snapshot, found: Snapshot, *, foreign: bool = False) -> None:
+    """Raise what forbids to delete ``found``, which was ``before`` when that was decided.
+
+    It must be on the same disk, under the same stamp, and in a status that EVS deletes from.
+    """
+    require_ours(found, foreign=foreign)
+    same = (found.volume_id, found.stamp) == (before.volume_id, before.stamp)
+    if not same or (found.is_usable and not before.is_usable):
+        raise NotOursError(f"snapshot {before.id} is no longer what it was a moment ago")
+    if found.status == "error_deleting":
+        raise SnapshotFailedError(f"snapshot {found.id} is stuck in 'error_deleting'", hint=_STUCK)
+    if found.status not in DELETABLE and found.status != "deleting":
+        raise SnapshotFailedError(
+            f"snapshot {found.id} is {found.status!r}: EVS deletes only snapshots that are "
+            "available or in error",
+            hint="Wait until it is, and try again.",
+        )
+
+
+def require_newer(
+    work: Work, rows: Mapping[str, Snapshot], snapshot: Snapshot, *, besides: Collection[str]
+) -> None:
+    """Raise SnapshotFailedError unless a newer usable snapshot of the disk is seen to stay.
+
+    ``rows`` are the disk's snapshots by ID, ``besides`` are IDs that do not count.
+    """
+    left = dict(rows)
+    while newer := newer_usable(
+        left.values(), than=snapshot, now=work.client.service_now, besides=besides
+    ):
+        seen = work.snapshot(newer.id)  # a list may show for a while what is gone
+        if seen is not None and seen.is_usable:
+            return
+        del left[newer.id]
+    raise SnapshotFailedError(
+        f"snapshot {snapshot.id} was not deleted, as no newer usable one was seen to stay",
+        hint="Somebody else changes this disk's snapshots; try again.",
+    )
+
+
+def ask(work: Work, snapshot: Snapshot) -> bool:
+    """Ask for the deletion; return whether it is at work now, False where nothing is left.
+
+    Raises the refusal as it is where the snapshot is seen untouched after it: a DELETE whose
+    answer was lost may be carried out, and a repeated one is refused while it is; and a 404
+    may be about the disk.
+    """
+    if snapshot.status == "deleting":
+        return True
+    try:
+        work.client.delete_snapshot(snapshot.id)
+    except (ServiceError, AnswerLostError, BadAnswerError):
+        found = work.snapshot(snapshot.id)
+        if found is None:
+            return False
+        if found.status != "deleting":
+            raise
+    return True
+
+
+def see_gone(
+    work: Work, snapshots: Sequence[Snapshot], readings: Readings
+) -> dict[str, Snapshot | EvsSnapError]:
+    """Return, by ID, each snapshot whose deletion was accepted once it is gone, or the error.
+
+    A look costs two requests, or a reading of the disks; the one that shows what is gone is
+    left in ``readings`` for the next judgement.
+    """
+    began = work.clock.monotonic()
+    at_work: set[str] = set()
+    missed: set[str] = set()
+    looks = count(1)
+
+    def look(
+        client: EvsClient, pending: Mapping[str, Snapshot], _unseen: Mapping[str, float]
+    ) -> Mapping[str, Snapshot | None]:
+        seen = look_at_one(client, *pending.values()) if len(pending) == 1 else look_at_all(
+            client, pending
+        )  # fmt: skip
+        at_work.update(id_ for id_, row in seen.items() if row and row.status == "deleting")
+        return seen
+
+    def look_at_one(client: EvsClient, snapshot: Snapshot) -> dict[str, Snapshot | None]:
+        row = find(client, snapshot.id)
+        if row is None and snapshot.id not in missed:
+            # Not found counts as gone once a second look agrees.
+            missed.add(snapshot.id)
+            readings.read([snapshot.volume_id], client=client)
+            if snapshot.id in readings.of(snapshot.volume_id):
+                return {}
+        return {snapshot.id: row}
+
+    def look_at_all(
+        client: EvsClient, pending: Mapping[str, Snapshot]
+    ) -> Mapping[str, Snapshot | None]:
+        disks = {s.volume_id for s in pending.values()}
+        read_anyway = next(looks) % _READ_ANYWAY == 0
+        if readings.cost(disks) > _CHEAP and not read_anyway:
+            page = next(iter(client.snapshot_pages(status="deleting")))
+            deleting = {row.id: row for row in page.rows if row.id in pending}
+            if deleting:
+                return deleting
+        readings.read(disks, client=client)
+        seen = {s.id: readings.of(s.volume_id).get(s.id) for s in pending.values()}
+        # A list may still show what is gone: what seems to be given up is asked for by its ID.
+        doubtful = [row.id for row in seen.values() if row and is_given_up(row)]
+        found = work.side_by_side(lambda id_: find(client, id_), doubtful)
+        return seen | dict(zip(doubtful, found, strict=True))
+
+    def is_given_up(row: Snapshot) -> bool:
+        late = work.clock.monotonic() - began >= GONE_AFTER
+        return row.status in DELETABLE and (late or row.id in at_work)
+
+    def judge(
+        known: Snapshot, seen: Snapshot | None, _unseen: float
+    ) -> Snapshot | EvsSnapError | None:
+        if seen is None:
+            return known.model_copy(update={"status": "deleted"})
+        if seen.status == "error_deleting":
+            return SnapshotFailedError(
+                f"deleting snapshot {seen.id} ended in 'error_deleting'", hint=_STUCK
+            )
+        if is_given_up(seen):
+            return SnapshotFailedError(
+                f"the service gave up deleting snapshot {seen.id}: it is {seen.status!r} again",
+                hint="Something may still use it: say, a disk that is being made from it.",
+            )
+        return None
+
+    return watch(
+        work,
+        snapshots,
+        look=look,
+        judge=judge,
+        timeout=DELETE_TIMEOUT,
+        noun="snapshot",
+        goal="gone",
+        hint="It is being deleted: `evs-snap snapshots` shows whether it is gone; until then it "
+        "may hold a slot.",
+    )

@@ -1,0 +1,312 @@
+"""Snapshots of many disks: taken, pruned, deleted and awaited, each from request to record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from evs_snap.errors import (
+    ConfigurationError,
+    EvsSnapError,
+    InterruptedRunError,
+    LockedError,
+)
+from evs_snap.plan.plan import DiskPlan, plan_disk
+from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
+from evs_snap.plan.selection import Selection
+from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
+from evs_snap.runs.gather import FRESH, Gathered, Readings, disks_of, find_snapshots, gather
+from evs_snap.runs.locks import Held, locks_of
+from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
+from evs_snap.runs.watch import await_usable
+from evs_snap.runs.waves import awaited, carry_out
+from evs_snap.runs.work import Work, no_progress
+from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot, Volume
+
+if TYPE_CHECKING:
+    from evs_snap.plan.retention import Keep
+    from evs_snap.services.client import EvsClient
+
+Confirm = Callable[[Sequence[Item]], bool]
+Progress = Callable[[str], None]
+
+
+def create_snapshots(
+    evs: EvsClient,
+    *volumes: str | Volume,
+    selection: Selection | None = None,
+    progress: Progress = no_progress,
+    **words: Unpack[CreateWords],
+) -> RunRecord:
+    """Take a snapshot of each disk, see it usable and, with ``keep``, prune.
+
+    The disks are ``volumes`` (names, IDs or records) and what ``selection`` selects; all of a
+    project only by ``Selection(everything=True)``. At most one snapshot a disk is made, however
+    the network fails; with ``once_per`` ("hour", "day", "week"; UTC) at most one a period. A
+    disk that holds ``limit`` snapshots (default: what is configured for the cloud, else 7) is
+    refused and nothing is sent; with ``on_limit="replace"`` its oldest own unneeded one is
+    deleted first. What the rules of ``keep`` give up is deleted once the new one is usable.
+    ``policy`` is "manual" unless named, with ``keep`` "default". All ``words`` are described
+    at Request.
+
+    Raises ConfigurationError for words that cannot work, SelectionError, AmbiguousError and
+    what keeps the disks from being listed; from there on every failure is an item of the record.
+    """
+    said: dict[str, Any] = dict(words)
+    keep = said.get("keep")
+    if said.get("policy") is None:
+        said["policy"] = MANUAL_POLICY if keep is None else DEFAULT_POLICY
+    said["selection"] = _selection(volumes, selection)
+    request = request_of(evs, "create" if keep is None else "rotate", said)
+    return _over_disks(Work(client=evs, request=request, progress=progress), confirm=None)
+
+
+def prune_snapshots(
+    evs: EvsClient,
+    *volumes: str | Volume,
+    keep: Keep,
+    selection: Selection | None = None,
+    confirm: Confirm | None = None,
+    progress: Progress = no_progress,
+    **words: Unpack[PruneWords],
+) -> RunRecord:
+    """Delete what the rules give up of the snapshots under ``policy``, and see it gone.
+
+    ``confirm`` is given what would be deleted, and says whether to go on. The disks are given,
+    and errors raised, as for create_snapshots.
+    """
+    said = {**words, "keep": keep, "selection": _selection(volumes, selection)}
+    request = request_of(evs, "prune", said)
+    return _over_disks(Work(client=evs, request=request, progress=progress), confirm=confirm)
+
+
+def delete_snapshots(
+    evs: EvsClient,
+    *snapshots: str | Snapshot,
+    confirm: Confirm | None = None,
+    progress: Progress = no_progress,
+    **words: Unpack[DeleteWords],
+) -> RunRecord:
+    """Delete these snapshots (IDs, names that only one has, or records), and see them gone.
+
+    ``foreign`` allows those that do not carry our stamp; those of a backup service are
+    refused always. ``confirm`` is given what would be deleted, and says whether to go on.
+    Raises ConfigurationError, and SelectionError or AmbiguousError for a name that is not clear.
+    """
+    said = {**words, "snapshots": _ids(snapshots)}
+    work = Work(client=evs, request=request_of(evs, "delete", said), progress=progress)
+    found = find_snapshots(evs, work.request.snapshots)
+    read_at = work.clock.monotonic()
+    disks = disks_of(evs, found)
+    items = [_deletable(s, disks.get(s.volume_id), work.request) for s in found]
+    going = [item for item in items if item.error is None]
+    if work.request.dry_run:
+        return RunRecord("delete", tuple(items), dry_run=True)
+    if going and confirm is not None and not confirm(going):
+        return RunRecord("delete", tuple(i if i.error else _declined(i) for i in items))
+    work.stop.begin()
+    names = {i.snapshot.volume_id: i.label for i in going if i.snapshot}
+    with locks_of(work).held(names) as held:
+        fresh = not held.is_stale and work.clock.monotonic() - read_at <= FRESH
+        done = _delete_all(work, going, held, fresh=fresh)
+    by_id = {item.snapshot.id: item for item in done if item.snapshot}
+    return RunRecord(
+        "delete",
+        tuple(by_id.get(i.snapshot.id, i) if i.snapshot else i for i in items),
+        signal_code=work.stop.code,
+    )
+
+
+def wait_for_snapshots(
+    evs: EvsClient,
+    *snapshots: str | Snapshot,
+    timeout: float = 900.0,
+    progress: Progress = no_progress,
+) -> RunRecord:
+    """Wait until these snapshots (IDs, names that only one has, or records) can be used.
+
+    ``timeout`` is seconds for all together. Raises ConfigurationError, and SelectionError or
+    AmbiguousError for a name that is not clear.
+    """
+    said = {"snapshots": _ids(snapshots), "timeout": timeout}
+    work = Work(client=evs, request=request_of(evs, "wait", said), progress=progress)
+    found = find_snapshots(evs, work.request.snapshots)
+    disks = disks_of(evs, found)
+    items = [Item(Action.READY, disks.get(s.volume_id), s) for s in found]
+    work.stop.begin()  # from here on the record says how far each has come
+    settled = await_usable(work, found, timeout=timeout)
+    return RunRecord(
+        "wait",
+        tuple(awaited(item, settled) for item in items),
+        signal_code=work.stop.code,
+    )
+
+
+# -- requests ----------------------------------------------------------------------------------
+
+
+def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request:
+    """Return the request, with the cloud's limit where none was said; checked by itself."""
+    words = dict(said)
+    if words.get("limit") is None:
+        words["limit"] = evs.limit
+    for name in ("properties", "policy"):
+        if words.get(name) is None:
+            words.pop(name, None)
+    try:
+        request = Request(command=cast("Any", command), **words)
+    except TypeError as error:
+        raise ConfigurationError(f"{command}: {error}") from error
+    evs.service.refuse(properties=request.properties, policy=request.policy)
+    return request
+
+
+def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> Selection:
+    """Return the union of the disks named and of what the selection selects."""
+    if selection is not None and not isinstance(selection, Selection):
+        raise ConfigurationError(f"selection {selection!r} is not a Selection")
+    chosen = selection or Selection()
+    return replace(chosen, volumes=(*_ids(volumes), *chosen.volumes))
+
+
+def _ids(things: Sequence[str | Volume | Snapshot]) -> tuple[str, ...]:
+    return tuple(t.id if isinstance(t, Volume | Snapshot) else t for t in things)
+
+
+# -- over disks: create, rotate, prune ---------------------------------------------------------
+
+
+def _over_disks(work: Work, *, confirm: Confirm | None) -> RunRecord:
+    """Gather, plan, ask, hold the locks, and carry out."""
+    request = work.request
+    locks = None if request.dry_run else locks_of(work)
+    gathered = gather(work.client, request.selection)
+    plans = _planned(work, gathered)
+    if locks is None:
+        items = [item for plan in plans for item in planned(plan)]
+        return _record(work, items, gathered)
+    going = [i for plan in plans for i in planned(plan) if i.action is not Action.KEPT]
+    if confirm is not None and going and not confirm(going):
+        return _record(work, [_declined(item) for item in going], gathered)
+    names = {v.id: v.name or v.id for v in gathered.volumes}
+    with locks.held(names) as held:
+        left_out = dict(held.refused)
+        if held.is_stale:
+            confirmed = {i.snapshot.id for i in going if i.snapshot}
+            gathered = gather(work.client, request.selection)
+            plans = _planned(work, gathered)
+            if confirm is not None:
+                plans = [_only(plan, confirmed) for plan in plans]
+            # A disk made anew under the name asked for, say, must not be passed over.
+            left_out |= {
+                volume.id: LockedError(
+                    "the disk appeared while this run waited for another",
+                    hint="Try again: the next run takes it up.",
+                )
+                for volume in gathered.volumes
+                if volume.id not in names
+            }
+        items = carry_out(work, [plan for plan in plans if plan.volume.id not in left_out])
+    by_disk: dict[str, list[Item]] = {}
+    for item in items:
+        by_disk.setdefault(item.volume.id if item.volume else "", []).append(item)
+    for plan in plans:
+        if locked := left_out.get(plan.volume.id):
+            out = DiskPlan(plan.volume, refusal=locked, reasons=(locked.message,))
+            by_disk[plan.volume.id] = [refused(out)]
+    in_order = [item for plan in plans for item in by_disk.get(plan.volume.id, ())]
+    return _record(work, in_order, gathered)
+
+
+def _planned(work: Work, gathered: Gathered) -> list[DiskPlan]:
+    now = work.client.service_now
+    return [
+        plan_disk(v, gathered.of(v), work.request, now=now, new_id=work.clock.new_id)
+        for v in gathered.volumes
+    ]
+
+
+def _only(plan: DiskPlan, confirmed: set[str]) -> DiskPlan:
+    """Return the plan with those deletions alone that somebody agreed to."""
+    return replace(plan, prune=tuple(r for r in plan.prune if r.snapshot.id in confirmed))
+
+
+def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
+    request = work.request
+    return RunRecord(
+        request.command,
+        tuple(items),
+        signal_code=None if request.dry_run else work.stop.code,
+        dry_run=request.dry_run,
+        remark="" if gathered.volumes else "no disk selected is in this shard: nothing to do",
+        usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
+    )
+
+
+def _declined(item: Item) -> Item:
+    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
+
+
+# -- snapshots by their IDs: delete ------------------------------------------------------------
+
+
+def _deletable(snapshot: Snapshot, volume: Volume | None, request: Request) -> Item:
+    try:
+        require_ours(snapshot, foreign=request.foreign)
+    except EvsSnapError as error:
+        return Item(Action.REFUSED, volume, snapshot, (error.message,), error=error)
+    return Item(Action.WOULD_DELETE, volume, snapshot)
+
+
+def _delete_all(work: Work, items: Sequence[Item], held: Held, *, fresh: bool) -> list[Item]:
+    """Delete these, at most one of a disk at a time. ``fresh``: they were read just now."""
+    readings = Readings(work.client)
+    left = [replace(item, action=Action.DELETED) for item in items]
+    done: list[Item] = []
+    while left:
+        wave: list[Item] = []
+        rest: list[Item] = []
+        disks: set[str] = set()
+        for item in left:
+            disk = item.snapshot.volume_id if item.snapshot else ""
+            (rest if disk in disks else wave).append(item)
+            disks.add(disk)
+        ended = _wave(work, wave, held, readings, fresh=fresh)
+        done, left, fresh = [*done, *ended], rest, False
+    return done
+
+
+def _wave(
+    work: Work, items: Sequence[Item], held: Held, readings: Readings, *, fresh: bool
+) -> list[Item]:
+    def begin(item: Item) -> tuple[Item, Snapshot | None]:
+        snapshot = item.snapshot
+        assert snapshot is not None  # noqa: S101 - for the type checker
+        try:
+            if locked := held.refused.get(snapshot.volume_id):
+                raise locked
+            if work.stop.asked:
+                raise InterruptedRunError("not begun: the run was stopped")
+            found = snapshot if fresh else work.snapshot(snapshot.id)
+            if found is None:
+                return item, None
+            require_deletable(snapshot, found, foreign=work.request.foreign)
+            work.progress(f"deleting {snapshot.name or snapshot.id}")
+            return item, found if ask(work, found) else None
+        except EvsSnapError as error:
+            return failed(item, error), None
+
+    begun = work.side_by_side(begin, items)
+    results = see_gone(work, [found for _, found in begun if found], readings)
+    ended = []
+    for item, _ in begun:
+        result = results.get(item.snapshot.id) if item.snapshot else None
+        if isinstance(result, EvsSnapError):
+            ended.append(failed(item, result))
+        elif item.error is None and item.snapshot is not None:
+            gone = item.snapshot.model_copy(update={"status": "deleted"})
+            ended.append(replace(item, snapshot=gone))
+        else:
+            ended.append(item)
+    return ended

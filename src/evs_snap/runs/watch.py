@@ -1,0 +1,179 @@
+"""One function that waits: for snapshots to be usable or gone, for disks to be available."""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from evs_snap.api.paging import PAGE_SIZE
+from evs_snap.clock import in_words
+from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
+from evs_snap.runs.work import PASSING, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from evs_snap.runs.work import Work
+    from evs_snap.services.client import EvsClient
+    from evs_snap.services.interface import Snapshot
+
+PAUSES = (1.0, 2.0, 3.0, 5.0)
+"""Seconds between looks, the last one repeated."""
+
+GONE_AFTER = 30.0
+"""Seconds without a sight of something after which it counts as deleted: lists lag behind, and
+a new snapshot may enter them late."""
+
+
+class Watched(Protocol):
+    """Anything with an ID and a status."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+
+
+W = TypeVar("W", bound=Watched)
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds between looks, without end."""
+    return chain(PAUSES, repeat(PAUSES[-1]))
+
+
+def watch(  # noqa: PLR0913 - what waiting consists of
+    work: Work,
+    rows: Sequence[W],
+    *,
+    look: Callable[[EvsClient, Mapping[str, W], Mapping[str, float]], Mapping[str, W | None]],
+    judge: Callable[[W, W | None, float], W | EvsSnapError | None],
+    timeout: float,
+    noun: str,
+    goal: str,
+    hint: str,
+    every: Iterable[float] | None = None,
+    is_news: bool = False,
+) -> dict[str, W | EvsSnapError]:
+    """Return, by ID, how each of ``rows`` came to its end.
+
+    ``look`` is given a client whose requests end with ``timeout`` (seconds, for all together),
+    those pending by ID, and for how many seconds each has not been seen. It returns those that
+    it looked for as they are now; None for one that is not there. ``judge`` is given what was
+    known of one, what was seen now, and for how long it has not been seen. It returns the end,
+    the row or an error; None while it is pending. With ``is_news``, ``rows`` were seen just
+    now, and are judged at once. An error of ``look`` that asking again cannot mend ends them
+    all.
+
+    What is pending at the end, or when the run is asked to stop, is left alone: its result is
+    a WaitTimeoutError that tells the time that has really passed, and ``hint``. ``noun`` is
+    what the rows are, ``goal`` what they are to become.
+    """
+    clock = work.clock
+    began = clock.monotonic()
+    client = work.client.until(began + timeout)
+    settled: dict[str, W | EvsSnapError] = {}
+    pending = {row.id: row for row in rows}
+    last_seen = dict.fromkeys(pending, began)
+    fresh: Mapping[str, W | None] = dict(pending) if is_news else {}
+    trouble = ""
+    for pause in every or pauses():
+        now = clock.monotonic()
+        for id_, seen in fresh.items():
+            known = pending[id_]
+            if seen is not None:
+                pending[id_], last_seen[id_] = seen, now
+            result = judge(known, seen, now - last_seen[id_])
+            if result is not None:
+                del pending[id_]
+                settled[id_] = result
+        if not pending:
+            break
+        passed = now - began
+        done = sum(not isinstance(result, EvsSnapError) for result in settled.values())
+        first = next(iter(pending.values()))
+        what = f"{done} of {done + len(pending)} {noun}s {goal}" if len(rows) > 1 else (
+            f"waiting for {noun} {getattr(first, 'name', None) or first.id}"
+        )  # fmt: skip
+        work.progress(f"{what}, {in_words(passed)} of {in_words(timeout)}")
+        if passed >= timeout or work.stop.asked:
+            break
+        clock.sleep(min(timeout - passed, pause))
+        unseen = {id_: clock.monotonic() - last_seen[id_] for id_ in pending}
+        try:
+            fresh, trouble = look(client, pending, unseen), ""
+        except PASSING as error:
+            fresh, trouble = {}, f"; the last look failed: {error.message}"
+        except EvsSnapError as error:
+            settled.update(dict.fromkeys(pending, error))
+            return settled
+    passed = clock.monotonic() - began
+    when = f"after {in_words(passed)}"
+    if work.stop.asked:
+        when = f"when the run was stopped, {when}"
+    else:
+        hint = f"{hint} A longer --timeout waits longer."
+    for id_, row in pending.items():
+        text = f"{noun} {id_} was still {row.status!r} {when}{trouble}"
+        settled[id_] = WaitTimeoutError(text, hint=hint, seen=row.status)
+    return settled
+
+
+def await_usable(
+    work: Work, snapshots: Sequence[Snapshot], *, timeout: float
+) -> dict[str, Snapshot | EvsSnapError]:
+    """Return, by ID, each snapshot once it is usable, or the error that it met.
+
+    ``timeout`` is in seconds for all together. A look costs two requests, whatever the size of
+    the project: a page of the list, which begins with the newest, and one by its ID.
+    """
+
+    def look(
+        client: EvsClient, pending: Mapping[str, Snapshot], unseen: Mapping[str, float]
+    ) -> dict[str, Snapshot | None]:
+        seen: dict[str, Snapshot | None] = {}
+        if len(pending) > 1:
+            for number, page in enumerate(client.snapshot_pages(), start=1):
+                seen |= {row.id: row for row in page.rows if row.id in pending}
+                if len(seen) == len(pending) or number > len(pending) // PAGE_SIZE:
+                    break
+        # A list may lag behind: the one unseen for longest is asked for by its ID, and with it
+        # all that would count as deleted.
+        missing = sorted(pending.keys() - seen.keys(), key=lambda id_: -unseen[id_])
+        asked = [id_ for id_ in missing if unseen[id_] >= GONE_AFTER] or missing[:1]
+        found = work.side_by_side(lambda id_: find(client, id_), asked)
+        return seen | dict(zip(asked, found, strict=True))
+
+    return watch(
+        work,
+        snapshots,
+        look=look,
+        judge=_usable,
+        timeout=timeout,
+        noun="snapshot",
+        goal="available",
+        hint="It goes on being made; `evs-snap wait ID` waits for it again.",
+        is_news=True,
+    )
+
+
+def _usable(
+    known: Snapshot, seen: Snapshot | None, unseen: float
+) -> Snapshot | EvsSnapError | None:
+    if seen is None:
+        if unseen < GONE_AFTER:
+            return None
+        return SnapshotFailedError(
+            f"snapshot {known.id} is gone: somebody deleted it while it was being made",
+            seen="deleted",
+        )
+    if seen.is_usable:
+        return seen
+    if seen.is_broken or seen.status == "deleting":
+        return SnapshotFailedError(
+            f"snapshot {seen.id} ended in status {seen.status!r}",
+            hint="It still holds one of the disk's slots: `evs-snap delete "
+            f"{seen.id}` removes it. Then try again; if it fails again, ask the cloud's support.",
+            seen=seen.status,
+        )
+    return None

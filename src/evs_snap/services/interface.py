@@ -1,0 +1,293 @@
+"""What every kind of snapshot has and does: the records, and the service that each kind is.
+
+Sources of the fields:
+https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_3033.html (disks),
+https://support.huaweicloud.com/intl/en-us/api-evs/CinderListSnapshotsDetailsV3.html (snapshots),
+https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2073.html (quotas).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from evs_snap.api.paging import Identified, Page
+from evs_snap.api.wire import (
+    Flag,
+    Moment,
+    Number,
+    Status,
+    Text,
+    Texts,
+    TextsOrNone,
+    Wire,
+    Words,
+    objects,
+)
+
+if TYPE_CHECKING:
+    from evs_snap.api.project import Project
+
+USABLE_VOLUME_STATUSES = frozenset({"available", "in-use"})
+"""The only volume statuses of which EVS takes snapshots (user manual, FAQ)."""
+
+SYSTEM_NAME_PREFIXES = ("autobk_snapshot_", "manualbk_snapshot_")
+"""Names the backup services give their snapshots (API reference, snapshot details)."""
+
+SYSTEM_LABEL = "__system__enableActive"
+"""The metadata by which a backup service marks a snapshot as its own."""
+
+STAMP_KEY = "evs_snap_key"
+STAMP_POLICY = "evs_snap_policy"
+STAMP_BUCKET = "evs_snap_bucket"
+STAMP_CONSISTENCY = "evs_snap_consistency"
+DEFAULT_POLICY = "default"
+"""The policy of ``rotate``, where none is named."""
+
+MANUAL_POLICY = "manual"
+"""The policy of ``create``, where none is named: no rotation judges it."""
+
+SAFETY_POLICY = "before-restore"
+"""The policy of the snapshots that `restore` takes first: no rule may go by it."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What this tool writes on a snapshot that it makes.
+
+    ``key`` is unique to the attempt and finds the snapshot again after a lost answer.
+    ``policy`` is the label that the rules go by. ``bucket`` is the period of ``--once-per``.
+    ``consistency`` is ``app`` or ``crash`` where something was held meanwhile.
+    """
+
+    key: str
+    policy: str = DEFAULT_POLICY
+    bucket: str | None = None
+    consistency: str | None = None
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Stamp | None:
+        """Return the stamp among these labels, or None where this tool made none."""
+        if STAMP_KEY not in labels:
+            return None
+        return cls(
+            labels[STAMP_KEY],
+            labels.get(STAMP_POLICY) or DEFAULT_POLICY,
+            labels.get(STAMP_BUCKET),
+            labels.get(STAMP_CONSISTENCY),
+        )
+
+    def labels(self) -> dict[str, str]:
+        """Return the stamp as labels."""
+        named = {
+            STAMP_KEY: self.key,
+            STAMP_POLICY: self.policy,
+            STAMP_BUCKET: self.bucket,
+            STAMP_CONSISTENCY: self.consistency,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+class Attachment(Wire):
+    """One server that a disk is attached to."""
+
+    server_id: Text = None
+    device: Text = None
+
+
+class Volume(Identified):
+    """An EVS disk. ``size`` is in GiB; a name may be empty, null, or shared.
+
+    ``snapshot_id`` is the snapshot that the disk was made from, if any; ``tags`` are EVS's,
+    None where they were not read.
+    """
+
+    name: Text = None
+    status: Status = "unknown"
+    size: Number = None
+    volume_type: Text = None
+    availability_zone: Text = None
+    description: Text = None
+    bootable: Flag = None
+    encrypted: Flag = None
+    multiattach: Flag = None
+    snapshot_id: Text = None
+    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(objects)] = ()
+    metadata: Texts = Field(default_factory=dict)
+    tags: TextsOrNone = None
+    created_at: Moment = None
+
+    @property
+    def attached_to(self) -> tuple[str, ...]:
+        """IDs of the servers that hold this disk."""
+        return tuple(a.server_id for a in self.attachments if a.server_id)
+
+
+class VolumeSummary(Identified):
+    """What the plain list (``GET /volumes``) tells: ID and name."""
+
+    name: Text = None
+
+
+class Snapshot(Identified):
+    """A snapshot of one disk. ``size`` is the disk's, in GiB, not what it occupies.
+
+    ``labels`` are what its kind lets others store with it; each kind's own record says
+    under which name the API has them.
+    """
+
+    kind: ClassVar[str] = ""
+    name: Text = None
+    volume_id: Words = ""
+    status: Status = "unknown"
+    size: Number = None
+    description: Text = None
+    labels: Texts = Field(default_factory=dict)
+    created_at: Moment = None
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Our stamp, or None where this tool did not make it."""
+        return Stamp.of(self.labels)
+
+    @property
+    def policy(self) -> str | None:
+        """The policy of our stamp, or None where this tool did not make it."""
+        return None if self.key is None else self.labels.get(STAMP_POLICY) or DEFAULT_POLICY
+
+    @property
+    def key(self) -> str | None:
+        """The key of our stamp, or None where this tool did not make it."""
+        return self.labels.get(STAMP_KEY)
+
+    @property
+    def is_system(self) -> bool:
+        """Whether a backup service owns it: never counted, never deleted."""
+        return (self.name or "").startswith(SYSTEM_NAME_PREFIXES) or SYSTEM_LABEL in self.labels
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a disk could be restored from it now."""
+        return self.status == "available"
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the service failed to make it, or to delete it (``error_deleting``)."""
+        return self.status.startswith("error")
+
+    @property
+    def age_key(self) -> tuple[datetime, str]:
+        """What sorts the oldest first, those of one second by ID.
+
+        One without a date counts as the oldest, so that it is never taken for the newest.
+        """
+        return self.created_at or _LONG_AGO, self.id
+
+
+class QuotaUsage(Wire):
+    """One quota: ``limit`` -1 means none; None means the service did not say."""
+
+    limit: Number = None
+    in_use: Number = None
+    reserved: Number = None
+
+    @property
+    def free(self) -> int | None:
+        """How much is left, or None where there is no limit or no answer."""
+        if self.limit is None or self.limit < 0 or self.in_use is None:
+            return None
+        return max(0, self.limit - self.in_use - (self.reserved or 0))
+
+
+def _quota(value: object) -> object:
+    return value if isinstance(value, dict) else {"limit": value}
+
+
+class QuotaSet(Wire):
+    """The project's quota of snapshots."""
+
+    snapshots: Annotated[QuotaUsage, BeforeValidator(_quota)] = Field(default_factory=QuotaUsage)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A snapshot that the service accepted, and how often the request may have reached it.
+
+    After more than one there may be two snapshots under the same key.
+    """
+
+    snapshot: Snapshot
+    sent: int = 1
+
+
+class SnapshotService(ABC):
+    """One kind of snapshots in one project. A kind is a subclass in a file of its own.
+
+    Every method raises UnreachableError, BadAnswerError or a ServiceError when it cannot do
+    what its name says. What a kind answers is held against what was asked in `client`.
+    """
+
+    kind: ClassVar[str]
+    """Its name: what ``--kind`` takes, and what its records carry."""
+
+    limit: ClassVar[int]
+    """How many snapshots made by hand the vendor allows a disk."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    @abstractmethod
+    def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[Any]]:
+        """Yield the project's snapshots page by page, the newest first.
+
+        ``volume_id`` and ``status`` are asked of the service, which may ignore them.
+        """
+
+    @abstractmethod
+    def get(self, snapshot_id: str) -> Snapshot:
+        """Return one snapshot. Raises NotFoundError where there is none."""
+
+    @abstractmethod
+    def create(
+        self,
+        volume: Volume,
+        *,
+        name: str | None,
+        description: str | None,
+        properties: Mapping[str, str],
+        stamp: Stamp | None,
+    ) -> Created:
+        """Ask for a snapshot; the service makes it after it has answered.
+
+        After AnswerLostError, BadAnswerError or ServerError it may or may not have been made.
+        """
+
+    @abstractmethod
+    def delete(self, snapshot_id: str) -> None:
+        """Ask for a deletion; the service carries it out after it has answered."""
+
+    @abstractmethod
+    def rolls_back_to_any(self, snapshot_id: str) -> bool:
+        """Return whether a disk can be rolled back to any of its snapshots.
+
+        False means to the newest alone. ``snapshot_id`` is that of any snapshot there is.
+        """
+
+    @abstractmethod
+    def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
+        """Ask for a rollback of the snapshot's own disk, which must be detached.
+
+        Raises WrongEndpointError where the cloud has no way to do it: nothing was done then.
+        After AnswerLostError, BadAnswerError or ServerError it may or may not have begun.
+        """
+
+    @abstractmethod
+    def refuse(self, *, properties: Mapping[str, str], policy: str) -> None:
+        """Raise ConfigurationError for a label that this kind cannot store."""
