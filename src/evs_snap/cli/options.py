@@ -136,7 +136,18 @@ class _WithSections(click.Command):
 
 
 class Command(_WithSections):
-    """A command."""
+    """A command. Its help names the columns of its table."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the columns, last of all."""
+        from evs_snap.render.columns import titles
+
+        usual, on_request = titles(self.name or "")
+        if usual:
+            with formatter.section("Columns"):
+                formatter.write_text(", ".join(usual))
+                if on_request:
+                    formatter.write_text(f"With -c also: {', '.join(on_request)}")
 
 
 class Group(_WithSections, click.Group):

@@ -137,8 +137,9 @@ def show_record(context: Context, record: RunRecord) -> int:
         if is_document(context):
             show_document(context, record_document(record))
         elif record.items or context.format != "table":
-            columns = chosen(item_columns(record.command), context.column)
-            show_table(context, _lines(record), columns)
+            is_people = context.format == "table" and sys.stdout.isatty() and not context.column
+            columns = item_columns(record.command, on_terminal=is_people)
+            show_table(context, _lines(record), chosen(columns, context.column))
     except OutputError as lost:
         if not isinstance(lost.__cause__, BrokenPipeError):
             _show_instead(record)
@@ -149,7 +150,8 @@ def show_record(context: Context, record: RunRecord) -> int:
     if record.remark:
         note(context, record.remark)
     if record.items and is_watched(context):
-        note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))
+        counts = (f"{n} {action.replace('-', ' ')}" for action, n in record.summary.items())
+        note(context, ", ".join(counts))
     return record.exit_code
 
 

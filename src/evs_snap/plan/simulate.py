@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from evs_snap.services.interface import Snapshot
 
 MOST_RUNS = 10_000
+MOST_JUDGED = 2_000_000
+"""Snapshots that may be judged in all: half a minute of work on a slow machine."""
+
 _DISK = Volume(id="disk", name="disk", status="available")
 
 
@@ -189,10 +192,15 @@ class Simulation:
 
 
 def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float]) -> Simulation:
-    """Play ``request``, which has KEEP rules, on a disk that nobody else uses."""
+    """Play ``request``, which has KEEP rules, on a disk that nobody else uses.
+
+    Raises ConfigurationError for one that would take too long to play.
+    """
+    keep = request.keep
+    others = _without_each(keep) if keep else []
+    _require_playable(request, schedule, plays=1 + len(others))
     moments = schedule.moments(chance)
     runs = tuple(play(moments, rotation(request)))
-    keep = request.keep
     last = runs[-1] if runs else None
     return Simulation(
         summary=summary(runs),
@@ -201,7 +209,7 @@ def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float
         kept=tuple(judge(last.after, keep, now=last.moment)) if keep and last else (),
         idle=tuple(
             name
-            for name, without in (_without_each(keep) if keep else ())
+            for name, without in others
             if all(
                 _ids(run.after) == _ids(other.after)
                 for run, other in zip(
@@ -210,6 +218,18 @@ def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float
             )
         ),
     )
+
+
+def _require_playable(request: Request, schedule: Schedule, *, plays: int) -> None:
+    runs = schedule.span // schedule.every
+    keep = request.keep
+    within = (keep.within // schedule.every if keep.within else 0) if keep else 0
+    held = min(request.limit, runs, (keep.most if keep else 0) + within + 1)
+    if runs * held * plays > MOST_JUDGED:
+        raise ConfigurationError(
+            f"that is too much to play: {runs} runs with up to {held} snapshots each",
+            hint="Say a shorter --for, a longer --every or a lower --limit.",
+        )
 
 
 def _without_each(keep: Keep) -> list[tuple[str, Keep]]:

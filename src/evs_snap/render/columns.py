@@ -96,6 +96,9 @@ def snapshot_columns(names: dict[str, str], *, now: datetime) -> list[Column[Sna
         Column("Created", "created_at", lambda s: rfc3339(s.created_at) or "",
                brief=lambda s: age(s.created_at, now=now), order=lambda s: s.created_at),
         Column("Policy", "policy", lambda s: s.policy or "", spare=2),
+        Column("Kind", "kind", lambda s: s.kind, on_request=True),
+        Column("Consistency", "consistency",
+               lambda s: (s.stamp.consistency if s.stamp else "") or "", on_request=True),
         Column("Description", "description", lambda s: s.description or "", folds=True,
                on_request=True),
         Column("Age", "created_at", lambda s: elapsed(s.created_at, now=now),
@@ -109,25 +112,25 @@ def item_columns(command: str, *, on_terminal: bool = False) -> list[Column[Item
     Programs find the ID first. People on a terminal find first what became of which disk, one
     line a row: names and the like are spare.
     """
-    reason = Column[Item]("Reason", "reasons", lambda i: "; ".join(i.reasons), human=_reason,
+    reason: Column[Item] = Column("Reason", "reasons", lambda i: "; ".join(i.reasons), human=_reason,
                           brief=lambda i: _PERIOD.sub(r"\1", _reason(i)), folds=True,
                           has_ids=True)  # fmt: skip
-    action = Column[Item]("Action", "action", lambda i: i.action,
+    action: Column[Item] = Column("Action", "action", lambda i: i.action,
                           human=lambda i: i.action.replace("-", " "), has_words=True)  # fmt: skip
     if command == "restore":
-        id_ = Column[Item]("ID", "id", lambda i: i.volume.id if i.volume else "", has_ids=True)
-        name = Column[Item]("Name", "name", lambda i: (i.volume.name if i.volume else "") or "",
+        id_: Column[Item] = Column("ID", "id", lambda i: i.volume.id if i.volume else "", has_ids=True)
+        name: Column[Item] = Column("Name", "name", lambda i: (i.volume.name if i.volume else "") or "",
                             folds=True)  # fmt: skip
-        status = Column[Item]("Status", "status", lambda i: i.volume.status if i.volume else "",
+        status: Column[Item] = Column("Status", "status", lambda i: i.volume.status if i.volume else "",
                               spare=2, has_words=True, implied=True)  # fmt: skip
-        snapshot = Column[Item]("Snapshot", "snapshot", _snapshot_id, spare=1, has_ids=True)
+        snapshot: Column[Item] = Column("Snapshot", "snapshot", _snapshot_id, spare=1, has_ids=True)
         if on_terminal:
             return [name, action, id_, reason, snapshot, status]
         return [id_, name, action, status, snapshot, reason]
     id_ = Column("ID", "id", _snapshot_id, has_ids=True)
     name = Column("Name", "name", _name, folds=True, spare=2, implied=True)
-    disk = Column[Item]("Volume", "volume", _disk, folds=True, has_ids=True)
-    disk_id = Column[Item]("Volume ID", "volume_id", _disk_id, spare=3, has_ids=True, implied=True)
+    disk: Column[Item] = Column("Volume", "volume", _disk, folds=True, has_ids=True)
+    disk_id: Column[Item] = Column("Volume ID", "volume_id", _disk_id, spare=3, has_ids=True, implied=True)
     status = Column("Status", "status", lambda i: i.snapshot.status if i.snapshot else "",
                     spare=1, has_words=True, implied=True)  # fmt: skip
     if on_terminal:
@@ -158,6 +161,14 @@ def finding_columns() -> list[Column[Finding]]:
     ]
 
 
+def simulation_columns() -> list[Column[tuple[str, str]]]:
+    """Columns of `simulate`."""
+    return [
+        Column("What", "what", lambda line: line[0]),
+        Column("Value", "value", lambda line: line[1], folds=True),
+    ]
+
+
 def titles(command: str) -> tuple[list[str], list[str]]:
     """Return the titles of a command's usual columns, and of those shown on request."""
     never = datetime.min.replace(tzinfo=UTC)
@@ -168,6 +179,8 @@ def titles(command: str) -> tuple[list[str], list[str]]:
         columns = snapshot_columns({}, now=never)
     elif command == "doctor":
         columns = finding_columns()
+    elif command == "simulate":
+        columns = simulation_columns()
     elif command in RECORDED:
         columns = item_columns(command)
     else:

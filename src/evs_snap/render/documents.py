@@ -57,12 +57,14 @@ def _escaped(text: str, *, all_of_it: bool) -> str:
 
 def resource(row: Volume | Snapshot) -> dict[str, object]:
     """Return a disk or snapshot under the API's own keys; ``tags`` only where they were read."""
-    document = row.model_dump()
+    document = row.model_dump(by_alias=True)
     if document.get("tags", "") is None:
         del document["tags"]
     document["created_at"] = rfc3339(row.created_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
+        document["kind"] = row.kind
+        document["consistency"] = row.stamp.consistency if row.stamp else None
     return document
 
 
