@@ -99,7 +99,7 @@ def check(
         min_count=min_count,
         limit=most,
         keep=keep,
-        policy=policy or "default",
+        policy=policy or DEFAULT_POLICY,
     )
     tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)

@@ -64,9 +64,7 @@ def columns(ctx: click.Context, _param: click.Parameter, text: str) -> list[Comp
     from evs_snap.render.columns import titles
 
     usual, on_request = titles(ctx.command.name or "")
-    return [
-        CompletionItem(t) for t in (*usual, *on_request) if t.lower().startswith(text.lower())
-    ]
+    return [CompletionItem(t) for t in (*usual, *on_request) if t.lower().startswith(text.lower())]
 
 
 def disks(ctx: click.Context, _param: click.Parameter, text: str) -> list[CompletionItem]:

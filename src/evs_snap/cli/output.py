@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
-_WHICH_CLOUD = sorted(
-    GLOBAL_NAMES - {"format", "column", "quiet", "verbose", "color", "lock_wait"}
-)
+_WHICH_CLOUD = sorted(GLOBAL_NAMES - {"format", "column", "quiet", "verbose", "color", "lock_wait"})
 _COMMAND = re.compile(
     r"\bevs-snap (?=(?:volumes|snapshots|show|create|rotate|prune|delete|pin|unpin|wait|restore"
     r"|check|doctor)\b)"
@@ -246,9 +244,7 @@ def ask_for_text(question: str) -> str:
     return answer
 
 
-def show_on_stderr(
-    context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
-) -> None:
+def show_on_stderr(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]) -> None:
     """Show rows as a table to somebody at the terminal, before a question."""
     from evs_snap.render.tables import fitted
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import STATUSES, Command, option, select_options
 from evs_snap.cli.lists import list_options, moment_before
+from evs_snap.cli.options import STATUSES, Command, option, select_options
 from evs_snap.cli.output import show_rows
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def failure(step: str, error: EvsSnapError) -> Finding:
 
 
 def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
-    """Compare a Date header with the time here; a request that is signed is refused if it differs."""
+    """Compare a Date header with the time here. With ``signs`` requests depend on it."""
     try:
         skew = (now - parsedate_to_datetime(date or "")).total_seconds()
     except (TypeError, ValueError, ArithmeticError):

@@ -9,7 +9,7 @@ from evs_snap.plan.slots import Usage
 from evs_snap.services.interface import Snapshot
 
 
-def by_name(  # noqa: PLR0913 - the filters that a user may combine
+def by_name(
     rows: Iterable[Usage],
     *,
     status: str | None = None,
@@ -33,7 +33,7 @@ def by_name(  # noqa: PLR0913 - the filters that a user may combine
     return sorted(found, key=_name_key)
 
 
-def newest_first(  # noqa: PLR0913 - the filters that a user may combine
+def newest_first(
     snapshots: Iterable[Snapshot],
     *,
     owned: bool = False,

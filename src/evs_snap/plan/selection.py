@@ -13,7 +13,6 @@ from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from evs_snap.plan.shards import Shard
     from evs_snap.services.interface import Snapshot, Volume

@@ -109,30 +109,38 @@ def snapshot_columns(names: dict[str, str], *, now: datetime) -> list[Column[Sna
 def item_columns(command: str, *, on_terminal: bool = False) -> list[Column[Item]]:
     """Columns of what a changing command reports; those of `restore` are about the disk.
 
-    Programs find the ID first. People on a terminal find first what became of which disk, one
-    line a row: names and the like are spare.
+    Programs find the ID first. People on a terminal first find what became of which disk, one
+    line a row; what else there is stands there where it has room.
     """
-    reason: Column[Item] = Column("Reason", "reasons", lambda i: "; ".join(i.reasons), human=_reason,
-                          brief=lambda i: _PERIOD.sub(r"\1", _reason(i)), folds=True,
-                          has_ids=True)  # fmt: skip
-    action: Column[Item] = Column("Action", "action", lambda i: i.action,
-                          human=lambda i: i.action.replace("-", " "), has_words=True)  # fmt: skip
+    action: Column[Item] = Column(
+        "Action", "action", lambda i: i.action, human=lambda i: i.action.replace("-", " "),
+        has_words=True,
+    )  # fmt: skip
+    reason: Column[Item] = Column(
+        "Reason", "reasons", lambda i: "; ".join(i.reasons), human=_reason,
+        brief=lambda i: _PERIOD.sub(r"\1", _reason(i)), folds=True, has_ids=True,
+    )  # fmt: skip
     if command == "restore":
-        id_: Column[Item] = Column("ID", "id", lambda i: i.volume.id if i.volume else "", has_ids=True)
-        name: Column[Item] = Column("Name", "name", lambda i: (i.volume.name if i.volume else "") or "",
-                            folds=True)  # fmt: skip
-        status: Column[Item] = Column("Status", "status", lambda i: i.volume.status if i.volume else "",
-                              spare=2, has_words=True, implied=True)  # fmt: skip
-        snapshot: Column[Item] = Column("Snapshot", "snapshot", _snapshot_id, spare=1, has_ids=True)
+        id_: Column[Item] = Column("ID", "id", _disk_id, has_ids=True)
+        name: Column[Item] = Column("Name", "name", _disk_name, folds=True)
+        status: Column[Item] = Column(
+            "Status", "status", lambda i: i.volume.status if i.volume else "", spare=2,
+            has_words=True, implied=True,
+        )  # fmt: skip
+        source: Column[Item] = Column("Snapshot", "snapshot", _snapshot_id, spare=1, has_ids=True)
         if on_terminal:
-            return [name, action, id_, reason, snapshot, status]
-        return [id_, name, action, status, snapshot, reason]
+            return [name, action, id_, reason, source, status]
+        return [id_, name, action, status, source, reason]
     id_ = Column("ID", "id", _snapshot_id, has_ids=True)
     name = Column("Name", "name", _name, folds=True, spare=2, implied=True)
     disk: Column[Item] = Column("Volume", "volume", _disk, folds=True, has_ids=True)
-    disk_id: Column[Item] = Column("Volume ID", "volume_id", _disk_id, spare=3, has_ids=True, implied=True)
-    status = Column("Status", "status", lambda i: i.snapshot.status if i.snapshot else "",
-                    spare=1, has_words=True, implied=True)  # fmt: skip
+    disk_id: Column[Item] = Column(
+        "Volume ID", "volume_id", _disk_id, spare=3, has_ids=True, implied=True
+    )
+    status = Column(
+        "Status", "status", lambda i: i.snapshot.status if i.snapshot else "", spare=1,
+        has_words=True, implied=True,
+    )  # fmt: skip
     if on_terminal:
         return [disk, action, id_, reason, status, name, disk_id]
     return [id_, name, disk, disk_id, action, status, reason]
@@ -141,7 +149,7 @@ def item_columns(command: str, *, on_terminal: bool = False) -> list[Column[Item
 def going_columns(now: datetime) -> list[Column[Item]]:
     """Columns of what somebody is asked about before it is deleted."""
     return [
-        Column("ID", "id", lambda i: i.snapshot.id if i.snapshot else "", has_ids=True),
+        Column("ID", "id", _snapshot_id, has_ids=True),
         Column("Name", "name", _name, folds=True),
         Column("Volume", "volume", _disk, folds=True, has_ids=True),
         Column("Created", "created_at",
@@ -211,7 +219,7 @@ def in_order(rows: Sequence[R], columns: Sequence[Column[R]], by: Sequence[str])
     for text in reversed(by):
         column, is_reverse = _sort_key(columns, text)
         keyed = [(_order(column, row), row) for row in ordered]
-        known = [(key, row) for key, row in keyed if key not in {None, ""}]
+        known: list[tuple[Any, R]] = [(key, row) for key, row in keyed if key not in {None, ""}]
         known.sort(key=itemgetter(0), reverse=is_reverse)
         ordered = [row for _, row in known] + [row for key, row in keyed if key in {None, ""}]
     return ordered
@@ -233,7 +241,7 @@ def _sort_key(columns: Sequence[Column[R]], text: str) -> tuple[Column[R], bool]
     return _column(columns, title), direction.lower() == "desc"
 
 
-def _order(column: Column[R], row: R) -> Any:
+def _order(column: Column[R], row: R) -> object:
     return column.order(row) if column.order else column.value(row).casefold()
 
 
@@ -270,8 +278,12 @@ def _name(item: Item) -> str:
     return (item.snapshot.name if item.snapshot else item.name) or ""
 
 
+def _disk_name(item: Item) -> str:
+    return (item.volume.name if item.volume else "") or ""
+
+
 def _disk(item: Item) -> str:
-    return (item.volume.name if item.volume else "") or _disk_id(item)
+    return _disk_name(item) or _disk_id(item)
 
 
 def _disk_id(item: Item) -> str:

@@ -27,7 +27,7 @@ def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]
     seen = played.summary
     rules = {name: f"--keep-{name} {count}" for name, count in keep.counts if count}
     if keep.within:
-        rules["within"] = f"--keep-within {in_words(keep.within.total_seconds())}"
+        rules["within"] = f"--keep-within {_told(keep.within)}"
     missed = f", {played.missed} missed" if played.missed else ""
     refused = f", {seen.refused} refused: the disk was full" if seen.refused else ""
     worst = "not known yet: the first one is still kept"
@@ -35,8 +35,8 @@ def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]
         ("runs", f"{seen.runs}{missed}{refused}"),
         ("peak", f"{seen.peak} of {limit}, while a run is at work"),
         *((f"held on {kind}", _range(*held)) for kind, held in seen.by_day.items()),
-        ("back at best", in_words(seen.best_reach.total_seconds())),
-        ("back at worst", worst if seen.worst_reach is None else in_words(seen.worst_reach.total_seconds())),
+        ("back at best", _told(seen.best_reach)),
+        ("back at worst", worst if seen.worst_reach is None else _told(seen.worst_reach)),
         ("adds nothing", ", ".join(rules[name] for name in played.idle) or "no rule"),
         *((f"kept {rfc3339(v.snapshot.created_at)}", ", ".join(v.reasons)) for v in played.kept),
     ]
@@ -102,3 +102,7 @@ def _month(first: date, days: set[date]) -> Text:
 
 def _range(least: int, most: int) -> str:
     return str(most) if least == most else f"{least} to {most}"
+
+
+def _told(span: timedelta) -> str:
+    return in_words(span.total_seconds())

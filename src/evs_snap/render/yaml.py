@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import yaml
+from yaml.emitter import ScalarAnalysis
 
 
 def to_yaml(document: object, *, ascii_only: bool) -> str:
@@ -22,9 +22,9 @@ def to_yaml(document: object, *, ascii_only: bool) -> str:
 class _Dumper(yaml.SafeDumper):
     """PyYAML's dumper, which knows YAML 1.1 alone and lets all of Unicode through."""
 
-    def analyze_scalar(self, scalar: str) -> Any:
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
         """Say in which styles a text may stand: only as escaped where it does not print."""
-        analysis = super().analyze_scalar(scalar)
+        analysis: ScalarAnalysis = super().analyze_scalar(scalar)
         if not scalar.isprintable():
             analysis.allow_flow_plain = analysis.allow_block_plain = False
             analysis.allow_single_quoted = analysis.allow_block = False
