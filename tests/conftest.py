@@ -181,11 +181,11 @@ def _cloud(request: pytest.FixtureRequest, fake: FakeClock, tmp_path: Path) -> I
     ) as client:
 
         def post(path: str, body: dict[str, object]) -> Any:
-            return json.loads(client.send("POST", path, body=body).content)
+            return json.loads(client.project.send("POST", path, body=body).content)
 
         def remove(path: str) -> None:
             with suppress(EvsSnapError):
-                client.send("DELETE", path)
+                client.project.send("DELETE", path)
 
         cloud = Cloud(request.param, client, clock, post, remove, told)
         yield cloud

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY, Snapshot, Volume
+from evs_snap.plan.request import Request
+from evs_snap.plan.selection import Selection
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Snapshot, Stamp, Volume
 from evs_snap.services.legacy import LegacySnapshot
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
@@ -38,8 +41,21 @@ def snapshot(
         made = NOW - made
     elif isinstance(made, str):
         made = datetime.fromisoformat(made).replace(tzinfo=UTC)
-    stamp = {} if policy is None else {STAMP_KEY: f"key-{id_}", STAMP_POLICY: policy}
-    if bucket is not None:
-        stamp[STAMP_BUCKET] = bucket
-    usual = {"volume_id": "v", "status": "available", "created_at": made, "metadata": stamp}
+    labels = {} if policy is None else Stamp(f"key-{id_}", policy, bucket).labels()
+    usual = {"volume_id": "v", "status": "available", "created_at": made, "metadata": labels}
     return LegacySnapshot.model_validate({"id": id_, **usual, **fields})
+
+
+def request(*, replace: bool = False, command: str | None = None, **words: Any) -> Request:
+    """Return what asks for snapshots of all disks under ``default``; with ``keep`` a rotation."""
+    return Request(
+        command=cast("Any", command or ("rotate" if words.get("keep") else "create")),
+        selection=Selection(everything=True),
+        on_limit="replace" if replace else "fail",
+        **words,
+    )
+
+
+def made_past(client: EvsClient, volume_id: str, name: str, stamp: Stamp | None = None) -> str:
+    """Ask for a snapshot past all decisions of ours; return its ID."""
+    return client.create_snapshot(client.volume(volume_id), name=name, stamp=stamp).snapshot.id

@@ -154,8 +154,8 @@ def parsing(runs: int) -> Row:
     from pydantic import BaseModel  # noqa: PLC0415 - not for the other rows
     from tests.bench.server import lists  # noqa: PLC0415
 
-    from evs_snap.services.interface import Snapshot  # noqa: PLC0415
     from evs_snap.api.paging import Page  # noqa: PLC0415
+    from evs_snap.services.interface import Snapshot  # noqa: PLC0415
 
     class Plain(BaseModel):
         id: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.factories import made_past
 
 from evs_snap import connect
 from evs_snap.sandbox import Sandbox
@@ -36,18 +37,16 @@ class Pretend:
     def disk(self, name: str | None, *, metadata: dict[str, str] | None = None) -> str:
         """Make a disk of 1 GiB that is available; return its ID."""
         wanted = {"size": 1, "name": name, "metadata": metadata or {}}
-        answer = self.client.send("POST", "volumes", body={"volume": wanted})
+        answer = self.client.project.send("POST", "volumes", body={"volume": wanted})
         volume_id: str = json.loads(answer.content)["volume"]["id"]
         self.fake.advance(SETTLED)
         return volume_id
 
     def snapshot(self, volume_id: str, name: str) -> str:
         """Make a snapshot that carries no stamp; return its ID."""
-        made = self.client.create_snapshot(
-            volume_id, name=name, description=None, metadata={}, force=True
-        )
+        made_id = made_past(self.client, volume_id, name)
         self.fake.advance(SETTLED)
-        return made.id
+        return made_id
 
     def named(self, name: str) -> str:
         """Return the ID of the one disk of that name."""

@@ -169,7 +169,10 @@ def test_a_disk_that_another_run_works_on_is_exit_eleven(
 ) -> None:
     evs = pretend.client
     locks = DiskLocks(
-        state_folder(os.environ) / "locks", project_id=evs.project_id, wait=0, clock=evs.clock
+        state_folder(os.environ) / "locks",
+        project_id=lambda: evs.project.id,
+        wait=0,
+        clock=evs.clock,
     )
     with locks.held({pretend.named("data-02"): "data-02"}):
         refused = run(f"-v --sandbox restore {NEWER} {how} -f json", exit_code=11)

@@ -132,7 +132,7 @@ def test_a_run_that_waits_for_another_says_for_which_disk(line: str) -> None:
         (disk,) = evs.volumes(name="data-02")
         folder = state_folder(os.environ) / "locks"
         folder.mkdir(parents=True)
-        locks = DiskLocks(folder, project_id=evs.project_id, wait=0, clock=clock)
+        locks = DiskLocks(folder, project_id=lambda: evs.project.id, wait=0, clock=clock)
         with locks.held({disk.id: "data-02"}):
             code, shown = on_terminal("--sandbox", *line.split(), "--lock-wait", "1s")
     assert code == 11

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.factories import DAY
+from tests.factories import request as asked
 
 from evs_snap import cli
 from evs_snap.errors import QuotaError
-from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.simulate import Run, Schedule, play, repeatable, simulate, summary
 from evs_snap.sandbox import Rules, Sandbox
@@ -233,7 +233,7 @@ def test_what_simulate_foretells_is_what_the_program_leaves(
 ) -> None:
     """The same schedule and the same records; the planner alone, and the whole program."""
     schedule = Schedule(fake.moment, every=DAY, span=45 * DAY, miss=0.1)
-    foretold = simulate(CreateRequest(keep=keep), schedule, chance=repeatable("x"))
+    foretold = simulate(asked(keep=keep), schedule, chance=repeatable("x"))
     nights = Nights(pretend, fake, weather, f"{COMMAND} {options}")
     real = list(play(schedule.moments(repeatable("x")), nights.calm))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from tests.factories import made_past
 
 from evs_snap import restore
 from evs_snap.errors import NotFoundError, ServiceError
@@ -19,9 +20,9 @@ NOWHERE = "11111111-2222-4333-8444-555555555555"
 
 
 def _snapshot(cloud: Cloud, volume_id: str, name: str = "contract-one") -> Snapshot:
-    made = cloud.client.create_snapshot(volume_id, name=name)
-    cloud.until(lambda: cloud.client.snapshot(made.id).is_usable)
-    return cloud.client.snapshot(made.id)
+    made_id = made_past(cloud.client, volume_id, name)
+    cloud.until(lambda: cloud.client.snapshot(made_id).is_usable)
+    return cloud.client.snapshot(made_id)
 
 
 def test_a_disk_from_a_snapshot_goes_from_creating_to_available(cloud: Cloud) -> None:
@@ -85,12 +86,12 @@ def test_cinder_reverts_to_no_other_than_the_newest_snapshot(cloud: Cloud) -> No
     """The reason why evs-snap takes no safety snapshot there."""
     volume_id = cloud.volume("contract")
     older = _snapshot(cloud, volume_id)
-    assert cloud.client.has_vendor_paths(older.id) is (cloud.name == "sandbox")
+    assert cloud.client.service.rolls_back_to_any(older.id) is (cloud.name == "sandbox")
     if cloud.name == "sandbox":
         return
     _snapshot(cloud, volume_id, name="contract-two")
     with pytest.raises(ServiceError) as caught:
-        cloud.client.revert_volume(volume_id, snapshot_id=older.id)
+        cloud.client.service.roll_back(volume_id, snapshot_id=older.id)
     assert caught.value.status == 400
     refused = restore(cloud.client, older.id, in_place=True, safety_snapshot=False)
     assert refused.exit_code == 1

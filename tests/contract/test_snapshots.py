@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from evs_snap.services.interface import QuotaSet
 from evs_snap.errors import NotFoundError, ServiceError
+from evs_snap.services.interface import QuotaSet
 
 if TYPE_CHECKING:
     from tests.conftest import Cloud
@@ -32,11 +32,17 @@ STORED_NAMES = {
 
 
 def _make(
-    cloud: Cloud, volume_id: str, *, name: str = "one", metadata: dict[str, str] | None = None
+    cloud: Cloud,
+    volume_id: str,
+    *,
+    name: str = "one",
+    description: str | None = None,
+    properties: dict[str, str] | None = None,
 ) -> Snapshot:
+    volume = cloud.client.volume(volume_id)
     return cloud.client.create_snapshot(
-        volume_id, name=name, description=None, metadata=metadata or {}, force=False
-    )
+        volume, name=name, description=description, properties=properties
+    ).snapshot
 
 
 def _settled(cloud: Cloud, *snapshots: Snapshot) -> None:
@@ -47,7 +53,7 @@ def _settled(cloud: Cloud, *snapshots: Snapshot) -> None:
 def _get(cloud: Cloud, path: str, **query: str | int) -> Any:
     """Ask for what the client has no method for."""
     asked = f"{path}?{urlencode(query)}" if query else path
-    return cloud.client.send("GET", asked).json()
+    return cloud.client.project.send("GET", asked).json()
 
 
 def _pages(cloud: Cloud, path: str, key: str, **query: str | int) -> list[list[str]]:
@@ -227,11 +233,11 @@ def test_metadata_comes_back_as_stored(cloud: Cloud) -> None:
         "padded": " as it is ",
         "k" * 255: "v" * 255,
     }
-    made = _make(cloud, cloud.volume("contract"), metadata=metadata)
-    assert made.metadata == metadata
-    assert cloud.client.snapshot(made.id).metadata == metadata
+    made = _make(cloud, cloud.volume("contract"), properties=metadata)
+    assert made.labels == metadata
+    assert cloud.client.snapshot(made.id).labels == metadata
     (listed,) = cloud.client.snapshots(volume_id=made.volume_id)
-    assert listed.metadata == metadata
+    assert listed.labels == metadata
     _settled(cloud, made)
 
 
@@ -245,7 +251,7 @@ def test_metadata_out_of_bounds_is_refused_and_makes_nothing(
 ) -> None:
     volume_id = cloud.volume("contract")
     with pytest.raises(ServiceError) as caught:
-        _make(cloud, volume_id, metadata=metadata)
+        _make(cloud, volume_id, properties=metadata)
     assert caught.value.status == 400
     assert cloud.client.snapshots(volume_id=volume_id) == []
 
@@ -256,24 +262,13 @@ def test_a_name_or_description_of_256_characters_is_refused(cloud: Cloud) -> Non
         _make(cloud, volume_id, name="x" * 256)
     assert caught.value.status == 400
     with pytest.raises(ServiceError):
-        cloud.client.create_snapshot(
-            volume_id, name="x", description="x" * 256, metadata={}, force=False
-        )
+        _make(cloud, volume_id, description="x" * 256)
     assert cloud.client.snapshots(volume_id=volume_id) == []
 
 
 def test_a_description_is_kept(cloud: Cloud) -> None:
-    made = cloud.client.create_snapshot(
-        cloud.volume("contract"), name="x", description="vor dem Umzug", metadata={}, force=False
-    )
+    made = _make(cloud, cloud.volume("contract"), description="vor dem Umzug")
     assert cloud.client.snapshot(made.id).description == "vor dem Umzug"
-    _settled(cloud, made)
-
-
-def test_force_does_no_harm_to_a_free_disk(cloud: Cloud) -> None:
-    made = cloud.client.create_snapshot(
-        cloud.volume("contract"), name="x", description=None, metadata={}, force=True
-    )
     _settled(cloud, made)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.factories import made_past
 
 from evs_snap.errors import NotFoundError, ServiceError
 
@@ -18,7 +19,7 @@ NOWHERE = "11111111-2222-4333-8444-555555555555"
 
 def _post(cloud: Cloud, **fields: object) -> Any:
     """Ask for a disk, and have it removed at the end."""
-    answer = cloud.client.send("POST", "volumes", body={"volume": fields})
+    answer = cloud.client.project.send("POST", "volumes", body={"volume": fields})
     made = answer.json()["volume"]
     cloud.made.append(made["id"])
     return made
@@ -26,15 +27,13 @@ def _post(cloud: Cloud, **fields: object) -> Any:
 
 def _snapshot(cloud: Cloud, volume_id: str) -> Snapshot:
     """Make a snapshot that is available."""
-    made = cloud.client.create_snapshot(
-        volume_id, name="source", description=None, metadata={}, force=False
-    )
-    cloud.until(lambda: cloud.client.snapshot(made.id).is_usable)
-    return made
+    made_id = made_past(cloud.client, volume_id, "source")
+    cloud.until(lambda: cloud.client.snapshot(made_id).is_usable)
+    return cloud.client.snapshot(made_id)
 
 
 def _shown(cloud: Cloud, volume_id: str) -> Any:
-    answer = cloud.client.send("GET", f"volumes/{volume_id}")
+    answer = cloud.client.project.send("GET", f"volumes/{volume_id}")
     return answer.json()["volume"]
 
 
@@ -105,7 +104,7 @@ def test_a_disk_with_snapshots_is_not_deleted(cloud: Cloud) -> None:
     volume_id = cloud.volume("contract")
     snapshot = _snapshot(cloud, volume_id)
     with pytest.raises(ServiceError) as caught:
-        cloud.client.send("DELETE", f"volumes/{volume_id}")
+        cloud.client.project.send("DELETE", f"volumes/{volume_id}")
     assert caught.value.status == 400
     assert "have snapshots" in caught.value.message
     assert cloud.client.snapshot(snapshot.id).is_usable
@@ -113,7 +112,7 @@ def test_a_disk_with_snapshots_is_not_deleted(cloud: Cloud) -> None:
 
 def test_a_disk_is_deleted_and_then_gone(cloud: Cloud) -> None:
     volume_id = cloud.volume("contract")
-    cloud.client.send("DELETE", f"volumes/{volume_id}")
+    cloud.client.project.send("DELETE", f"volumes/{volume_id}")
 
     def gone() -> bool:
         try:

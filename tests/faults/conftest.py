@@ -26,16 +26,18 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from tests.factories import made_past
 
-from evs_snap import connect
-from evs_snap.api import transport
+from evs_snap import connect, connection
 from evs_snap.api.bounds import DEADLINE
-from evs_snap.services.client import EvsClient
-from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
+from evs_snap.api.project import Project
 from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
 from evs_snap.errors import ServiceError
 from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Stamp
+from evs_snap.services.legacy import Legacy
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ class Service:
         self._settings = sandbox_settings()
         auth = identify(self._settings, clock=fake.clock, cache=None)
         http = httpx.Client(transport=self._sandbox)
-        self.client = EvsClient(http, auth=auth, clock=fake.clock)
+        self.client = EvsClient(Project(http, auth=auth, clock=fake.clock), kind=Legacy)
         """Past all mishaps."""
 
     @property
@@ -200,21 +202,18 @@ class Service:
 
     def delete_disk(self, volume_id: str) -> None:
         """Delete a disk that holds nothing."""
-        self.client.send("DELETE", f"volumes/{volume_id}")
+        self.client.project.send("DELETE", f"volumes/{volume_id}")
         self.fake.advance(SETTLED)
 
     def snapshot(
         self, volume_id: str, name: str, *, policy: str | None = None, bucket: str | None = None
     ) -> str:
         """Make a snapshot that is available, with our stamp where a policy is named."""
-        metadata = {STAMP_KEY: str(uuid4()), STAMP_POLICY: policy} if policy else {}
-        if bucket:
-            metadata[STAMP_BUCKET] = bucket
-        made = self.client.create_snapshot(
-            volume_id, name=name, description=None, metadata=metadata, force=True
+        made_id = made_past(
+            self.client, volume_id, name, Stamp(str(uuid4()), policy, bucket) if policy else None
         )
         self.fake.advance(SETTLED)
-        return made.id
+        return made_id
 
     def left(self, volume_id: str) -> list[Snapshot]:
         """Return what the disk really holds, oldest first."""
@@ -307,7 +306,7 @@ class Service:
         snapshot_id = json.loads(request.content)["revert"]["snapshot_id"]
         assert request.headers["OpenStack-API-Version"] == "volume 3.40"
         try:
-            self.client.roll_back(volume_id, snapshot_id=snapshot_id)
+            self.client.service.roll_back(volume_id, snapshot_id=snapshot_id)
         except ServiceError as error:
             fault = {"code": error.status, "message": error.message}
             return httpx.Response(error.status or 500, json={"badRequest": fault})
@@ -376,7 +375,7 @@ class Service:
         return (self.now - datetime.fromisoformat(text).replace(tzinfo=UTC)).total_seconds()
 
     def _post(self, path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
-        answer = self.client.send("POST", path, body=body)
+        answer = self.client.project.send("POST", path, body=body)
         document: dict[str, dict[str, str]] = json.loads(answer.content)
         return document
 
@@ -489,7 +488,7 @@ def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     port = int(server.server_address[1])
     for name, value in environment(port).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(transport, "open_http", partial(open_http, timeout=PATIENCE))
+    monkeypatch.setattr(connection, "open_http", partial(open_http, timeout=PATIENCE))
     yield port
     server.over.set()
     server.shutdown()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.factories import made_past
 
 from evs_snap.services.interface import STAMP_KEY
 
@@ -158,11 +159,8 @@ def test_a_twin_that_is_still_being_made_is_waited_for_and_removed(
     copies: list[str] = []
 
     def carry_out_the_first() -> None:
-        (made,) = service.left(disk)
-        copy = service.client.create_snapshot(
-            disk, name=made.name or "", description=None, metadata=made.metadata, force=False
-        )
-        copies.append(copy.id)
+        (first,) = service.left(disk)
+        copies.append(made_past(service.client, disk, first.name or "", first.stamp))
 
     service.mishap(LOOK, 200, times=0)
     service.once(POST, lambda: service.once(POST, lambda: service.once(LIST, carry_out_the_first)))
@@ -310,7 +308,7 @@ def test_what_ends_in_error_is_no_success_and_keeps_its_id(service: Service, run
     item = told(run("create --volume fail-1 -f json", exit_code=1))
     (made,) = ours(service, disk)
     assert (made.status, made.id) == ("error", item["snapshot"]["id"])
-    assert made.metadata[STAMP_KEY] == item["snapshot"]["metadata"][STAMP_KEY]
+    assert made.key == item["snapshot"]["metadata"][STAMP_KEY]
 
 
 def test_without_waiting_what_is_found_in_error_is_no_success_either(

@@ -151,7 +151,7 @@ def test_a_service_that_ignores_the_filter_gives_no_other_disks_snapshots_away(
     whole = service.client.snapshots()
     rows = ",".join(
         f'{{"id": "{s.id}", "volume_id": "{s.volume_id}", "status": "available", "created_at": '
-        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": {json.dumps(s.metadata)}}}'
+        f'"{s.created_at:%Y-%m-%dT%H:%M:%S}", "metadata": {json.dumps(s.labels)}}}'
         for s in whole
         if s.policy
     )

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.factories import made_past
+from tests.factories import request as asked
+
 from evs_snap import create_snapshots
-from evs_snap.plan.plan import plan_create
-from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.plan import plan_disk
+from evs_snap.plan.request import Request
 from evs_snap.runs.duplicates import choose
+from evs_snap.services.interface import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,11 +86,7 @@ def test_a_rival_still_being_made_is_waited_for(
     ids: list[str] = []
 
     def rival() -> None:
-        stamp = {"evs_snap_key": "k", "evs_snap_policy": "default", "evs_snap_bucket": DAY}
-        made = service.client.create_snapshot(
-            disk, name="rival", description=None, metadata=stamp, force=False
-        )
-        ids.append(made.id)
+        ids.append(made_past(service.client, disk, "rival", Stamp("k", "default", DAY)))
         service.fake.advance(0.5)  # older, if only just
 
     service.once(POST, rival)
@@ -132,8 +132,8 @@ def test_lists_that_date_snapshots_to_the_second_decide_the_same_on_both_machine
     listed = [s.model_copy(update={"created_at": same}) for s in shown]
     winners = set()
     for made in shown:
-        (plan,) = plan_create(
-            [volume], {}, CreateRequest(once_per="day"), now=service.now, new_id=lambda: "x"
+        plan = plan_disk(
+            volume, (), asked(once_per="day"), now=service.now, new_id=lambda: "x"
         )
         assert plan.new is not None
         winners.add(choose(listed, plan.new, made=made).kept.id)

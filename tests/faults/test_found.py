@@ -258,7 +258,9 @@ def test_a_stop_ends_the_wait_for_a_lock(tmp_path: Path, fake: FakeClock) -> Non
     """found: neither Ctrl-C nor SIGTERM ended --lock-wait."""
 
     def locks(progress: Callable[[str], None] = print) -> DiskLocks:
-        return DiskLocks(tmp_path, project_id="p", wait=600, clock=fake.clock, progress=progress)
+        return DiskLocks(
+            tmp_path, project_id=lambda: "p", wait=600, clock=fake.clock, progress=progress
+        )
 
     with locks().held({"d1": "d1"}):
         ours = locks(progress=lambda _sentence: fake.stop.ask(143))
@@ -301,7 +303,7 @@ def test_a_file_system_without_locks_is_a_clean_error(
         raise OSError(ENOSYS, "Function not implemented")
 
     monkeypatch.setattr("fcntl.flock", missing)
-    locks = DiskLocks(tmp_path, project_id="p", wait=0, clock=fake.clock)
+    locks = DiskLocks(tmp_path, project_id=lambda: "p", wait=0, clock=fake.clock)
     with pytest.raises(ConfigurationError, match="has no locks"), locks.held({"d1": "d1"}):
         pass
 

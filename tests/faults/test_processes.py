@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.factories import made_past
 
-from evs_snap.services.client import EvsClient
-from evs_snap.services.interface import STAMP_BUCKET, STAMP_KEY, STAMP_POLICY
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.rules import Rules
 from evs_snap.sandbox.server import serving
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Stamp
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Town:
 
     def disk(self, name: str) -> str:
         """Make a disk; it is available at once, as seen a moment later."""
-        url = f"{self.client.address()}/volumes"
+        url = f"{self.client.project.address()}/volumes"
         body = {"volume": {"size": 1, "name": name}}
         answer = self._http.post(url, json=body, auth=self._auth)
         volume_id: str = answer.json()["volume"]["id"]
@@ -81,11 +82,7 @@ class Town:
 
     def snapshot(self, volume_id: str, *, policy: str | None = None) -> str:
         """Make a snapshot, with our stamp where a policy is named."""
-        metadata = {STAMP_KEY: "k", STAMP_POLICY: policy} if policy else {}
-        made = self.client.create_snapshot(
-            volume_id, name="before", description=None, metadata=metadata, force=True
-        )
-        return made.id
+        return made_past(self.client, volume_id, "before", Stamp("k", policy) if policy else None)
 
     def left(self, volume_id: str) -> list[Snapshot]:
         rows = self.client.snapshots(volume_id=volume_id)
@@ -370,7 +367,7 @@ def _kill_and_run_again(folder: Path, number: int) -> list[str]:
         code, document = town.run(line)
         left = town.left(disk)
     own = [s for s in left if s.policy]
-    buckets = [s.metadata[STAMP_BUCKET] for s in own if STAMP_BUCKET in s.metadata]
+    buckets = [s.stamp.bucket for s in own if s.stamp and s.stamp.bucket]
     said = [i["snapshot"]["id"] for i in document["items"] if i["action"] in {"created", "reused"}]
     # One still being made when the second run planned is not counted yet by the rules.
     most = 4 if any(s.status == "creating" for s in amid) else 3

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.services.interface import Snapshot
     from evs_snap.runs.record import Item
+    from evs_snap.services.interface import Snapshot
 
 SEEDS = int(os.environ.get("EVS_SNAP_FAULT_SEEDS") or 100)
 CHUNKS = 5

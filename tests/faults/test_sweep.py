@@ -26,12 +26,11 @@ import pytest
 from tests.conftest import FakeClock
 from tests.faults.conftest import SETTLED, Service, environment, line_of
 
-from evs_snap import cli
-from evs_snap.api import transport
-from evs_snap.services.interface import STAMP_BUCKET
+from evs_snap import cli, connection
 from evs_snap.api.transport import open_http
 from evs_snap.cli.signals import StoppedError
 from evs_snap.clock import Stop
+from evs_snap.services.interface import STAMP_BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -410,7 +409,7 @@ def _play(
         fake.moment = stage.moment
         service = Service(folder / "cloud.db", fake)
         monkeypatch.setattr(
-            transport, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
+            connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
         )
         history = History(stage)
         service.witness = partial(_note, service, history)

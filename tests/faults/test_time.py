@@ -127,7 +127,7 @@ def test_a_disk_made_anew_under_its_name_is_not_passed_over_with_exit_zero(
 ) -> None:
     """While this run waited for the lock, its disk was deleted and made again."""
     disk = service.disk("d1")
-    place = service.client.address().replace("http://sandbox.localhost", "http://127.0.0.1")
+    place = service.client.project.address().replace("http://sandbox.localhost", "http://127.0.0.1")
     assert place
     folder = tmp_path / "state" / "evs-snap" / "locks"
 
@@ -150,7 +150,7 @@ def test_a_disk_made_anew_under_its_name_is_not_passed_over_with_exit_zero(
 
 def locks(folder: Path, *, wait: float = 0.0) -> DiskLocks:
     """Return the locks as one run would have them."""
-    return DiskLocks(folder, project_id="made up", wait=wait, clock=system_clock())
+    return DiskLocks(folder, project_id=lambda: "made up", wait=wait, clock=system_clock())
 
 
 def test_what_was_read_is_stale_after_another_run_ended(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_while_a_run_waits_for_a_disk_it_holds_none_that_comes_later(
             refused.update(held.refused)
 
     ours = DiskLocks(
-        tmp_path, project_id="made up", wait=1, clock=fake.clock, progress=try_the_other
+        tmp_path, project_id=lambda: "made up", wait=1, clock=fake.clock, progress=try_the_other
     )
     with locks(tmp_path).held({"d1": "d1"}), ours.held({"d2": "d2", "d1": "d1"}) as held:
         assert set(held.refused) == {"d1"}
@@ -228,7 +228,7 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
 
     service.once("DELETE .*", lambda: service.once(LOOK, ask))
     with service.calling(tmp_path) as evs:
-        record = create_snapshots(evs, "d1", replace_oldest=True)
+        record = create_snapshots(evs, "d1", on_limit="replace")
     assert [item.action for item in record.items] == ["deleted", "failed"]
     assert record.exit_code == 143
     assert service.count(POST) == 0

@@ -10,9 +10,11 @@ import httpx
 import pytest
 import respx
 
-from evs_snap.services.client import EvsClient
 from evs_snap.api.identity import Identity
+from evs_snap.api.project import Project
 from evs_snap.api.transport import open_http
+from evs_snap.services.client import EvsClient
+from evs_snap.services.legacy import Legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -77,5 +79,5 @@ def _service(fake: FakeClock) -> Iterator[Service]:
         respx.mock(assert_all_called=False) as router,
         open_http(verify=False, clock=fake.clock, connections=2) as http,
     ):
-        evs = EvsClient(http, auth=Known(), clock=fake.clock)
+        evs = EvsClient(Project(http, auth=Known(), clock=fake.clock), kind=Legacy)
         yield Service(http, evs, router.route(host="evs.example.com"))

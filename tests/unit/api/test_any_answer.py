@@ -16,11 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.client import EvsClient
-from evs_snap.services.interface import Snapshot, Volume, VolumeSummary
 from evs_snap.api.paging import Page
+from evs_snap.api.project import Project
 from evs_snap.api.transport import open_http
 from evs_snap.errors import EvsSnapError
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Snapshot, Volume, VolumeSummary
+from evs_snap.services.legacy import Legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +159,7 @@ def test_any_answer_is_a_result_or_a_clean_error(
     message = "a result"
     with open_http(verify=False, clock=fake.clock, connections=2) as http:
         try:
-            call(EvsClient(http, auth=known, clock=fake.clock))
+            call(EvsClient(Project(http, auth=known, clock=fake.clock)), kind=Legacy)
         except EvsSnapError as error:
             message = error.message
     assert 0 < len(message) < 1000

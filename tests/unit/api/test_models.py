@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evs_snap.services.interface import QuotaSet, Snapshot, Volume, parse_time
+from evs_snap.api.wire import parse_time
+from evs_snap.services.interface import QuotaSet, Volume
+from evs_snap.services.legacy import LegacySnapshot as Snapshot
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.factories import volume
 
-from evs_snap.services.client import EvsClient
+from evs_snap.api.project import Project
 from evs_snap.api.transport import open_http
 from evs_snap.auth.aksk import GivenKeys, SignatureAuth
 from evs_snap.auth.signer import sign
@@ -25,6 +26,8 @@ from evs_snap.errors import (
     SignInError,
     WrongEndpointError,
 )
+from evs_snap.services.client import EvsClient
+from evs_snap.services.legacy import Legacy
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import Keys
 
@@ -128,7 +131,7 @@ def client(fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None =
     auth = identity(fake, settings, keys)
     # No CAs are read: that is slow.
     http = open_http(verify=False, clock=fake.clock, connections=10, refresh=auth.refresh)
-    return EvsClient(http, auth=auth, clock=fake.clock)
+    return EvsClient(Project(http, auth=auth, clock=fake.clock), kind=Legacy)
 
 
 def is_signed(request: httpx.Request, keys: Keys) -> bool:
@@ -166,7 +169,7 @@ def test_the_project_is_looked_up_by_its_name_or_the_regions(
 ) -> None:
     cloud.iam = [listed(name or "eu-de")]
     asking = client(fake, replace(LOOKING_UP, project_name=name))
-    assert asking.address() == f"{EVS}/v3/{1:032x}"
+    assert asking.project.address() == f"{EVS}/v3/{1:032x}"
     assert cloud.urls == [f"{IAM}/v3/projects?name={query}"]
     assert "X-Project-Id" not in cloud.headers[0]
     assert is_signed(cloud.sent[0], KEYS)
@@ -278,7 +281,7 @@ def test_so_are_a_look_up_and_a_post(cloud: Cloud, fake: FakeClock) -> None:
     cloud.iam = [answered(503), *cloud.iam]
     cloud.evs = [answered(429), answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
     asking = client(fake, LOOKING_UP)
-    asking.create_snapshot("v", name="größe", description=None, metadata={}, force=True)
+    asking.create_snapshot(volume(), name="größe")
     assert [request.method for request in cloud.sent] == ["GET", "GET", "POST", "POST"]
     assert len({headers["X-Sdk-Date"] for headers in cloud.headers}) == 4
     assert all(is_signed(request, KEYS) for request in cloud.sent)
@@ -324,9 +327,7 @@ def test_a_refusal_after_the_renewal_of_a_post_does_not_lose_its_body(
     cloud: Cloud, fake: FakeClock
 ) -> None:
     cloud.evs = [EXPIRED, answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
-    client(fake, keys=Renewable()).create_snapshot(
-        "v", name="n", description=None, metadata={}, force=False
-    )
+    client(fake, keys=Renewable()).create_snapshot(volume(), name="n")
     assert cloud.sent[0].content == cloud.sent[1].content != b""
 
 

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.client import EvsClient
+from evs_snap.api.project import Project
 from evs_snap.api.transport import RetryTransport
 from evs_snap.auth import identify
 from evs_snap.errors import AmbiguousError, SignInError
 from evs_snap.health.doctor import examine
 from evs_snap.health.findings import Finding, Result, failure
 from evs_snap.plan.selection import Selection
+from evs_snap.services.client import EvsClient
+from evs_snap.services.legacy import Legacy
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import (
     AgencyCredentials,
@@ -101,7 +103,7 @@ def findings(
     given = replace(given, **changes)  # type: ignore[arg-type]  # by name
     auth = identify(given, clock=fake.clock, cache=None)
     with httpx.Client(transport=RetryTransport(cloud, clock=fake.clock)) as http:
-        evs = EvsClient(http, auth=auth, clock=fake.clock)
+        evs = EvsClient(Project(http, auth=auth, clock=fake.clock), kind=Legacy)
         seen = list(examine(evs, Selection(), settings=given, limit=7))
     assert [f.step for f in seen] == [
         "settings", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",

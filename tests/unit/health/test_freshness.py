@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.interface import Snapshot, Volume
 from evs_snap.health.freshness import Freshness, Level, judge_freshness
 from evs_snap.runs.gather import Gathered
+from evs_snap.services.interface import Snapshot, Volume
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

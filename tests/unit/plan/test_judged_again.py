@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.factories import DAY, HOUR, MINUTE, NOW, SECOND, snapshot, volume
+from tests.factories import request as asked
 from tests.unit.plan.any_disk import disks, many, rules
 
-from evs_snap.plan.plan import DiskPlan, judged_again, plan_create, plan_prune
-from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.plan import DiskPlan, judged_again, plan_disk
 from evs_snap.plan.retention import Keep, judge, newer_usable
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def rotation(rows: Sequence[Snapshot], keep: Keep, **wanted: str) -> DiskPlan:
-    request = CreateRequest(keep=keep, limit=99, **wanted)  # type: ignore[arg-type]  # by name
-    (plan,) = plan_create([volume()], {"v": rows}, request, now=NOW, new_id=lambda: "key")
+    request = asked(keep=keep, limit=99, **wanted)  # type: ignore[arg-type]  # by name
+    plan = plan_disk(volume(), rows, request, now=NOW, new_id=lambda: "key")
     return plan
 
 
 def again(plan: DiskPlan, rows: Sequence[Snapshot], keep: Keep, new_id: str | None) -> DiskPlan:
-    return judged_again(plan, rows, keep, policy="default", now=NOW, new_id=new_id)
+    return judged_again(plan, rows, asked(keep=keep, limit=99), now=NOW, new_id=new_id)
 
 
 def pruned(plan: DiskPlan) -> list[str]:
@@ -83,7 +83,8 @@ def test_only_what_plan_and_rules_both_give_up_goes(
 @many
 @given(disks(), rules())
 def test_a_prune_with_nothing_changed_goes_as_planned(rows: list[Snapshot], keep: Keep) -> None:
-    (plan,) = plan_prune([volume()], {"v": rows}, keep, policy="default", now=NOW)
+    request = asked(command="prune", keep=keep)
+    plan = plan_disk(volume(), rows, request, now=NOW, new_id=lambda: "key")
     assert again(plan, rows, keep, None) == plan
 
 
@@ -92,12 +93,10 @@ def test_a_rotation_answered_after_midnight_keeps_the_day_before() -> None:
     keep = Keep(daily=2)
     rows = [snapshot("sunday", made="2026-11-22 12:00"), snapshot("saturday", made="2026-11-21")]
     late = snapshot("late", made="2026-11-23 00:00:01")
-    request = CreateRequest(keep=keep)
+    request = asked(keep=keep)
     before = late.created_at
     assert before is not None
-    (plan,) = plan_create(
-        [volume()], {"v": rows}, request, now=before - 6 * SECOND, new_id=lambda: "key"
-    )
+    plan = plan_disk(volume(), rows, request, now=before - 6 * SECOND, new_id=lambda: "key")
     assert pruned(plan) == ["sunday"], "by the plan's time it is of the same day as the new one"
     result = again(plan, [*rows, late], keep, "late")
     assert pruned(result) == []
@@ -111,8 +110,8 @@ def test_with_this_machines_clock_days_ahead_keep_within_goes_by_the_services_da
     """found: three snapshots made hours ago were deleted."""
     keep = Keep(within=2 * DAY)
     rows = [snapshot(f"h{n}", made=n * HOUR) for n in (1, 2, 3)]
-    request = CreateRequest(keep=keep)
-    (plan,) = plan_create([volume()], {"v": rows}, request, now=NOW + 5 * DAY, new_id=lambda: "key")
+    request = asked(keep=keep)
+    plan = plan_disk(volume(), rows, request, now=NOW + 5 * DAY, new_id=lambda: "key")
     assert pruned(plan) == ["h3", "h2", "h1"]
     assert pruned(again(plan, [*rows, snapshot("new")], keep, "new")) == []
 

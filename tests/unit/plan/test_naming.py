@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.interface import SYSTEM_NAME_PREFIXES, Volume
 from evs_snap.errors import ConfigurationError
 from evs_snap.plan.naming import Template
 from evs_snap.plan.request import check_policy
+from evs_snap.services.interface import SYSTEM_NAME_PREFIXES, Volume
 
 NOW = datetime(2026, 11, 23, 2, 17, 5, tzinfo=UTC)
 ID = "5072a9e5-66eb-42a2-9120-e78b6dbedc9f"

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.factories import DAY, HOUR, MINUTE, NOW, snapshot, volume
+from tests.factories import request as asked
 from tests.unit.plan.any_disk import disks, many, rules
 
 from evs_snap.errors import ConfigurationError, LimitError, VolumeStateError
-from evs_snap.plan.naming import Template
-from evs_snap.plan.plan import DiskPlan, plan_create, plan_prune
-from evs_snap.plan.request import CreateRequest
+from evs_snap.plan.plan import DiskPlan, plan_disk
+from evs_snap.plan.request import Request
 from evs_snap.plan.retention import Keep
 from evs_snap.runs.record import Action, planned
 
@@ -33,20 +33,21 @@ foreign = partial(snapshot, policy=None)
 
 def plan_of(
     snapshots: Sequence[Snapshot],
-    request: CreateRequest,
+    request: Request,
     *,
     disk: Volume | None = None,
     now: datetime = NOW,
 ) -> DiskPlan:
     disk = disk or volume()
-    (plan,) = plan_create([disk], {disk.id: snapshots}, request, now=now, new_id=lambda: "key")
+    plan = plan_disk(disk, snapshots, request, now=now, new_id=lambda: "key")
     return plan
 
 
 def prune_plan(
     snapshots: Sequence[Snapshot], keep: Keep, *, policy: str = "default", now: datetime = NOW
 ) -> DiskPlan:
-    (plan,) = plan_prune([volume()], {"v": snapshots}, keep, policy=policy, now=now)
+    request = asked(command="prune", keep=keep, policy=policy)
+    plan = plan_disk(volume(), snapshots, request, now=now, new_id=lambda: "key")
     return plan
 
 
@@ -81,18 +82,16 @@ def countable(snapshots: Sequence[Snapshot]) -> int:
     return sum(not s.id.startswith("backup") for s in snapshots)
 
 
-def _request(
-    keep: Keep | None, limit: int, once_per: str | None, *, replacing: bool
-) -> CreateRequest:
+def _request(keep: Keep | None, limit: int, once_per: str | None, *, replacing: bool) -> Request:
     """Make a request that is valid: the limit is raised until the rules fit."""
     least = 1 if keep is None else keep.most + 1
-    return CreateRequest(limit=max(limit, least), replace=replacing, once_per=once_per, keep=keep)
+    return asked(limit=max(limit, least), replace=replacing, once_per=once_per, keep=keep)
 
 
 WAYS = list(product(range(1, 10), (None, None, "hour", "day", "week"), (False, True)))
 
 
-def requests(keeps: st.SearchStrategy[Keep | None]) -> st.SearchStrategy[CreateRequest]:
+def requests(keeps: st.SearchStrategy[Keep | None]) -> st.SearchStrategy[Request]:
     return st.builds(
         lambda keep, way: _request(keep, way[0], way[1], replacing=way[2]),
         keeps,
@@ -109,9 +108,7 @@ ANY = requests(st.none() | rules())
 
 @many
 @given(disks(), ANY)
-def test_the_limit_is_kept_at_every_moment(
-    snapshots: list[Snapshot], request: CreateRequest
-) -> None:
+def test_the_limit_is_kept_at_every_moment(snapshots: list[Snapshot], request: Request) -> None:
     plan = plan_of(snapshots, request)
     before = countable(snapshots)
     if plan.new is not None:
@@ -122,7 +119,7 @@ def test_the_limit_is_kept_at_every_moment(
 @many
 @given(disks(), ANY)
 def test_only_own_deletable_ones_of_the_policy_are_removed_each_once(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     plan = plan_of(snapshots, request)
     own = {
@@ -136,7 +133,7 @@ def test_only_own_deletable_ones_of_the_policy_are_removed_each_once(
 @many
 @given(disks(), ANY)
 def test_the_newest_usable_one_of_a_disk_is_never_removed(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     """Neither to free a slot nor, once the new one exists, by the rules."""
     plan = plan_of(snapshots, request)
@@ -153,7 +150,7 @@ def test_the_newest_usable_one_of_a_disk_is_never_removed(
 @many
 @given(disks(), ANY)
 def test_a_usable_snapshot_is_there_at_every_moment_once_there_is_one(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     plan = plan_of(snapshots, request)
     usable = {s.id for s in snapshots if s.is_usable}
@@ -165,7 +162,7 @@ def test_a_usable_snapshot_is_there_at_every_moment_once_there_is_one(
 @many
 @given(disks(), ANY)
 def test_slots_are_freed_only_on_a_full_disk_and_no_more_than_are_needed(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     plan = plan_of(snapshots, request)
     if plan.free_slots:
@@ -178,7 +175,7 @@ def test_slots_are_freed_only_on_a_full_disk_and_no_more_than_are_needed(
 @many
 @given(disks(), ANY, st.sampled_from(("available", "in-use", "error", "backing-up")))
 def test_a_refusal_is_the_only_thing_in_its_plan(
-    snapshots: list[Snapshot], request: CreateRequest, status: str
+    snapshots: list[Snapshot], request: Request, status: str
 ) -> None:
     disk = volume(status=status)
     plan = plan_of(snapshots, request, disk=disk)
@@ -193,7 +190,7 @@ def test_a_refusal_is_the_only_thing_in_its_plan(
 @many
 @given(disks(), ANY)
 def test_a_dry_run_lists_what_would_be_done_and_nothing_else(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     plan = plan_of(snapshots, request)
     items = planned(plan)
@@ -218,7 +215,7 @@ def test_a_dry_run_lists_what_would_be_done_and_nothing_else(
 @many
 @given(disks(), ROTATIONS)
 def test_every_own_snapshot_is_accounted_for_once(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     plan = plan_of(snapshots, request)
     if plan.refusal is None:
@@ -231,7 +228,7 @@ def test_every_own_snapshot_is_accounted_for_once(
 @many
 @given(disks(), ROTATIONS)
 def test_rotating_again_in_the_same_period_changes_nothing(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     request = replace(request, once_per=request.once_per or "day")
     first = plan_of(snapshots, request)
@@ -246,7 +243,7 @@ def test_rotating_again_in_the_same_period_changes_nothing(
 @many
 @given(disks(), ROTATIONS)
 def test_pruning_after_a_rotation_finds_nothing_to_do(
-    snapshots: list[Snapshot], request: CreateRequest
+    snapshots: list[Snapshot], request: Request
 ) -> None:
     request = replace(request, once_per=None)
     plan = plan_of(snapshots, request)
@@ -258,11 +255,11 @@ def test_pruning_after_a_rotation_finds_nothing_to_do(
 @many
 @given(disks(), disks("w"), ANY)
 def test_no_disk_matters_to_another(
-    mine: list[Snapshot], others: list[Snapshot], request: CreateRequest
+    mine: list[Snapshot], others: list[Snapshot], request: Request
 ) -> None:
     pair = [volume(), volume("w", status="in-use")]
     rows = {"w": others, "v": mine}
-    both = plan_create(pair, rows, request, now=NOW, new_id=lambda: "key")
+    both = [plan_disk(d, rows[d.id], request, now=NOW, new_id=lambda: "key") for d in pair]
     alone = plan_of(mine, request)
     assert [plan.volume.id for plan in both] == ["v", "w"]
     assert (both[0].refusal is None) == (alone.refusal is None)
@@ -311,8 +308,8 @@ def test_rules_once_accepted_never_jam_a_disk_of_ours_alone(
 # Known cases
 
 
-def rotation(*, last: int = 0, hourly: int = 0, daily: int = 0) -> CreateRequest:
-    return CreateRequest(keep=Keep(last=last, hourly=hourly, daily=daily))
+def rotation(*, last: int = 0, hourly: int = 0, daily: int = 0) -> Request:
+    return asked(keep=Keep(last=last, hourly=hourly, daily=daily))
 
 
 def full(*rest: Snapshot) -> list[Snapshot]:
@@ -322,7 +319,7 @@ def full(*rest: Snapshot) -> list[Snapshot]:
 
 @pytest.mark.parametrize("status", ["creating", "error", "backing-up", "attaching", "unknown"])
 def test_a_disk_in_any_other_status_is_refused_by_its_name(status: str) -> None:
-    plan = plan_of([], CreateRequest(), disk=volume(status=status))
+    plan = plan_of([], asked(), disk=volume(status=status))
     assert isinstance(plan.refusal, VolumeStateError)
     assert repr(status) in plan.refusal.message
     assert plan.refusal.exit_code == 1
@@ -330,15 +327,13 @@ def test_a_disk_in_any_other_status_is_refused_by_its_name(status: str) -> None:
 
 @pytest.mark.parametrize(("status", "force"), [("available", False), ("in-use", True)])
 def test_force_is_for_attached_disks_alone(status: str, *, force: bool) -> None:
-    plan = plan_of([], CreateRequest(), disk=volume(status=status))
+    plan = plan_of([], asked(), disk=volume(status=status))
     assert plan.new
     assert plan.new.force is force
 
 
 def test_a_new_snapshot_carries_name_stamp_and_properties() -> None:
-    request = CreateRequest(
-        description="before", properties={"a": "1"}, policy="nightly", once_per="day"
-    )
+    request = asked(description="before", properties={"a": "1"}, policy="nightly", once_per="day")
     plan = plan_of([foreign("f", made=DAY)], request)
     assert plan.new is not None
     assert plan.new.name == "data-01-20261123T021700Z"
@@ -356,7 +351,7 @@ def test_a_new_snapshot_carries_name_stamp_and_properties() -> None:
 
 def test_a_full_disk_is_refused_with_its_holders_and_the_ways_out() -> None:
     rows = full(snapshot("mine", made=DAY), foreign("bad", made=DAY, status="error"))
-    refusal = plan_of(rows, CreateRequest()).refusal
+    refusal = plan_of(rows, asked()).refusal
     assert isinstance(refusal, LimitError)
     assert "7 of 7" in refusal.message
     assert refusal.exit_code == 6
@@ -403,7 +398,7 @@ def test_a_rotation_without_anything_to_give_up_is_refused_on_a_disk_full_of_oth
 
 def test_a_limit_below_what_is_held_is_reached_in_one_rotation() -> None:
     rows = [snapshot(f"o{age}", made=age * DAY) for age in range(1, 8)]
-    request = CreateRequest(limit=5, keep=Keep(last=4))
+    request = asked(limit=5, keep=Keep(last=4))
     plan = plan_of(rows, request)
     assert first_of(plan) == ["o7", "o6", "o5"]
     assert pruned(plan) == ["o4"]
@@ -414,21 +409,21 @@ def test_what_the_rules_gave_up_goes_before_the_oldest_is_replaced() -> None:
     ages = (1, 2, 3)
     rows = full(*(snapshot(f"o{age}", made=age * DAY) for age in ages), foreign("f"))
     rows.append(snapshot("bad", status="error"))
-    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(last=3)))
+    plan = plan_of(rows, asked(replace=True, keep=Keep(last=3)))
     assert first_of(plan) == ["bad", "o3"]
     assert plan.reasons[:3] == ("slot 7 of 7", "in place of bad", "in place of o3")
 
 
 def test_create_alone_replaces_one_and_never_more() -> None:
     rows = [snapshot(f"o{age}", made=age * DAY) for age in range(1, 9)]
-    assert first_of(plan_of(rows[:7], CreateRequest(replace=True))) == ["o7"]
-    assert isinstance(plan_of(rows, CreateRequest(replace=True)).refusal, LimitError)
+    assert first_of(plan_of(rows[:7], asked(replace=True))) == ["o7"]
+    assert isinstance(plan_of(rows, asked(replace=True)).refusal, LimitError)
 
 
 def test_replacing_takes_the_oldest_of_this_policy() -> None:
     other = snapshot("other", made=30 * DAY, policy="hourly")
     rows = full(other, snapshot("o9", made=9 * DAY), snapshot("o2", made=2 * DAY))
-    plan = plan_of(rows, CreateRequest(replace=True))
+    plan = plan_of(rows, asked(replace=True))
     assert first_of(plan) == ["o9"]
     assert plan.free_slots[0].reasons == ("to free a slot", "oldest of policy default")
     assert plan.reasons == ("slot 7 of 7", "in place of o9")
@@ -437,13 +432,13 @@ def test_replacing_takes_the_oldest_of_this_policy() -> None:
 def test_the_newest_is_not_replaced_by_a_second_one_of_its_period() -> None:
     """The rules keep the other five; today's must not go before there is another."""
     rows = full(*(snapshot(f"o{age}", made=age * DAY + HOUR) for age in range(6)))
-    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=6)))
+    plan = plan_of(rows, asked(replace=True, keep=Keep(daily=6)))
     assert isinstance(plan.refusal, LimitError)
 
 
 def test_replacing_in_a_rotation_takes_only_what_the_rules_will_not_keep() -> None:
     rows = full(*(snapshot(f"o{age}", made=age * DAY) for age in range(1, 7)))
-    plan = plan_of(rows, CreateRequest(replace=True, keep=Keep(daily=6)))
+    plan = plan_of(rows, asked(replace=True, keep=Keep(daily=6)))
     assert first_of(plan) == ["o6"]
     assert pruned(plan) == []
     assert len(plan.keep) == 5
@@ -465,7 +460,7 @@ def test_a_period_is_served_until_its_last_second_and_no_longer(
     first = last + timedelta(seconds=1)
     assert f"{first:%H:%M:%S}" == edge
     rows = [snapshot("done", made=timedelta(0), bucket=bucket)]
-    request = CreateRequest(once_per=once_per)
+    request = asked(once_per=once_per)
     plan = plan_of(rows, request, now=last)
     assert plan.reuse == rows[0]
     assert plan.reasons == (f"already made for {bucket}",)
@@ -475,7 +470,7 @@ def test_a_period_is_served_until_its_last_second_and_no_longer(
 @pytest.mark.parametrize("status", ["error", "deleting", "error_deleting"])
 def test_what_failed_does_not_serve_its_period(status: str) -> None:
     rows = [snapshot("bad", made=HOUR, status=status, bucket="2026-11-23")]
-    assert plan_of(rows, CreateRequest(once_per="day")).new is not None
+    assert plan_of(rows, asked(once_per="day")).new is not None
 
 
 def test_only_a_snapshot_of_ours_under_the_policy_serves_the_period() -> None:
@@ -485,7 +480,7 @@ def test_only_a_snapshot_of_ours_under_the_policy_serves_the_period() -> None:
         foreign("b", bucket="2026-11-23"),
         snapshot("s", name="autobk_snapshot_1", bucket="2026-11-23"),
     ]
-    assert plan_of(rows, CreateRequest(once_per="day")).new is not None
+    assert plan_of(rows, asked(once_per="day")).new is not None
 
 
 def test_of_several_for_a_period_a_usable_one_serves_then_the_oldest() -> None:
@@ -495,23 +490,21 @@ def test_of_several_for_a_period_a_usable_one_serves_then_the_oldest() -> None:
         snapshot("second", made=1 * MINUTE, bucket=bucket),
         snapshot("first", made=2 * MINUTE, bucket=bucket),
     ]
-    plan = plan_of(rows, CreateRequest(once_per="day"))
+    plan = plan_of(rows, asked(once_per="day"))
     assert plan.reuse is not None
     assert plan.reuse.id == "first"
 
 
 def test_a_full_disk_in_error_is_fine_where_the_period_has_its_snapshot() -> None:
     rows = full(snapshot("done", made=HOUR, bucket="2026-11-23"))
-    assert (
-        plan_of(rows, CreateRequest(once_per="day"), disk=volume(status="error")).reuse == rows[-1]
-    )
+    assert plan_of(rows, asked(once_per="day"), disk=volume(status="error")).reuse == rows[-1]
 
 
 def test_a_rotation_never_deletes_the_snapshot_that_it_reuses() -> None:
     """A newer one was made since by hand, under the same policy: the rules keep that one."""
     reused = snapshot("monday", made=2 * DAY, bucket="2026-W48")
     rows = [reused, snapshot("by-hand", made=DAY)]
-    request = CreateRequest(once_per="week", keep=Keep(last=1))
+    request = asked(once_per="week", keep=Keep(last=1))
     plan = plan_of(rows, request)
     assert plan.reuse == reused
     assert pruned(plan) == []
@@ -534,6 +527,6 @@ def test_the_reasons_of_a_rotation_say_which_rules_want_the_new_one() -> None:
 
 def test_a_name_that_cannot_be_is_the_disks_own_refusal() -> None:
     taken = volume(name="autobk_snapshot_x")
-    assert isinstance(plan_of([], CreateRequest(), disk=taken).refusal, ConfigurationError)
-    request = CreateRequest(template=Template("s-{utc}"))
+    assert isinstance(plan_of([], asked(), disk=taken).refusal, ConfigurationError)
+    request = asked(name="s-{utc}")
     assert plan_of([], request, disk=taken).refusal is None

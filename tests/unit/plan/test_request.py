@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from tests.factories import request as asked
 
 from evs_snap.errors import ConfigurationError
-from evs_snap.plan.request import CreateRequest, check_policy, check_rules
+from evs_snap.plan.request import check_policy, check_rules
 from evs_snap.plan.retention import Keep
 
 
 def test_seven_daily_and_four_weekly_are_refused_with_the_sum() -> None:
     """found: the sum was told as 11, though both rules keep the newest and hold 10."""
     with pytest.raises(ConfigurationError) as refused:
-        CreateRequest(keep=Keep(daily=7, weekly=4))
+        asked(keep=Keep(daily=7, weekly=4))
     assert refused.value.exit_code == 2
     assert refused.value.message == (
         "the KEEP rules cannot fit: 7 daily + 4 weekly can hold 10 snapshots, the newest "
@@ -45,10 +46,10 @@ def test_rules_may_hold_the_limit_less_the_slot_of_the_next_one(
     keep: Keep, limit: int, *, fits: bool, replace: bool
 ) -> None:
     if fits:
-        assert CreateRequest(keep=keep, limit=limit, replace=replace).keep == keep
+        assert asked(keep=keep, limit=limit, replace=replace).keep == keep
     else:
         with pytest.raises(ConfigurationError, match="cannot fit"):
-            CreateRequest(keep=keep, limit=limit, replace=replace)
+            asked(keep=keep, limit=limit, replace=replace)
 
 
 def test_one_rule_alone_is_told_without_a_sum() -> None:
@@ -60,13 +61,13 @@ def test_one_rule_alone_is_told_without_a_sum() -> None:
 @pytest.mark.parametrize("policy", ["default", "nightly db", "größe", "x" * 255])
 def test_a_policy_is_a_label(policy: str) -> None:
     check_policy(policy)
-    assert CreateRequest(policy=policy).policy == policy
+    assert asked(policy=policy).policy == policy
 
 
 @pytest.mark.parametrize("policy", ["", " ", " x", "x ", "x" * 256, "a\nb", "a\x1b[31mb"])
 def test_a_policy_that_a_stamp_cannot_carry_is_refused(policy: str) -> None:
     with pytest.raises(ConfigurationError, match="--policy"):
-        CreateRequest(policy=policy)
+        asked(policy=policy)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +83,13 @@ def test_a_policy_that_a_stamp_cannot_carry_is_refused(policy: str) -> None:
 )
 def test_properties_that_are_reserved_or_too_long_are_refused(key: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match="--property"):
-        CreateRequest(properties={key: value})
+        asked(properties={key: value})
 
 
 def test_properties_and_descriptions_may_be_as_long_as_the_service_takes() -> None:
-    CreateRequest(properties={"k" * 255: "x" * 255, "evs": ""}, description="x" * 85)
+    asked(properties={"k" * 255: "x" * 255, "evs": ""}, description="x" * 85)
     with pytest.raises(ConfigurationError, match="--description"):
-        CreateRequest(description="x" * 86)
+        asked(description="x" * 86)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +112,4 @@ def test_periods_are_utc_hours_days_and_iso_weeks(
 ) -> None:
     now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     for zone in (UTC, timezone(timedelta(hours=13)), timezone(timedelta(hours=-11))):
-        assert CreateRequest(once_per=once_per).bucket(now.astimezone(zone)) == bucket
+        assert asked(once_per=once_per).bucket(now.astimezone(zone)) == bucket

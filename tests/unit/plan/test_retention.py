@@ -186,7 +186,6 @@ TABLE = (
         (Keep(yearly=3), [0, 10, 11]),
         (Keep(last=2, daily=3, weekly=1), [0, 1, 3]),
         (Keep(daily=2, monthly=2, yearly=2), [0, 1, 8, 10]),
-        (Keep(within=timedelta(0)), [0]),
         (Keep(within=DAY), [0, 1]),
         (Keep(within=DAY + SECOND), [0, 1, 2]),
         (Keep(within=DAY, yearly=2), [0, 1, 10]),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.factories import DAY, HOUR, NOW, SECOND
+from tests.factories import request as asked
 from tests.unit.plan.any_disk import rules
 
 from evs_snap.errors import ConfigurationError
-from evs_snap.plan.request import CreateRequest
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.simulate import Schedule, Simulation, play, repeatable, rotation, simulate
 
@@ -21,7 +21,7 @@ NIGHTLY = Schedule(NOW, every=DAY, span=365 * DAY)
 
 
 def played(keep: Keep, schedule: Schedule = NIGHTLY, *, limit: int = 7) -> Simulation:
-    return simulate(CreateRequest(keep=keep, limit=limit), schedule, chance=repeatable("x"))
+    return simulate(asked(keep=keep, limit=limit), schedule, chance=repeatable("x"))
 
 
 def test_four_daily_two_weekly_and_one_monthly_over_a_year() -> None:
@@ -77,7 +77,7 @@ def test_keep_within_may_fill_a_disk_and_the_runs_refused_are_counted() -> None:
 def test_any_rules_stay_below_the_limit_and_keep_the_newest(
     keep: Keep, every: timedelta, miss: float, seed: int
 ) -> None:
-    request = CreateRequest(keep=keep, limit=keep.most + 1)
+    request = asked(keep=keep, limit=keep.most + 1)
     schedule = Schedule(NOW, every=every, span=60 * DAY, miss=miss)
     simulation = simulate(request, schedule, chance=repeatable(str(seed)))
     moments = schedule.moments(repeatable(str(seed)))
@@ -112,7 +112,7 @@ def test_a_run_missed_now_and_then_is_missed_about_that_often() -> None:
     assert 60 < played(Keep(last=2), schedule).missed < 120
     assert len(schedule.moments(lambda: 0.25)) == 365
     assert schedule.moments(lambda: 0.2) == []
-    nothing = simulate(CreateRequest(keep=Keep(last=1)), schedule, chance=lambda: 0.0)
+    nothing = simulate(asked(keep=Keep(last=1)), schedule, chance=lambda: 0.0)
     assert (nothing.runs, nothing.kept, nothing.summary.peak) == ((), (), 0)
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.interface import Snapshot, Volume
-from evs_snap.plan.request import NewSnapshot
+from evs_snap.plan.creation import NewSnapshot
 from evs_snap.runs.duplicates import choose
+from evs_snap.services.interface import Snapshot, Stamp, Volume
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
 BUCKET = "2026-11-23"
@@ -25,19 +25,18 @@ def row(
     bucket: str | None = BUCKET,
     policy: str = "default",
 ) -> Snapshot:
-    stamp = {"evs_snap_key": key, "evs_snap_policy": policy}
     return Snapshot(
         id=id_,
         volume_id="v",
         status=status,
-        metadata=stamp if bucket is None else stamp | {"evs_snap_bucket": bucket},
+        labels=Stamp(key, policy, bucket).labels(),
         created_at=None if seconds is None else NOW + timedelta(seconds=seconds),
     )
 
 
 def new(key: str = "mine", *, bucket: str | None = BUCKET) -> NewSnapshot:
     return NewSnapshot(
-        Volume(id="v", status="available"), "n", None, row("x", key=key, bucket=bucket).metadata,
+        Volume(id="v", status="available"), "n", None, {}, Stamp(key, "default", bucket),
         frozenset(),
     )  # fmt: skip
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap import errors
-from evs_snap.services.interface import Snapshot, Volume
 from evs_snap.runs.record import SCHEMA, Action, Item, RunRecord
+from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
     from evs_snap.errors import EvsSnapError
@@ -38,7 +38,7 @@ CODES: dict[type[EvsSnapError], int] = {
     errors.WaitTimeoutError: 7,
     errors.LockedError: 11,
 }
-DONE = [Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.PLANNED)]
+DONE = [Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.WOULD_CREATE)]
 KEPT = Item(Action.KEPT)
 
 

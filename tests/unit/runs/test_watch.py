@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.services.interface import Snapshot
+from evs_snap.api.paging import Page
 from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
     AnswerLostError,
@@ -24,14 +24,15 @@ from evs_snap.errors import (
     ThrottledError,
     WaitTimeoutError,
 )
-from evs_snap.runs.watch import await_available, pauses
+from evs_snap.plan.request import Request
+from evs_snap.runs.watch import await_usable, pauses
 from evs_snap.runs.work import Work, no_progress
+from evs_snap.services.interface import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from evs_snap.services.client import EvsClient
-    from evs_snap.runs.locks import DiskLocks
 
 GONE = "gone"
 
@@ -59,11 +60,10 @@ class Service:
             raise NotFoundError("there is none")
         return row
 
-    def snapshots(self, *, volume_id: str | None = None) -> list[Snapshot]:
-        assert volume_id is None
+    def snapshot_pages(self) -> list[Page[Snapshot]]:
         self._meet("list")
         rows = [self._row(id_) for id_ in self.fate if id_ not in self.unlisted]
-        return [row for row in rows if row is not None]
+        return [Page([row for row in rows if row is not None], more=False)]
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -85,11 +85,10 @@ class Service:
             new_id=lambda: "id",
             stop=stop or Stop(),
         )
-        work = Work(
-            client=cast("EvsClient", self), locks=cast("DiskLocks", None), progress=progress
-        )
+        request = Request(command="wait", snapshots=("a",))
+        work = Work(client=cast("EvsClient", self), request=request, progress=progress)
         made = [Snapshot(id=id_, status=fate[0][1]) for id_, fate in self.fate.items()]
-        return await_available(work, made, timeout=timeout)
+        return await_usable(work, made, timeout=timeout)
 
     def until(self, _moment: float) -> Service:
         return self
@@ -177,7 +176,7 @@ def test_the_time_is_up_for_all_together_after_a_last_look() -> None:
     late = results["b"]
     assert isinstance(late, WaitTimeoutError)
     assert late.exit_code == 7
-    assert late.message == "snapshot b was still 'creating' after 9 s"
+    assert late.message == "snapshot b was still 'creating' after 9s"
     assert sum(service.slept) == 9
 
 
@@ -230,8 +229,8 @@ def test_progress_names_what_is_pending() -> None:
     shown: list[str] = []
     service = Service({"a": after(1), "b": after(3)})
     service.wait(progress=shown.append)
-    assert shown[0] == "0 of 2 available, 0s of 1m"
-    assert shown[-1].startswith("1 of 2 available, ")
+    assert shown[0] == "0 of 2 snapshots available, 0s of 1m"
+    assert shown[-1].startswith("1 of 2 snapshots available, ")
 
 
 STATUSES = st.sampled_from(("creating", "available", "error", GONE, "odd", "deleting"))
