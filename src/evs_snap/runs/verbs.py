@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Confirm = Callable[[Sequence[Item]], bool]
 Progress = Callable[[str], None]
 
+_NOT_CONFIRMED = ("not confirmed",)
+
 
 def create_snapshots(
     evs: EvsClient,
@@ -239,13 +241,27 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
         tuple(items),
         signal_code=None if request.dry_run else work.stop.code,
         dry_run=request.dry_run,
-        remark="" if gathered.volumes else "no disk selected is in this shard: nothing to do",
+        remark=_remark(request, items, gathered),
         usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
     )
 
 
+def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
+    """Say why there was nothing to do; "" where something was."""
+    if not gathered.volumes:
+        return "no disk selected is in this shard: nothing to do"
+    idle = all(i.action is Action.KEPT and i.reasons != _NOT_CONFIRMED for i in items)
+    if request.command != "prune" or not idle:
+        return ""
+    policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
+    if request.policy in policies:
+        return f"nothing to delete: the rules keep all snapshots of policy {request.policy}"
+    others = f", only of {', '.join(policies)}" if policies else ""
+    return f"nothing to delete: there is no snapshot of policy {request.policy}{others}"
+
+
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
+    return replace(item, action=Action.KEPT, reasons=_NOT_CONFIRMED)
 
 
 # -- snapshots by their IDs: delete ------------------------------------------------------------
