@@ -30,6 +30,7 @@ MOST_RUNS = 10_000
 MOST_JUDGED = 2_000_000
 """Snapshots that may be judged in all: half a minute of work on a slow machine."""
 
+_RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly", "within")
 _DISK = Volume(id="disk", name="disk", status="available")
 
 
@@ -77,13 +78,17 @@ def repeatable(seed: str) -> Callable[[], float]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run did: the snapshots before and after it, and the most held in between."""
+    """What one run did: the snapshots before and after it, and the most held in between.
+
+    ``judged`` are those that the rules judged, the new one among them.
+    """
 
     moment: datetime
     before: tuple[Snapshot, ...]
     after: tuple[Snapshot, ...]
     most: int
     refused: bool = False
+    judged: tuple[Snapshot, ...] = ()
 
 
 def play(
@@ -114,7 +119,8 @@ def rotation(
         if plan.new is not None:
             present.append(plan.new.as_made(held, now=now))
         after = tuple(s for s in present if s.id not in pruned)
-        return Run(now, held, after, most=max(len(holders(held)), len(holders(present))))
+        most = max(len(holders(held)), len(holders(present)))
+        return Run(now, held, after, most=most, judged=tuple(present))
 
     return step
 
@@ -202,6 +208,7 @@ def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float
     moments = schedule.moments(chance)
     runs = tuple(play(moments, rotation(request)))
     last = runs[-1] if runs else None
+    decisive = {name for run in runs for name in _decisive(run, keep)} if keep else set()
     return Simulation(
         summary=summary(runs),
         runs=runs,
@@ -210,14 +217,28 @@ def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float
         idle=tuple(
             name
             for name, without in others
-            if all(
-                _ids(run.after) == _ids(other.after)
-                for run, other in zip(
-                    runs, play(moments, rotation(replace(request, keep=without))), strict=True
-                )
-            )
+            if name not in decisive or _ends_alike(runs, moments, replace(request, keep=without))
         ),
     )
+
+
+def _decisive(run: Run, keep: Keep) -> Iterator[str]:
+    """Yield the rules without which this run would have judged otherwise.
+
+    Rules are ORed: such a rule is the only one that keeps some snapshot.
+    """
+    for verdict in (*judge(run.before, keep, now=run.moment),
+                    *judge(run.judged, keep, now=run.moment)):  # fmt: skip
+        words = {word for reason in verdict.reasons for word in reason.split()}
+        by = [name for name in _RULES if name in words]
+        if verdict.keep and len(by) == 1:
+            yield by[0]
+
+
+def _ends_alike(runs: Sequence[Run], moments: Sequence[datetime], request: Request) -> bool:
+    """Whether every run leaves the same snapshots if it is ``request`` that is played."""
+    others = play(moments, rotation(request))
+    return all(_ids(run.after) == _ids(o.after) for run, o in zip(runs, others, strict=True))
 
 
 def _require_playable(request: Request, schedule: Schedule, *, plays: int) -> None:
