@@ -48,14 +48,14 @@ def _no_limit(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         help="Only those without a usable snapshot of ours; with --newer-than, without one so "
         "young.")  # fmt: skip
 @list_options
-@click.option("--slots", "limit", cls=_Slots, type=click.IntRange(1), metavar="N", section=LIMIT,
+@click.option("--slots", cls=_Slots, type=click.IntRange(1), metavar="N", section=LIMIT,
               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]")  # fmt: skip
 @option("--limit", hidden=True, expose_value=False, allow_from_autoenv=False,
         callback=_no_limit)  # fmt: skip
 @click.pass_obj
 def volumes(
     context: Context, /, *, selection: Selection, status: str | None, unprotected: bool,
-    newer_than: float | None, older_than: float | None, sort: tuple[str, ...], limit: int | None,
+    newer_than: float | None, older_than: float | None, sort: tuple[str, ...], slots: int | None,
 ) -> None:  # fmt: skip
     """List disks by name, with their snapshots counted and the newest one's age.
 
@@ -72,10 +72,10 @@ def volumes(
     with connection(context) as evs:
         tags = "Tags" in needed
         if unprotected or needed & {"Snapshots", "Newest"}:
-            rows = usages(evs, selection, limit=limit, with_tags=tags)
+            rows = usages(evs, selection, limit=slots, with_tags=tags)
         else:
             gathered = gather(evs, selection, with_snapshots=False, with_tags=tags)
-            rows = [used(v, None, limit=limit or evs.limit) for v in gathered.volumes]
+            rows = [used(v, None, limit=slots or evs.limit) for v in gathered.volumes]
         now = evs.service_now
     found = by_name(
         rows,
