@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -93,7 +94,9 @@ def test_the_locale_c_and_an_ascii_stream_are_no_reason_to_fail(env: dict[str, s
     done = run("--sandbox", "volumes", env=env)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
-    assert run("--sandbox", "volumes", "-f", "json", env=env).stdout.isascii()
+    shown = run("--sandbox", "volumes", "-f", "json", env=env).stdout
+    assert len(json.loads(shown)) == 10
+    assert shown.isascii() == ("PYTHONIOENCODING" in env), "Python writes UTF-8 in the locale C"
 
 
 def test_no_colour_and_no_control_codes_reach_a_pipe() -> None:
