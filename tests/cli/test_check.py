@@ -40,7 +40,9 @@ def test_a_fresh_snapshot_is_ok_until_it_is_too_old(run: Run, fake: FakeClock) -
     assert line.startswith("EVS-SNAP CRITICAL - 1 of 1 disk: data-01 newest is 1d3h old, ")
 
 
-def test_no_snapshot_of_the_policy_is_critical_whatever_others_have(run: Run, pretend: Pretend) -> None:
+def test_no_snapshot_of_the_policy_is_critical_whatever_others_have(
+    run: Run, pretend: Pretend
+) -> None:
     pretend.snapshot(pretend.named("data-01"), "data-01-20261123T021700Z")
     run("--sandbox create data-01")
     line = line_of(run, "--volume data-01 --max-age 26h", exit_code=2)

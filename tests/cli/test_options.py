@@ -54,7 +54,16 @@ def value_for(option: Option) -> tuple[str, object]:  # noqa: PLR0911 - a return
     if isinstance(kind, click.types.FloatParamType):
         return "0.5", 0.5
     name = option.name or ""
-    if name in {"timeout", "lock_wait", "max_age", "older_than", "newer_than", "keep_within", "every", "span"}:
+    if name in {
+        "timeout",
+        "lock_wait",
+        "max_age",
+        "older_than",
+        "newer_than",
+        "keep_within",
+        "every",
+        "span",
+    }:
         return "1h30m", 5400.0
     if name in {"property", "properties", "with_metadata", "with_tag"}:
         return "k=v", (("k", "v"),)

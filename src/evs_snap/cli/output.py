@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
+_TOLD = 5
+"""Disks of which the details of an error are told, where several have the same error."""
+
 _WHICH_CLOUD = sorted(GLOBAL_NAMES - {"format", "column", "quiet", "verbose", "color", "lock_wait"})
 _COMMAND = re.compile(
     r"\bevs-snap (?=(?:volumes|snapshots|show|create|rotate|prune|delete|pin|unpin|wait|restore"
@@ -179,9 +182,9 @@ def _show_errors(context: Context, items: Sequence[Item]) -> None:
             alike.setdefault(same, []).append((item.label, item.error))
     hints = [hint for _, hint in alike]
     for number, concerned in enumerate(alike.values(), start=1):
-        labels = [label for label, _ in concerned]
+        about = some_of([label for label, _ in concerned if label])
         _, error = concerned[0]
-        write_line(context, "error:", f"{some_of(labels)}: {error.message}")
+        write_line(context, "error:", f"{about}: {error.message}" if about else error.message)
         _show_details(context, concerned)
         if error.hint and error.hint not in hints[number:]:
             write_line(context, "hint:", error.hint)
@@ -194,8 +197,10 @@ def _show_details(context: Context, concerned: Sequence[tuple[str, EvsSnapError]
     if len({error.details for _, error in concerned}) == 1:
         lines = list(concerned[0][1].details)
     else:
-        heads = [(label, next(iter(error.details), "")) for label, error in concerned]
+        heads = [(label, next(iter(error.details), "")) for label, error in concerned[:_TOLD]]
         lines = [f"{label}: {head.rstrip(':')}" for label, head in heads]
+        more = len(concerned) - len(heads)
+        lines += [f"and {more} more"] if more else []
     ids = [e.request_id for _, e in concerned if isinstance(e, ServiceError) and e.request_id]
     if ids:
         lines.append(f"request ID: {some_of(list(dict.fromkeys(ids)))}")
@@ -224,7 +229,7 @@ def note(context: Context, text: str) -> None:
     """Write lines for people to stderr, unless they asked for quiet."""
     if not context.quiet:
         lines = _pasteable(context, text).split("\n")
-        _write_stderr("".join(f"{_printable(line)}\n" for line in lines))
+        _write_stderr("".join(f"{_wrapped(line)}\n" for line in lines))
 
 
 def ask(question: str) -> bool:
