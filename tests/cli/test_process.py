@@ -126,7 +126,9 @@ def test_a_full_disk_is_an_error_that_is_told(line: str) -> None:
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
     if "create" in line:
-        (made,) = run(*"--sandbox snapshots data-01 -f value -c ID".split()).stdout.split()
+        (made,) = run(
+            *["--sandbox", "snapshots", "data-01", "-f", "value", "-c", "ID"]
+        ).stdout.split()
         assert made in done.stderr, "found: nobody was told the ID of what was made"
 
 
