@@ -37,7 +37,9 @@ def commands() -> list[str]:
 
 
 def test_every_command_with_a_result_is_among_the_lines() -> None:
-    assert {line.split()[0] for line, _ in LINES} == set(commands()) - {"completion", "sandbox"}
+    assert {line.split()[0] for line, _ in LINES} == set(commands()) - {
+        "completion", "help", "sandbox"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
@@ -126,7 +128,16 @@ def test_a_prune_with_nothing_to_do_says_why(run: Run, line: str, told: str) -> 
 @pytest.mark.parametrize("command", commands())
 def test_help_names_the_columns(run: Run, command: str) -> None:
     usual, on_request = titles(command)
-    told = " ".join(run(f"{command} --help").stdout.split())
+    shown = run(f"{command} --help").stdout
+    assert run(f"help {command}").stdout == shown
+    told = " ".join(shown.split())
     assert ("Columns:" in told) == bool(usual)
     assert ", ".join(usual) in told
     assert not on_request or f"With -c also: {', '.join(on_request)}" in told
+
+
+def test_help_of_no_command_is_all_and_of_a_wrong_one_a_usage_error(run: Run) -> None:
+    assert run("help").stdout == run("--help").stdout
+    assert "evs-snap sandbox serve" in run("help sandbox serve").stdout
+    assert "Did you mean 'rotate'?" in run("help rotat", exit_code=2).stderr
+    run("help volumes all", exit_code=2)
