@@ -64,12 +64,12 @@ def test_one_of_ours_in_error_is_a_warning_and_worse_where_it_is_the_only_one(
     run: Run, pretend: Pretend
 ) -> None:
     pretend.disk("will-fail")
-    run("--sandbox create --volume will-fail", exit_code=1)
+    run("--sandbox create --policy default --volume will-fail", exit_code=1)
     assert "no usable" in line_of(run, "--volume will-fail --max-age 1d", exit_code=2)
 
 
 def test_one_in_progress_is_none_yet(run: Run) -> None:
-    run("--sandbox create --volume data-01 --no-wait")
+    run("--sandbox create --policy default --volume data-01 --no-wait")
     line_of(run, "--volume data-01 --max-age 1d", exit_code=2)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from evs_snap.services.interface import Stamp
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,14 +52,18 @@ def test_the_disk_is_called_by_its_name(run: Run) -> None:
 
 
 def test_by_a_name_that_only_one_has(run: Run, pretend: Pretend) -> None:
-    made = run("--sandbox create --volume data-01 --name mine -f value -c ID").stdout.strip()
+    made = run(
+        "--sandbox create --policy default --volume data-01 --name mine -f value -c ID"
+    ).stdout.strip()
     assert actions(run("--sandbox delete mine -y -f json").json) == {made: "deleted"}
     assert made not in there(pretend)
 
 
 def test_a_name_that_several_have_is_exit_five_with_their_ids(run: Run, pretend: Pretend) -> None:
     ids = [
-        run(f"--sandbox create --volume {name} --name duplicate -f value -c ID").stdout.strip()
+        run(
+            f"--sandbox create --policy default --volume {name} --name duplicate -f value -c ID"
+        ).stdout.strip()
         for name in ("data-01", "data-02")
     ]
     before = there(pretend)
@@ -78,7 +84,9 @@ def test_what_is_unknown_is_exit_five_and_nothing_is_deleted(
 
 
 def test_one_asked_for_twice_is_deleted_once(run: Run) -> None:
-    made = run("--sandbox create --volume data-01 --name mine -f value -c ID").stdout.strip()
+    made = run(
+        "--sandbox create --policy default --volume data-01 --name mine -f value -c ID"
+    ).stdout.strip()
     assert run(f"--sandbox delete mine {made} mine -y -f json").json["summary"] == {"deleted": 1}
 
 
@@ -115,12 +123,11 @@ def test_the_backup_services_are_refused_always(
 
 def test_our_stamp_does_not_free_what_a_backup_service_flagged(run: Run, pretend: Pretend) -> None:
     flagged = pretend.client.create_snapshot(
-        pretend.named("data-01"),
+        pretend.client.volume(pretend.named("data-01")),
         name="mine",
-        description=None,
-        metadata={"evs_snap_key": "k", "__system__enableActive": "true"},
-        force=False,
-    ).id
+        properties={"__system__enableActive": "true"},
+        stamp=Stamp("k"),
+    ).snapshot.id
     pretend.fake.advance(9)
     run("--sandbox delete mine --foreign -y", exit_code=2)
     run("--sandbox rotate --volume data-01 --keep-last 1")
@@ -153,7 +160,7 @@ def test_a_dry_run_changes_nothing_and_says_what_the_run_does(
 ) -> None:
     before = there(pretend)
     dry = run(f"-v --sandbox delete {OURS} {OURS_TOO} --dry-run -f json")
-    assert actions(dry.json) == {OURS: "planned", OURS_TOO: "planned"}
+    assert actions(dry.json) == {OURS: "would-delete", OURS_TOO: "would-delete"}
     assert all(line.startswith("GET") for line in requests(dry.stderr))
     assert there(pretend) == before
     real = run(f"--sandbox delete {OURS} {OURS_TOO} -y -f json")
@@ -168,14 +175,16 @@ def test_one_in_error_can_be_deleted(run: Run, pretend: Pretend) -> None:
 
 
 def test_one_in_progress_is_refused_by_its_status(run: Run) -> None:
-    made = run("--sandbox create --volume data-01 --no-wait -f value -c ID").stdout.strip()
+    made = run(
+        "--sandbox create --policy default --volume data-01 --no-wait -f value -c ID"
+    ).stdout.strip()
     refused = run(f"--sandbox delete {made} -y -f json", exit_code=1)
     assert actions(refused.json) == {made: "failed"}
     assert "'creating'" in refused.stderr
 
 
 def test_a_deletion_that_ends_badly_is_exit_one_with_the_id(run: Run, fake: FakeClock) -> None:
-    command = "--sandbox create --volume data-01 --name will-fail -f value -c ID"
+    command = "--sandbox create --policy default --volume data-01 --name will-fail -f value -c ID"
     made = run(command).stdout.strip()
     fake.advance(9)
     failed = run("--sandbox delete will-fail -y -f json", exit_code=1)

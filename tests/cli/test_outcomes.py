@@ -33,7 +33,7 @@ def test_a_dry_run_posts_nothing_and_says_what_it_would_do(
 ) -> None:
     dry = run("-v --sandbox create --match 'data-*' --dry-run -f json")
     assert _posts(requests(dry.stderr)) == []
-    assert [item["action"] for item in dry.json["items"]] == ["planned", "planned"]
+    assert [item["action"] for item in dry.json["items"]] == ["would-create", "would-create"]
     assert all(item["name"].startswith("data-0") for item in dry.json["items"])
     assert run("--sandbox snapshots --match 'data-0[1]' -f json").json == []
 
@@ -184,7 +184,7 @@ def test_properties_and_description_are_stored_beside_our_stamp(run: Run) -> Non
     [
         ("{volume}-{utc}", "data-01-20261123T021700Z"),
         ("{volume}-{date}", "data-01-2026-11-23"),
-        ("x {time} {policy}", "x 021700Z default"),
+        ("x {time} {policy}", "x 021700Z manual"),
         ("{{literal}}", "{literal}"),
         ("plain", "plain"),
     ],

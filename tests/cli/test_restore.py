@@ -203,8 +203,7 @@ def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
 ) -> None:
     planned = run(f"-v --sandbox restore {NEWER} {how} --dry-run -f json")
     (item,) = planned.json["items"]
-    assert item["action"] == "planned"
-    assert item["reasons"][-1].startswith("would ")
+    assert item["action"] == "would-restore"
     assert changes(requests, planned.stderr) == []
 
 

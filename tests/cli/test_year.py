@@ -185,7 +185,7 @@ class Nights:
 
     def _of_tonight(self, rows: Sequence[Snapshot]) -> list[Snapshot]:
         return [
-            s for s in rows if s.is_usable and s.metadata.get("evs_snap_bucket") == self.tonight
+            s for s in rows if s.is_usable and s.stamp and s.stamp.bucket == self.tonight
         ]
 
     def _check(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.factories import made_past
 from tests.factories import request as asked
 
 from evs_snap import create_snapshots
 from evs_snap.plan.plan import plan_disk
-from evs_snap.plan.request import Request
 from evs_snap.runs.duplicates import choose
 from evs_snap.services.interface import Stamp
 
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Service
 
-    from evs_snap.services.interface import Snapshot
     from evs_snap.runs.record import Item, RunRecord
+    from evs_snap.services.interface import Snapshot
 
 POST = "POST snapshots"
 LIST = "GET snapshots/detail"
@@ -39,7 +37,7 @@ def _create(service: Service, tmp_path: Path) -> Callable[..., RunRecord]:
     ) -> RunRecord:
         folder = tmp_path / machine
         with service.calling(folder) as evs:
-            return create_snapshots(evs, disk, once_per=once_per, wait=wait)
+            return create_snapshots(evs, disk, policy="default", once_per=once_per, wait=wait)
 
     return create
 
@@ -132,9 +130,7 @@ def test_lists_that_date_snapshots_to_the_second_decide_the_same_on_both_machine
     listed = [s.model_copy(update={"created_at": same}) for s in shown]
     winners = set()
     for made in shown:
-        plan = plan_disk(
-            volume, (), asked(once_per="day"), now=service.now, new_id=lambda: "x"
-        )
+        plan = plan_disk(volume, (), asked(once_per="day"), now=service.now, new_id=lambda: "x")
         assert plan.new is not None
         winners.add(choose(listed, plan.new, made=made).kept.id)
     assert len(winners) == 1

@@ -250,7 +250,9 @@ def test_after_a_signal_the_request_in_flight_ends_and_no_other_begins(
 def test_a_signal_amid_making_room_makes_nothing(town: Town) -> None:
     """The disk is full; what gives way goes, and then the run is to stop."""
     town.held = ("DELETE", "")
-    with town.running("create --volume full-01 --on-limit replace -f json") as process:
+    with town.running(
+        "create --volume full-01 --policy default --on-limit replace -f json"
+    ) as process:
         town.wait_for_request()
         process.send_signal(signal.SIGTERM)
         until_it_hears(process)

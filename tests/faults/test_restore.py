@@ -352,6 +352,7 @@ def test_where_the_newer_path_does_not_exist_the_older_one_is_tried(
     (disk,) = service.client.volumes(name="d1")
     accepted = b'{"rollback": {"volume_id": "%s"}}' % disk.id.encode()
     service.mishap(OLDER, 202, acts=False, body=accepted)
+    service.once(OLDER, lambda: service.client.service.roll_back(disk.id, snapshot_id=snapshot))
     run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
     assert [service.count(path) for path in (NATIVE, OLDER, REVERT)] == [1, 1, 0]
 

@@ -249,7 +249,7 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
 
     service.once("DELETE .*", lambda: service.once(LOOK, ask))
     with service.calling(tmp_path) as evs:
-        record = create_snapshots(evs, "d1", on_limit="replace")
+        record = create_snapshots(evs, "d1", policy="default", on_limit="replace")
     assert [item.action for item in record.items] == ["deleted", "failed"]
     assert record.exit_code == 143
     assert service.count(POST) == 0

@@ -61,6 +61,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     if document.get("tags", "") is None:
         del document["tags"]
     document["created_at"] = rfc3339(row.created_at)
+    document["updated_at"] = rfc3339(row.updated_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
         document["kind"] = row.kind

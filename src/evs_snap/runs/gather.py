@@ -132,10 +132,13 @@ class Readings:
         """Return the disk's snapshots by ID, as they were read last."""
         return self._rows.get(volume_id, {})
 
+    def read_at(self, volume_id: str) -> float:
+        """Return the moment of ``clock.monotonic`` when the disk was read last."""
+        return self._read_at.get(volume_id, -inf)
+
     def is_fresh(self, volume_id: str) -> bool:
         """Return whether the disk was read within the last ten seconds."""
-        now = self._client.clock.monotonic()
-        return now - self._read_at.get(volume_id, -inf) <= FRESH
+        return self._client.clock.monotonic() - self.read_at(volume_id) <= FRESH
 
     def fresh(self, volume_id: str, *, others: Collection[str]) -> dict[str, Snapshot]:
         """Return the disk's snapshots by ID, read within the last ten seconds.

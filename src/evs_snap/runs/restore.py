@@ -282,17 +282,16 @@ def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
             return failed(item, error)
         item = replace(item, reasons=(f"safety snapshot {safety.snapshot.id}",))
     try:
-        lost = _ask(work, plan)
-        work.progress("waiting for the disk to be rolled back")
+        plan, lost = _ask(work, plan)
         return replace(item, volume=_see_rolled_back(work, plan, lost=lost))
     except EvsSnapError as error:
         return _failed(item, error)
 
 
-def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
-    """Send the rollback; return the failure that leaves open whether it was carried out.
+def _ask(work: Work, plan: Rollback) -> tuple[Rollback, EvsSnapError | None]:
+    """Send the rollback; return disk and snapshot as they were just before.
 
-    Time has passed since the plan: a person was asked, a safety snapshot taken.
+    With them, the failure that leaves open whether it was carried out, None for none. Time has passed since the plan: a person was asked, a safety snapshot taken.
     """
     client = work.client.until(work.clock.monotonic() + work.request.timeout)
     volume, snapshot = client.volume(plan.volume.id), client.snapshot(plan.snapshot.id)
@@ -306,8 +305,10 @@ def _ask(work: Work, plan: Rollback) -> EvsSnapError | None:
     except EvsSnapError as error:
         if error.sent <= 1 and not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
-        return error
-    return None
+        lost = error
+    else:
+        lost = None
+    return replace(plan, volume=volume, snapshot=snapshot), lost
 
 
 def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
@@ -320,28 +321,30 @@ def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
 
 
 def _see_rolled_back(work: Work, plan: Rollback, *, lost: EvsSnapError | None) -> Volume:
-    """Return the disk, available again after it was seen at work.
+    """Return the disk, available again after it was at work.
 
-    ``lost`` is why it is not known whether the rollback was accepted. Raises AnswerLostError
-    where the disk was never seen at work: whether it was rolled back is not known then.
+    That shows in the status of the disk or the snapshot, or in the time of their last change,
+    where it was over too soon to be seen. ``lost`` is why it is not known whether the rollback
+    was accepted. Raises AnswerLostError where neither shows: it is not known then whether the
+    disk was rolled back.
     """
     since = work.clock.monotonic()
     latest = _LATEST if lost else _QUIET
     begun = False
-    beside: set[str] = set()
+    beside: Snapshot | None = None
 
     def look_beside(client: EvsClient) -> None:
-        snapshot = find(client, plan.snapshot.id)
-        beside.clear()
-        beside.update({snapshot.status} if snapshot else ())
+        nonlocal beside
+        beside = find(client, plan.snapshot.id)
 
     def judge(known: Volume, seen: Volume | None, unseen: float) -> Volume | EvsSnapError | None:
         nonlocal begun
         if seen is None:
             return _gone(known) if unseen >= GONE_AFTER else None
-        if {seen.status, *beside} & _ROLLING_BACK:
+        if {seen.status, beside.status if beside else ""} & _ROLLING_BACK:
             begun = True
             return None
+        begun = begun or _has_changed(plan.volume, seen) or _has_changed(plan.snapshot, beside)
         passed = work.clock.monotonic() - since
         if seen.status.startswith("error") and (begun or seen.status != plan.volume.status):
             return RestoreFailedError(
@@ -364,6 +367,10 @@ def _see_rolled_back(work: Work, plan: Rollback, *, lost: EvsSnapError | None) -
     # At once first: what is quick would be over by a later look.
     every = chain((0.0,), repeat(1.0, int(latest)), pauses())
     return _watched(work, plan.volume, judge=judge, every=every, look_beside=look_beside)
+
+
+def _has_changed(before: Volume | Snapshot, now: Volume | Snapshot | None) -> bool:
+    return now is not None and now.updated_at not in {None, before.updated_at}
 
 
 def _watched(

@@ -61,7 +61,7 @@ def submit(work: Work, new: NewSnapshot) -> Submitted:
         except EvsSnapError as error:
             sent += error.sent
             unknown = is_unknown(error)
-            if sent <= 1 and not unknown:
+            if posts == 1 and sent <= 1 and not unknown:
                 raise
             # A request that was sent twice may be refused the second time just because it was
             # carried out the first time: it took the last slot, or is still at work on the disk.

@@ -96,7 +96,8 @@ def watch(  # noqa: PLR0913 - what waiting consists of
             f"waiting for {noun} {getattr(first, 'name', None) or first.id}"
         )  # fmt: skip
         work.progress(f"{what}, {in_words(passed)} of {in_words(timeout)}")
-        if passed >= timeout or work.stop.asked:
+        # Something that was just asked for is looked at once, also after a stop.
+        if passed >= timeout or (work.stop.asked and (is_news or fresh or trouble)):
             break
         clock.sleep(min(timeout - passed, pause))
         unseen = {id_: clock.monotonic() - last_seen[id_] for id_ in pending}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import (
@@ -45,6 +46,7 @@ class DiskRun:
     ``made`` is its snapshot, ``posts`` and ``sent`` what that took. ``before`` and ``after``
     are the deletions around it. ``left`` are the IDs of snapshots that could not be deleted.
     ``is_over`` says that nothing more is to be deleted, ``why`` then for what reason.
+    ``asked_at`` is the moment of the last deletion asked for.
     """
 
     plan: DiskPlan
@@ -56,6 +58,7 @@ class DiskRun:
     left: set[str] = field(default_factory=set)
     is_over: bool = False
     why: str = "not begun"
+    asked_at: float = -inf
 
     @property
     def volume_id(self) -> str:
@@ -308,9 +311,9 @@ def _prune(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
     if due:
         _delete_in_waves(work, due, readings, choose, into=lambda run: run.after)
     for run in runs:
-        run.after += _not_deleted(run, readings)
-        if run.created and run.deletions:
+        if run.created and (run.deletions or run in due):
             _require_still_there(work, run, readings)
+        run.after += _not_deleted(run, readings)
 
 
 def _not_deleted(run: DiskRun, readings: Readings) -> list[Item]:
@@ -338,7 +341,8 @@ def _require_still_there(work: Work, run: DiskRun, readings: Readings) -> None:
     new = run.created
     assert run.made is not None  # noqa: S101 - for the type checker
     assert new is not None  # noqa: S101 - for the type checker
-    found = readings.of(run.volume_id).get(new.id) if readings.is_fresh(run.volume_id) else None
+    is_later = readings.read_at(run.volume_id) > run.asked_at > -inf
+    found = readings.of(run.volume_id).get(new.id) if is_later else None
     try:
         found = found or work.snapshot(new.id)
     except PASSING:
@@ -438,6 +442,7 @@ def _begin(
             going = {r.snapshot.id for r in (*run.plan.free_slots, *run.plan.prune)}
             _require_newer(work, run, here, found, besides=going)
         work.progress(f"deleting {snapshot.name or snapshot.id}")
+        run.asked_at = work.clock.monotonic()
         return item, ask(work, found)
     except EvsSnapError as error:
         if item.snapshot is None:

@@ -123,6 +123,7 @@ class Volume(Identified):
     metadata: Texts = Field(default_factory=dict)
     tags: TextsOrNone = None
     created_at: Moment = None
+    updated_at: Moment = None
 
     @property
     def attached_to(self) -> tuple[str, ...]:
@@ -151,6 +152,7 @@ class Snapshot(Identified):
     description: Text = None
     labels: Texts = Field(default_factory=dict)
     created_at: Moment = None
+    updated_at: Moment = None
 
     @property
     def stamp(self) -> Stamp | None:
@@ -284,7 +286,7 @@ class SnapshotService(ABC):
     def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
         """Ask for a rollback of the snapshot's own disk, which must be detached.
 
-        Raises WrongEndpointError where the cloud has no way to do it: nothing was done then.
+        Raises RestoreFailedError where the cloud has no way to do it: nothing was done then.
         After AnswerLostError, BadAnswerError or ServerError it may or may not have begun.
         """
 

@@ -19,8 +19,8 @@ from evs_snap.api.wire import Texts
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
+    RestoreFailedError,
     ServiceError,
-    WrongEndpointError,
 )
 from evs_snap.services.interface import Created, Snapshot, SnapshotService, Stamp, Volume
 
@@ -143,13 +143,10 @@ class Legacy(SnapshotService):
         except ServiceError as error:
             if error.status != HTTPStatus.NOT_ACCEPTABLE and not is_no_such_path(error):
                 raise
-            raise WrongEndpointError(
+            raise RestoreFailedError(
                 "this cloud has no way to roll a disk back that evs-snap knows",
                 hint=f"Make a new disk of it: evs-snap restore {snapshot_id} --as NAME. "
                 "Or roll it back in the console.",
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
             ) from error
         if answer.content:
             raise BadAnswerError(f"{doing}: the answer is not Cinder's, which is empty")

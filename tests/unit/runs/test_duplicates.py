@@ -152,9 +152,9 @@ def test_two_machines_keep_the_same_one_and_between_them_delete_all_others(
     listed = [row(f"s{n}", seconds, key=key) for n, (key, seconds) in enumerate(rows)]
     rulings = []
     for key in ("mine", "theirs"):
-        made = next(s for s in listed if s.metadata["evs_snap_key"] == key)
+        made = next(s for s in listed if s.key == key)
         rulings.append(choose(listed, new(key), made=made))
-        assert all(s.metadata["evs_snap_key"] == key for s in rulings[-1].extra)
+        assert all(s.key == key for s in rulings[-1].extra)
     assert rulings[0].kept.id == rulings[1].kept.id
     gone = ids(*rulings[0].extra, *rulings[1].extra)
     assert sorted([*gone, rulings[0].kept.id]) == sorted(ids(*listed))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.factories import snapshot, volume
 
+from evs_snap.api.paging import Page
 from evs_snap.plan.selection import Selection
 from evs_snap.plan.slots import Usage
 from evs_snap.runs.gather import usages
@@ -28,13 +29,13 @@ class Long:
     def volumes(self) -> list[Volume]:
         return [volume()]
 
-    def each_snapshot(self) -> Iterator[Snapshot]:
+    def snapshot_pages(self) -> Iterator[Page[Snapshot]]:
         for number in range(500):
             row = snapshot(str(number))
             self.alive = [ref for ref in self.alive if ref() is not None]
             assert len(self.alive) < 3
             self.alive.append(weakref.ref(row))
-            yield row
+            yield Page([row], more=number < 499)
 
 
 def test_volumes_keeps_no_snapshot_that_it_counts() -> None:

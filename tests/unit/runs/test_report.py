@@ -38,7 +38,9 @@ CODES: dict[type[EvsSnapError], int] = {
     errors.WaitTimeoutError: 7,
     errors.LockedError: 11,
 }
-DONE = [Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.WOULD_CREATE)]
+DONE = [
+    Item(action) for action in (Action.CREATED, Action.REUSED, Action.DELETED, Action.WOULD_CREATE)
+]
 KEPT = Item(Action.KEPT)
 
 
@@ -117,6 +119,6 @@ def test_an_item_is_called_by_its_disks_name_or_what_there_is() -> None:
 def test_the_words_that_scripts_rely_on() -> None:
     assert SCHEMA == "evs-snap/1"
     assert [str(action) for action in Action] == [
-        "created", "reused", "deleted", "kept", "refused", "failed", "planned", "restored",
-        "ready",
+        "created", "reused", "deleted", "kept", "refused", "failed", "would-create",
+        "would-delete", "would-restore", "restored", "ready",
     ]  # fmt: skip
