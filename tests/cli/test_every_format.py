@@ -78,14 +78,14 @@ def test_a_document_is_in_utf_8_where_stdout_takes_it(
     assert written.isascii() != (encoding == "utf-8")
 
 
-def test_what_a_hint_repeats_of_an_id_prints(run: Run, pretend: Pretend) -> None:
-    """found: an ID with escape codes reached the terminal in a hint or a note."""
-    bad = "\x1b[2Jx\x9b"
-    for line in (f"delete {shlex.quote(bad)} -y", f"volumes {shlex.quote(bad)}"):
+def test_whatever_a_hint_or_a_note_repeats_prints(run: Run, pretend: Pretend) -> None:
+    """found: escape codes in an ID reached the terminal by way of a hint."""
+    bad = shlex.quote("\x1b[2Jx\x9b")
+    for line in (f"delete {bad} -y", f"volumes nobody --os-region-name {bad}"):
         told = run(f"--sandbox {line}", exit_code=5).stderr
         assert all(c.isprintable() or c == "\n" for c in told)
-    disk = pretend.disk("\x1b]0;title\x07")
-    told = run(f"-v --sandbox restore {pretend.snapshot(disk, bad)} --as new").stderr
+    snapshot = pretend.snapshot(pretend.disk("\x1b]0;title\x07"), "s")
+    told = run(f"-v --sandbox restore {snapshot} --as new").stderr
     assert all(c.isprintable() or c == "\n" for c in told)
 
 

@@ -106,9 +106,10 @@ def test_a_run_takes_a_line_a_row(room: int, shown: str) -> None:
     assert (table, left_out) == (shown, [])
 
 
-def test_programs_are_told_all_of_a_reason() -> None:
+def test_programs_are_told_all_of_a_reason_and_people_a_few_words() -> None:
     reason = chosen(item_columns("create"), ["Reason"])
     assert values(RUN[-1:], reason) == FULL.message + "\n"
+    assert plain(RUN[-1:], reason) == "Reason\nfull: 7 of 7\n"
 
 
 def test_ids_shorten_and_ages_stand_for_times_before_a_column_is_lost() -> None:
