@@ -32,7 +32,6 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     *,
     sandbox: bool = False,
     settings: Settings | None = None,
-    parallel: int = 4,
     keep_token: bool = True,
     clock: Clock | None = None,
     app: WSGIApplication | None = None,
@@ -43,9 +42,9 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     """Give a client for one project; it signs in with its first request.
 
     Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
-    kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. The client
-    may be shared by ``parallel`` threads and the caller's own. A token is kept for the next
-    run in the user's cache folder (``keep_token``), readable by the user alone.
+    kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. Any number of
+    threads may share the client. A token is kept for the next run in the user's cache folder
+    (``keep_token``), readable by the user alone.
 
     ``app`` answers in place of the network. ``trace`` is told each request in one line, with
     ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
@@ -66,7 +65,6 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     with open_http(
         verify=settings.verify,
         clock=clock,
-        connections=parallel + 2,
         trace=Trace(trace, clock=clock, secrets=lambda: auth.secrets, bodies=bodies)
         if trace
         else None,

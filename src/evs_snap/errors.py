@@ -15,7 +15,7 @@
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
-    │   ├── NotSentError                the request surely never arrived
+    │   ├── NotSentError                the request never left
     │   └── AnswerLostError             it may have been carried out
     ├── BadAnswerError              1   an answer that is not this API's
     └── ServiceError                1   the service said no: code, status, request ID
@@ -24,7 +24,8 @@
         ├── WrongEndpointError      2   no such API there, or not this project's
         ├── NotFoundError           5   no such volume or snapshot
         ├── QuotaError              6   a limit or quota of the service's own
-        ├── ThrottledError          1   too many requests; nothing was done
+        ├── BusyError               1   somebody else makes a snapshot of this disk
+        ├── ThrottledError          1   too many requests
         └── ServerError             1   5xx: it may have been carried out
 
 Bugs are not in the tree: they stay what Python raised.
@@ -45,7 +46,11 @@ class EvsSnapError(Exception):
     exit_code: ClassVar[int] = 1
     brief: str = ""
     sent: int = 0
-    """How many times the request that failed may have reached the service."""
+    """How many times the request that failed may have reached the service.
+
+    Counted over repetitions and renewals of the token: after more than one, a refusal does not
+    prove that nothing was done. 0 proves it.
+    """
 
     def __init__(
         self,
@@ -146,10 +151,13 @@ class UnreachableError(EvsSnapError):
     """The service gave no answer."""
 
     brief = "no answer"
+    sent = 1
 
 
 class NotSentError(UnreachableError):
-    """The request surely never arrived: no connection was made."""
+    """The request never left: no connection was made for it."""
+
+    sent = 0
 
 
 class AnswerLostError(UnreachableError):
@@ -160,6 +168,7 @@ class BadAnswerError(EvsSnapError):
     """The answer is not what the API promises: HTML, cut-off JSON, missing IDs."""
 
     brief = "unreadable answer"
+    sent = 1
 
 
 class ServiceError(EvsSnapError):
@@ -170,6 +179,7 @@ class ServiceError(EvsSnapError):
     """
 
     brief = "refused by the service"
+    sent = 1
 
     def __init__(
         self,
@@ -221,8 +231,14 @@ class QuotaError(ServiceError):
     brief = "limit or quota of the service"
 
 
+class BusyError(ServiceError):
+    """Somebody else makes a snapshot of this disk; this request made none."""
+
+    brief = "another snapshot is being made"
+
+
 class ThrottledError(ServiceError):
-    """Too many requests; nothing was done."""
+    """Too many requests."""
 
     brief = "too many requests"
 

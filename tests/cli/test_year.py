@@ -184,9 +184,7 @@ class Nights:
         return code
 
     def _of_tonight(self, rows: Sequence[Snapshot]) -> list[Snapshot]:
-        return [
-            s for s in rows if s.is_usable and s.stamp and s.stamp.bucket == self.tonight
-        ]
+        return [s for s in rows if s.is_usable and s.stamp and s.stamp.bucket == self.tonight]
 
     def _check(
         self, before: Sequence[Snapshot], after: Sequence[Snapshot], code: int, *, kind: str

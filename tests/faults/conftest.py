@@ -382,7 +382,7 @@ class Service:
     # -- who calls -------------------------------------------------------------------------
 
     @contextmanager
-    def calling(self, state: Path, *, parallel: int = 4) -> Iterator[EvsClient]:
+    def calling(self, state: Path) -> Iterator[EvsClient]:
         """Give a client in process, on a machine whose state folder this is."""
         with (
             patch.dict(os.environ, XDG_STATE_HOME=str(state)),
@@ -390,7 +390,6 @@ class Service:
                 settings=self._settings,
                 app=self.app,
                 clock=self.fake.clock,
-                parallel=parallel,
                 keep_token=False,
             ) as evs,
         ):

@@ -25,7 +25,9 @@ from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.rules import Rules
 from evs_snap.sandbox.server import serving
+from evs_snap.api.project import Project
 from evs_snap.services.client import EvsClient
+from evs_snap.services.legacy import Legacy
 from evs_snap.services.interface import Stamp
 from evs_snap.settings import sandbox_settings
 
@@ -60,7 +62,9 @@ class Town:
         settings = sandbox_settings()
         self._auth = KeystoneAuth(settings, clock=system_clock(), cache=None)
         self._http = httpx.Client(transport=httpx.WSGITransport(app=self._app))
-        self.client = EvsClient(self._http, auth=self._auth, clock=system_clock())
+        self.client = EvsClient(
+            Project(self._http, auth=self._auth, clock=system_clock()), kind=Legacy
+        )
 
     def app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

@@ -149,8 +149,7 @@ def _record(
     names: Sequence[str],
 ) -> RunRecord:
     """Carry out a run; one that failed before it had a plan is a record of that."""
-    parallel = scene.chance.choice((1, 4))
-    with scene.service.calling(folder, parallel=parallel) as evs:
+    with scene.service.calling(folder) as evs:
         try:
             record = carry_out(evs, *names)
         except EvsSnapError as error:

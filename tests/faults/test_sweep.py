@@ -30,7 +30,6 @@ from evs_snap import cli, connection
 from evs_snap.api.transport import open_http
 from evs_snap.cli.signals import StoppedError
 from evs_snap.clock import Stop
-from evs_snap.services.interface import STAMP_BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -331,9 +330,7 @@ def _wrong_state(stage: Stage, state: Sequence[Snapshot]) -> list[str]:
     if gone:
         wrong.append(f"deleted, and should not be: {[stage.before[id_].name for id_ in gone]}")
     alive = [s for s in state if s.status in {"available", "creating"} and _is_ours(s)]
-    periods = Counter(
-        (s.volume_id, s.metadata[STAMP_BUCKET]) for s in alive if STAMP_BUCKET in s.metadata
-    )
+    periods = Counter((s.volume_id, s.stamp.bucket) for s in alive if s.stamp and s.stamp.bucket)
     wrong += [f"{count} snapshots for {period}" for period, count in periods.items() if count > 1]
     for disk in stage.scene.disks:
         newest = stage.own(disk)[-1]
@@ -371,7 +368,7 @@ def _undone(stage: Stage, last: Ending) -> list[str]:
     for disk in stage.scene.disks if stage.scene.makes else ():
         todays = [
             s for s in last.left.values()
-            if s.volume_id == stage.disks[disk] and s.metadata.get(STAMP_BUCKET) == TODAY
+            if s.volume_id == stage.disks[disk] and s.stamp is not None and s.stamp.bucket == TODAY
         ]  # fmt: skip
         if not any(s.is_usable and s.id in told for s in todays):
             wrong.append(f"exit {last.code}, and today's usable one of {disk} is not told")

@@ -1,4 +1,4 @@
-"""What bounds a request: the moment of its end, and the size of its answer."""
+"""What bounds a request: the moment of its end, the count of its tries, the size of its answer."""
 
 from __future__ import annotations
 
@@ -20,17 +20,27 @@ ENDS = "evs_snap.ends"
 """Request extension: the moment of ``Clock.monotonic`` at which the request ends."""
 
 UNTIL = "evs_snap.until"
-"""Request extension: the moment of ``Clock.monotonic`` from which on nothing is repeated."""
+"""Request extension: the moment of ``Clock.monotonic`` at which the caller stops waiting.
+
+Nothing is repeated from then on, and the request ends then, or after ``LEAST``.
+"""
+
+LEAST = 5.0
+"""Seconds that a request is given, however near its ``UNTIL``. Cut off at once, it would be sent
+without anybody to hear whether it was carried out."""
 
 SENT = "evs_snap.sent"
-"""Response extension: how many times the request may have reached the service."""
+"""Request and response extension: how many times the request may have reached the service.
+
+Repetitions count, and those of a sign-in that renews a token and sends the same request again.
+"""
 
 LARGEST_ANSWER = 64 * 2**20
 """Bytes, unpacked."""
 
 _STEP = 2**20
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib's word for: see from its first bytes which it is
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib tells from the first bytes which it is
 _OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -39,9 +49,9 @@ def whole(
 ) -> httpx.Response:
     """Send the request; return its answer with the body read and unpacked.
 
-    Read at once, a body that breaks off can still be asked for again. Raises
+    The body is read here, so that a request whose body breaks off can be repeated. Raises
     BadAnswerError for a body that is too large or damaged. An encoding that was not asked
-    for, as one in another, is left as it is.
+    for is left as it is, and so is one encoding inside another.
     """
     response = send(request)
     size, parts = 0, []

@@ -9,7 +9,7 @@ import sys
 
 _COMMAND_LINE = "httpx._main"
 
-# None in sys.modules means "there is no such module", which httpx is made to bear.
+# None in sys.modules makes the import fail, and httpx goes on without its command line.
 sys.modules.setdefault(_COMMAND_LINE, None)  # type: ignore[arg-type]  # None is allowed there
 import httpx  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""What every kind of sign-in offers to the client and to the transport."""
+"""The port that every kind of sign-in implements, for the client and the transport."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One request over the network, with an end in time.
 
 httpx's read time-out starts anew with each byte, so an answer of one byte a second would
-never end. Here a request ends as a whole, whatever comes in.
+never end. Here every request has a moment at which it ends, whatever has come in by then.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from evs_snap.clock import Clock
 
 ONCE_STOPPED = 5.0
-"""Seconds that are left to a request once somebody asked to stop: systemd and Kubernetes kill
-after 30 to 90."""
+"""Seconds that a request may still take after a stop was asked for. systemd and Kubernetes kill a
+process 30 to 90 s after they asked it to stop."""
 
 _STEP = 0.5
-"""Seconds between two looks whether somebody asked to stop."""
+"""Seconds between two checks whether a stop was asked for."""
 
 
 class Network(httpx.BaseTransport):
@@ -43,16 +43,15 @@ class Network(httpx.BaseTransport):
         *,
         verify: bool | str,
         clock: Clock,
-        connections: int,
         proxies: bool = True,
         is_local: Callable[[str], bool] = lambda _host: False,
     ) -> None:
         self._clock = clock
         self._backend = _Backend(clock)
         self._is_local = is_local
-        context, limits = _tls(verify), httpx.Limits(max_connections=connections)
-        self._direct = _client(context, limits=limits, proxies=False)
-        self._by_proxy = _client(context, limits=limits, proxies=proxies)
+        context = _tls(verify)
+        self._direct = _client(context, proxies=False)
+        self._by_proxy = _client(context, proxies=proxies)
         # httpcore takes a backend as an argument, but httpx does not pass one on.
         for client in (self._direct, self._by_proxy):
             for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
@@ -71,9 +70,11 @@ class Network(httpx.BaseTransport):
         self._by_proxy.close()
 
 
-def _client(context: ssl.SSLContext, *, limits: httpx.Limits, proxies: bool) -> httpx.Client:
+def _client(context: ssl.SSLContext, *, proxies: bool) -> httpx.Client:
+    # A thread uses one connection at a time: their number needs no bound, and with one some
+    # threads would wait for others.
     try:
-        return httpx.Client(verify=context, limits=limits, trust_env=proxies)
+        return httpx.Client(verify=context, limits=httpx.Limits(), trust_env=proxies)
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise ConfigurationError(
             "the proxy settings of the environment cannot be used",
@@ -96,7 +97,7 @@ def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as
 
 
 class _Backend(httpcore.SyncBackend):
-    """Opens connections that know when the request of the thread that uses them must end."""
+    """Opens connections that end with the request for which a thread uses them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -169,5 +170,5 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _at_most(timeout: float | None, left: float) -> float:
-    # Zero would mean: do not wait at all, and fail in another way.
+    # A time-out of 0 makes a socket non-blocking, which fails with another error.
     return max(0.01, left if timeout is None else min(timeout, left))

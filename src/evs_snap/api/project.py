@@ -7,20 +7,19 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from evs_snap.api.bounds import UNTIL
+from evs_snap.api.bounds import SENT, UNTIL
 from evs_snap.api.http import httpx
 from evs_snap.api.paging import Page, Row, all_pages, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import refused
 from evs_snap.api.wire import Model, parse_time, ready
-from evs_snap.errors import BadAnswerError, NotFoundError
+from evs_snap.errors import BadAnswerError, EvsSnapError, NotFoundError
 
 if TYPE_CHECKING:
     from evs_snap.api.identity import Identity
@@ -54,7 +53,7 @@ class Project:
         hurried._until = moment  # noqa: SLF001 - its own
         return hurried
 
-    def send(
+    def send(  # noqa: PLR0913 - all that a request consists of
         self,
         method: str,
         path: str,
@@ -63,11 +62,13 @@ class Project:
         doing: str | None = None,
         version: str | None = None,
         microversion: str | None = None,
+        unexplained: str | None = None,
     ) -> httpx.Response:
         """Send one request below the project's address; return its answer, a success.
 
         ``body`` is sent as JSON. ``doing`` names the attempt in messages. ``version`` (as
         ``v2``) is the API's, if not that of the address; ``microversion`` is Cinder's.
+        ``unexplained`` is a hint for a refusal that may have another reason than it gives.
         """
         doing = doing or f"{method} {path}"
         headers = {"Accept": "application/json"}
@@ -77,6 +78,7 @@ class Project:
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body)
+        request: httpx.Request | None = None
         try:
             request = httpx.Request(
                 method,
@@ -86,11 +88,17 @@ class Project:
                 extensions={UNTIL: self._until},
             )
             response = self._http.send(request, auth=self._auth)
+        except EvsSnapError as error:
+            # What failed may be a sign-in on the way: the count is that of this request.
+            error.sent = request.extensions.get(SENT, 0) if request else 0
+            raise
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise BadAnswerError(f"{doing}: {str(error) or type(error).__name__}") from error
         self._read_date(response.headers.get("Date"))
         if not response.is_success:
-            raise refused(response, doing=doing, secrets=self._auth.secrets)
+            raise refused(
+                response, doing=doing, secrets=self._auth.secrets, unexplained=unexplained
+            )
         return response
 
     def pages(
@@ -117,10 +125,12 @@ class Project:
         try:
             return ready(model).model_validate(document.get(key))
         except ValidationError as error:
-            raise BadAnswerError(
+            failure = BadAnswerError(
                 f"{answer.request.method} {answer.request.url.path}: "
                 f"the answer holds no {key.replace('_', ' ')} with an ID"
-            ) from error
+            )
+            failure.sent = answer.extensions.get(SENT, failure.sent)
+            raise failure from error
 
     def document(self, answer: httpx.Response) -> dict[str, object]:
         """Return the answer's JSON object. Raises BadAnswerError for anything else."""
@@ -133,11 +143,13 @@ class Project:
         kind = answer.headers.get("Content-Type", "no content type")[:60]
         text = mask(answer.content[:9999].decode(errors="replace"), secrets=self._auth.secrets)
         start = " ".join(text.split())[:60]
-        raise BadAnswerError(
+        failure = BadAnswerError(
             f"{answer.request.method} {answer.request.url.copy_with(query=None)}: "
             f"the answer is no JSON object ({kind}; {len(answer.content)} bytes: {start!r})",
             hint="Check the endpoint, and that no proxy or log-in page stands between.",
         )
+        failure.sent = answer.extensions.get(SENT, failure.sent)
+        raise failure
 
     @property
     def service_now(self) -> datetime:
@@ -176,11 +188,15 @@ class Project:
         ``version`` (as ``v2``) takes the place of the one that it has.
         """
         if self._base is None:
-            self._base = self._auth.volume_url(partial(self._http.send, auth=None))
+            self._base = self._auth.volume_url(self._sign_in)
         if version is None:
             return self._base
         root, _, project_id = self._base.rsplit("/", 2)
         return f"{root}/{version}/{project_id}"
+
+    def _sign_in(self, request: httpx.Request) -> httpx.Response:
+        request.extensions[UNTIL] = self._until
+        return self._http.send(request, auth=None)
 
 
 def segment(id_: str) -> str:

@@ -42,7 +42,7 @@ _BODY_KEYS = frozenset(
 _IN_BROKEN_JSON = re.compile(
     rf'("(?:{"|".join(sorted(_BODY_KEYS))})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE
 )
-_SHORTEST = 4  # a shorter secret would blank out half of every text
+_SHORTEST = 4  # a shorter one stands in half of all texts by accident
 
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def redact_body(body: bytes) -> str:
-    """Return a body as text; in JSON, also in cut-off JSON, secret keys' values are replaced."""
+    """Return a body as text. In JSON, even cut off, the values of secret keys are replaced."""
     text = body.decode("utf-8", errors="replace")
     try:
         return json.dumps(_without_secrets(json.loads(text)))
@@ -72,7 +72,7 @@ def _without_secrets(value: object) -> object:
 
 def _is_secret(key: str, value: object) -> bool:
     if isinstance(value, dict):
-        return key == "token" and "id" in value  # Keystone's token method carries the token so
+        return key == "token" and "id" in value  # as in a sign-in with a token at Keystone
     return key.lower() in _BODY_KEYS
 
 

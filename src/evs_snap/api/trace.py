@@ -59,11 +59,11 @@ class Trace:
         for name, value in shown.items():
             self._say(f"{mark} {name}: {value}")
         if body:
-            # A token that is just being granted is known from its header alone.
+            # The answer that grants a token is the first to name it: `secrets` lacks it yet.
             hidden = [headers[name] for name, value in shown.items() if value == HIDDEN]
             self._say(f"{mark} {redact_body(body)}", hidden=hidden)
 
     def _say(self, line: str, *, hidden: Iterable[str] = ()) -> None:
         shown = mask(line, secrets=(*self._secrets(), *hidden))
-        # The service's bytes are not to move the terminal's cursor.
+        # Control characters from the service would move the terminal's cursor.
         self._emit("".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown))

@@ -10,11 +10,11 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from evs_snap import __version__
-from evs_snap.api.bounds import DEADLINE, ENDS, UNTIL, whole
+from evs_snap.api.bounds import DEADLINE, ENDS, LEAST, SENT, UNTIL, whole
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE
 from evs_snap.api.refusals import period_of
-from evs_snap.errors import AnswerLostError, NotSentError, UnreachableError
+from evs_snap.errors import AnswerLostError, BadAnswerError, NotSentError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,6 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     *,
     verify: bool | str,
     clock: Clock,
-    connections: int,
     trace: Trace | None = None,
     app: WSGIApplication | None = None,
     timeout: httpx.Timeout = TIMEOUT,
@@ -61,11 +60,11 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
-    ``verify`` is True, False, or the path of a CA file. ``connections`` must exceed by one
-    the threads that share it: a thread waiting for another's sign-in keeps its own. ``app``
-    answers in place of the network. ``note`` is told before each repetition; ``refresh``
-    (``Identity.refresh``) then renews what proves the request. ``is_local`` tells which hosts
-    are this machine: no proxy is used for them.
+    ``verify`` is True, False, or the path of a CA file. Any number of threads may share the
+    client: each uses one connection at a time. ``app`` answers in place of the network.
+    ``note`` is told before each repetition; ``refresh`` (``Identity.refresh``) then renews what
+    proves the request. ``is_local`` tells which hosts are this machine: no proxy is used for
+    them.
     """
     network: httpx.BaseTransport
     if app is not None:
@@ -74,7 +73,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     else:
         from evs_snap.api.network import Network  # noqa: PLC0415 - not for the sandbox
 
-        network = Network(verify=verify, clock=clock, connections=connections, is_local=is_local)
+        network = Network(verify=verify, clock=clock, is_local=is_local)
         send = network.handle_request
     if trace is not None:
         send = partial(trace.send, send)
@@ -89,7 +88,7 @@ def open_direct(*, verify: bool, clock: Clock, timeout: httpx.Timeout) -> httpx.
     """
     from evs_snap.api.network import Network  # noqa: PLC0415 - as above
 
-    network = Network(verify=verify, clock=clock, connections=1, proxies=False)
+    network = Network(verify=verify, clock=clock, proxies=False)
     return httpx.Client(transport=network, timeout=timeout, headers=HEADERS)
 
 
@@ -107,9 +106,9 @@ def pause_before_retry(  # noqa: PLR0913 - all that the decision rests on
     """Return the seconds to wait before sending again, or None to give up.
 
     ``attempt`` counts from 1; ``status`` is None where no answer came. A POST is sent
-    again only where the first surely did nothing: never sent, or refused with 429; after
-    a 500 only a GET is. 413 with ``Retry-After: 0`` is Cinder's quota answer and never retried.
-    ``period`` is the one by which a 429 says that requests are counted: it is waited out.
+    again only where it never left or was refused with 429; after a 500 only a GET is. 413 with
+    ``Retry-After: 0`` is Cinder's quota answer and never retried. ``period`` is the one by
+    which a 429 says that requests are counted: it is waited out.
     """
     throttled = status == TOO_MANY
     passing = status in _PASSING or (status == BROKEN and method == "GET")
@@ -159,7 +158,8 @@ class RetryTransport(httpx.BaseTransport):
         until = request.extensions.get(UNTIL, inf)
         for attempt in count(1):
             self._await_turn(request.url.host, until=until)
-            ends = min(until, self._clock.monotonic() + DEADLINE)
+            now = self._clock.monotonic()
+            ends = now + min(DEADLINE, max(until - now, LEAST))
             request.extensions[ENDS] = ends
             outcome = self._outcome(request)
             answer = outcome if isinstance(outcome, httpx.Response) else None
@@ -185,19 +185,17 @@ class RetryTransport(httpx.BaseTransport):
                 if not self._clock.stop.asked:
                     self._refresh(request)
                     continue
-            if isinstance(outcome, httpx.Response):
-                return outcome
-            raise outcome
+            return _counted(outcome, sent=request.extensions[SENT])
         raise AssertionError("unreachable")
 
     def _await_turn(self, host: str, *, until: float) -> None:
-        """Wait while another thread's refusal says that it would be refused as well."""
+        """Wait while the host refuses all requests, as it told another thread."""
         opens = min(until, self._closed_until.get(host, 0.0))
         while (left := opens - self._clock.monotonic()) > 0 and not self._clock.stop.asked:
             self._clock.sleep(left)
 
     def _close(self, host: str, *, until: float) -> None:
-        """Let no thread send to the host for a while; of refusals side by side one is told."""
+        """Let no thread send to the host until then; note it once for all threads."""
         with self._lock:
             before = self._closed_until.get(host, 0.0)
             self._closed_until[host] = max(before, until)
@@ -206,10 +204,32 @@ class RetryTransport(httpx.BaseTransport):
             self._note(f"too many requests for {host}; going on in {left:.0f} s")
 
     def _outcome(self, request: httpx.Request) -> httpx.Response | UnreachableError:
+        """Send once; count the request as sent unless it surely never left."""
+        before = request.extensions.get(SENT, 0)
+        request.extensions[SENT] = before + 1
         try:
             return self._send(request)
+        except BadAnswerError as error:
+            error.sent = before + 1
+            raise
         except (httpx.TransportError, UnicodeError) as error:
-            return _worded(error, request)
+            failure = _worded(error, request)
+            if isinstance(failure, NotSentError):
+                request.extensions[SENT] = before
+            return failure
+
+
+def _counted(outcome: httpx.Response | UnreachableError, *, sent: int) -> httpx.Response:
+    """Return the answer, or raise the failure, either with the count of its tries."""
+    if isinstance(outcome, httpx.Response):
+        outcome.extensions[SENT] = sent
+        return outcome
+    if sent and isinstance(outcome, NotSentError):
+        outcome = AnswerLostError(
+            f"{outcome.message}; an earlier try may have arrived", hint=outcome.hint
+        )
+    outcome.sent = sent
+    raise outcome
 
 
 class _HopelessError(NotSentError):

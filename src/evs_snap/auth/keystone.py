@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import threading
+from math import inf
 from typing import TYPE_CHECKING
 
+from evs_snap.api.bounds import UNTIL
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE, Identity
 from evs_snap.api.refusals import is_stale_token, refused
@@ -75,7 +77,8 @@ class KeystoneAuth(Identity):
 
     def auth_flow(self, request: httpx.Request) -> Flow[None]:
         """Send with the token; if it may be too old, once more with a new one."""
-        scoped = yield from self._current(refused=None)
+        until = request.extensions.get(UNTIL, inf)
+        scoped = yield from self._current(refused=None, until=until)
         self._put_token(request, scoped)
         response = yield request
         if response.is_success:
@@ -86,7 +89,7 @@ class KeystoneAuth(Identity):
             self._cache.forget(self._key)
         if not is_stale_token(refusal):
             return
-        renewed = yield from self._current(refused=scoped)
+        renewed = yield from self._current(refused=scoped, until=until)
         self._put_token(request, renewed)
         response = yield request
         if response.is_success:
@@ -101,8 +104,11 @@ class KeystoneAuth(Identity):
         require_host_of(scoped.endpoint, request=request, what="the token")
         request.headers["X-Auth-Token"] = scoped.token
 
-    def _current(self, *, refused: ScopedToken | None) -> Flow[ScopedToken]:
-        """Return a token other than the ``refused`` one, signing in if need be."""
+    def _current(self, *, refused: ScopedToken | None, until: float = inf) -> Flow[ScopedToken]:
+        """Return a token other than the ``refused`` one, signing in if need be.
+
+        ``until`` is when the request that needs the token ends.
+        """
         with self._lock:
             if self._refusal:
                 raise self._refusal
@@ -112,7 +118,7 @@ class KeystoneAuth(Identity):
             if self._scoped and self._scoped is not refused:
                 return self._scoped
             try:
-                self._scoped = yield from self._sign_in()
+                self._scoped = yield from self._sign_in(until=until)
             except (ServiceError, ConfigurationError) as error:
                 if not isinstance(error, ServerError):
                     self._refusal = error
@@ -121,8 +127,10 @@ class KeystoneAuth(Identity):
                 self._cache.save(self._key, self._scoped, secret=self._secret)
             return self._scoped
 
-    def _sign_in(self) -> Flow[ScopedToken]:
-        response = yield token_request(self._settings)
+    def _sign_in(self, *, until: float) -> Flow[ScopedToken]:
+        request = token_request(self._settings)
+        request.extensions[UNTIL] = until
+        response = yield request
         if not response.is_success:
             raise self._refused(response, doing=f"signing in at {self._settings.auth_url}")
         token = response.headers.get("X-Subject-Token")

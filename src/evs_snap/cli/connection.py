@@ -50,10 +50,9 @@ def connection(
     context: Context,
     *,
     settings: Settings | None = None,
-    parallel: int = 4,
     keep_token: bool = True,
 ) -> Iterator[EvsClient]:
-    """Give a client for the cloud that is meant, shared by at most ``parallel`` threads."""
+    """Give a client for the cloud that is meant."""
     from evs_snap import connect
 
     settings = settings or settings_of(context)
@@ -64,7 +63,6 @@ def connection(
     with connect(
         settings=settings,
         sandbox=context.sandbox,
-        parallel=parallel,
         keep_token=keep_token,
         clock=context.clock,
         trace=(lambda line: note(context, line)) if context.verbose else None,
@@ -75,13 +73,13 @@ def connection(
 
 
 @contextmanager
-def changing(context: Context, *, parallel: int = 4) -> Iterator[tuple[EvsClient, Progress]]:
+def changing(context: Context) -> Iterator[tuple[EvsClient, Progress]]:
     """Give a client and a progress line, for a command that changes or awaits something."""
     from evs_snap.render.progress import progress_line
 
     shown = is_watched(context) and not context.verbose
     with (
-        connection(context, parallel=parallel) as evs,
+        connection(context) as evs,
         progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
     ):
         yield evs, progress

@@ -66,7 +66,7 @@ def take_snapshots(context: Context, command: str, *, tell: Tell, **words: Any) 
     from evs_snap.render.metrics import ending_of_record
 
     with reporting(context, command) as report:
-        with changing(context, parallel=words["parallel"]) as (evs, progress):
+        with changing(context) as (evs, progress):
             record = create_snapshots(
                 evs, lock_wait=context.lock_wait, progress=progress.show, **words
             )

@@ -46,7 +46,7 @@ class Heartbeat:
         if self._url.scheme not in {"http", "https"} or not self._url.host:
             raise ConfigurationError("--ping is no http:// or https:// address")
         self._secrets = (url, str(self._url), self._url.raw_path.decode(), self._url.password)
-        self._network = Network(verify=True, clock=clock, connections=1)
+        self._network = Network(verify=True, clock=clock)
 
     def tell(self, ending: str, *, body: str = "") -> str | None:
         """Post to the address with ``ending`` added to its path; return why that failed, if so."""

@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from evs_snap.api.refusals import STANDARD_REGION, USE_CONSOLE
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
 from evs_snap.health.words import count_of, some_of
@@ -103,8 +102,18 @@ def on_disks(volumes: Sequence[Volume]) -> Finding:
 
 
 def on_region() -> Finding:
-    """Say what a region with standard snapshots means for this program."""
-    return Finding("region", Result.WARN, STANDARD_REGION, USE_CONSOLE)
+    """Say what a region with standard snapshots means for this program.
+
+    Source: https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html.
+    """
+    return Finding(
+        "region",
+        Result.WARN,
+        "this region has standard snapshots (v5) and may refuse new legacy ones, the kind that "
+        "evs-snap makes",
+        "If it does, take snapshots in the console; legacy ones that exist can still be listed, "
+        "restored and deleted.",
+    )
 
 
 def on_quota(quota: QuotaSet, *, wanted: int) -> Finding:

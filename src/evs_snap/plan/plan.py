@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import EvsSnapError
@@ -11,7 +11,7 @@ from evs_snap.plan.retention import Verdict, judge
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from evs_snap.plan.request import Request
@@ -31,7 +31,8 @@ class DiskPlan:
     """The steps for one disk, in this order; a step is taken only if the last one succeeded.
 
     1. Delete ``free_slots``. 2. Create ``new``, or check that ``reuse`` is usable.
-    3. Delete ``prune``. ``keep`` stays. ``refusal`` says why there are no steps.
+    3. Delete ``prune``. ``keep`` stays. ``refusal`` says why there are no steps. ``seen`` are
+    the disk's snapshots by ID that this was decided on.
     """
 
     volume: Volume
@@ -42,6 +43,7 @@ class DiskPlan:
     keep: tuple[Verdict, ...] = ()
     refusal: EvsSnapError | None = None
     reasons: tuple[str, ...] = ()
+    seen: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 def plan_disk(
@@ -58,15 +60,17 @@ def plan_disk(
     ``now`` is the service's time, in UTC. ``new_id`` returns a new unique key. ``besides`` are
     IDs of snapshots that are not to be deleted to free a slot, as the service refused to.
     """
-    if request.command == "prune":
-        return _pruned(DiskPlan(volume), snapshots, request, now=now)
-    try:
-        plan = _reused(volume, snapshots, request, now=now)
-        if plan is None:
-            plan = _created(volume, snapshots, request, now=now, key=new_id(), besides=besides)
-    except EvsSnapError as refusal:
-        return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,))
-    return _pruned(plan, snapshots, request, now=now)
+    seen = {snapshot.id: snapshot for snapshot in snapshots}
+    plan = DiskPlan(volume)
+    if request.command != "prune":
+        try:
+            reused = _reused(volume, snapshots, request, now=now)
+            plan = reused or _created(
+                volume, snapshots, request, now=now, key=new_id(), besides=besides
+            )
+        except EvsSnapError as refusal:
+            return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,), seen=seen)
+    return replace(_pruned(plan, snapshots, request, now=now), seen=seen)
 
 
 def judged_again(

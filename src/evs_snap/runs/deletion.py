@@ -54,15 +54,19 @@ def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
         )
 
 
-def require_deletable(before: Snapshot, found: Snapshot, *, foreign: bool = False) -> None:
-    """Raise what forbids to delete ``found``, which was ``before`` when that was decided.
+def require_deletable(before: Snapshot | None, found: Snapshot, *, foreign: bool = False) -> None:
+    """Raise what forbids to delete ``found``, which was ``before`` when the run began.
 
-    It must be on the same disk, under the same stamp, and in a status that EVS deletes from.
+    It must have been there, and it must be on the same disk, under the same stamp, and in a status that EVS deletes from.
     """
     require_ours(found, foreign=foreign)
-    same = (found.volume_id, found.stamp) == (before.volume_id, before.stamp)
-    if not same or (found.is_usable and not before.is_usable):
-        raise NotOursError(f"snapshot {before.id} is no longer what it was a moment ago")
+    same = before is not None and (
+        (found.volume_id, found.stamp, found.is_system)
+        == (before.volume_id, before.stamp, before.is_system)
+        and (before.is_usable or not found.is_usable)
+    )
+    if not same:
+        raise NotOursError(f"snapshot {found.id} is no longer what it was a moment ago")
     if found.status == "error_deleting":
         raise SnapshotFailedError(f"snapshot {found.id} is stuck in 'error_deleting'", hint=_STUCK)
     if found.status not in DELETABLE and found.status != "deleting":

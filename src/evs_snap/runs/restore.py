@@ -300,15 +300,14 @@ def _ask(work: Work, plan: Rollback) -> tuple[Rollback, EvsSnapError | None]:
         check_newest(snapshot, volume, client.snapshots(volume_id=volume.id))
     if work.stop.asked:
         raise InterruptedRunError("not begun: the run was stopped")
+    asked = replace(plan, volume=volume, snapshot=snapshot)
     try:
         client.service.roll_back(volume.id, snapshot_id=snapshot.id)
     except EvsSnapError as error:
         if error.sent <= 1 and not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
-        lost = error
-    else:
-        lost = None
-    return replace(plan, volume=volume, snapshot=snapshot), lost
+        return asked, error
+    return asked, None
 
 
 def _is_at_work(work: Work, snapshot: Snapshot) -> bool:

@@ -43,13 +43,15 @@ _ENDING = (*PASSING, SignInError, PermissionDeniedError, WaitTimeoutError, Inter
 class DiskRun:
     """How far a disk has come.
 
-    ``made`` is its snapshot, ``posts`` and ``sent`` what that took. ``before`` and ``after``
+    ``seen`` are its snapshots by ID before the run; no other is deleted. ``made`` is its new
+    snapshot, ``posts`` and ``sent`` what that took. ``before`` and ``after``
     are the deletions around it. ``left`` are the IDs of snapshots that could not be deleted.
     ``is_over`` says that nothing more is to be deleted, ``why`` then for what reason.
     ``asked_at`` is the moment of the last deletion asked for.
     """
 
     plan: DiskPlan
+    seen: Mapping[str, Snapshot]
     made: Item | None = None
     posts: int = 0
     sent: int = 0
@@ -95,7 +97,7 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     """Carry plans out; return what became of each step."""
     work.stop.begin()
     work.progress(f"working on {len(plans)} disk{'s' if len(plans) > 1 else ''}")
-    runs = [DiskRun(plan) for plan in plans]
+    runs = [DiskRun(plan, plan.seen) for plan in plans]
     readings = Readings(work.client)
     _free_slots(work, runs, readings)
     _submit_all(work, [run for run in runs if run.made is None])
@@ -114,7 +116,6 @@ def _free_slots(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None
         if run.plan.refusal is not None:
             run.made = refused(run.plan)
     full = [run for run in runs if run.plan.free_slots]
-    known = {run.volume_id: run.plan.new.known for run in full if run.plan.new}
 
     def choose(run: DiskRun, rows: Mapping[str, Snapshot]) -> Removal | None:
         """Plan the disk again by what is there now: a slot may be free meanwhile."""
@@ -126,10 +127,7 @@ def _free_slots(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None
             new_id=work.clock.new_id,
             besides=run.left,
         )
-        for removal in run.plan.free_slots[:1]:
-            if removal.snapshot.id in known[run.volume_id]:
-                return removal
-        return None
+        return next(iter(run.plan.free_slots), None)
 
     _delete_in_waves(work, full, readings, choose, into=lambda run: run.before)
     for run in full:
@@ -437,7 +435,8 @@ def _begin(
         snapshot = removal.snapshot
         item = replace(item, snapshot=snapshot, reasons=removal.reasons)
         found = here[snapshot.id]
-        require_deletable(snapshot, found)
+        # A list that mixes up its rows would be caught by what it said before.
+        require_deletable(run.seen.get(snapshot.id), found)
         if found.is_usable:
             going = {r.snapshot.id for r in (*run.plan.free_slots, *run.plan.prune)}
             _require_newer(work, run, here, found, besides=going)

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 _VENDOR_PATHS = (("v2", "cloudsnapshots"), ("v3", "os-vendor-snapshots"))
 """EVS's own paths to snapshots, the newer one first: the version, and what follows it."""
 
+_OTHER_KIND = "Or the region makes standard snapshots in place of these: `evs-snap doctor` tells."
+"""Huawei Cloud closes regions to new legacy snapshots, and names no code for that refusal.
+
+Source: https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html."""
+
 _LONGEST_LABEL = 255
 """Characters of a metadata key or value (Cinder)."""
 
@@ -81,8 +86,13 @@ class Legacy(SnapshotService):
             "force": True if volume.status == "in-use" else None,
         }
         wanted = {"volume_id": volume.id, **{k: v for k, v in given.items() if v is not None}}
-        doing = "creating the snapshot"
-        answer = self.project.send("POST", "snapshots", body={"snapshot": wanted}, doing=doing)
+        answer = self.project.send(
+            "POST",
+            "snapshots",
+            body={"snapshot": wanted},
+            doing="creating the snapshot",
+            unexplained=_OTHER_KIND,
+        )
         made = self.project.one(answer, "snapshot", LegacySnapshot)
         return Created(made, sent=answer.extensions.get(SENT, 1))
 

@@ -77,7 +77,7 @@ def _known() -> Known:
 def _service(fake: FakeClock) -> Iterator[Service]:
     with (
         respx.mock(assert_all_called=False) as router,
-        open_http(verify=False, clock=fake.clock, connections=2) as http,
+        open_http(verify=False, clock=fake.clock) as http,
     ):
         evs = EvsClient(Project(http, auth=Known(), clock=fake.clock), kind=Legacy)
         yield Service(http, evs, router.route(host="evs.example.com"))

@@ -74,7 +74,19 @@ def test_deep_nesting_is_no_reason_to_fail(depth: int) -> None:
     assert SECRET not in redact_body(body)
 
 
-@pytest.mark.parametrize("secret", [SECRET, 'p"w\\x', "pässwörd", "a b&c=d/e", "<pw>&co"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        SECRET,
+        'p"w\\x',
+        "pässwörd-数据",
+        "per%cent%20",
+        "a b&c=d/e",
+        "<pw>&'co'",
+        "{json}[]",
+        "t\u2028sep",
+    ],
+)
 def test_a_known_secret_is_masked_however_it_is_escaped(secret: str) -> None:
     for shown in (secret, json.dumps({"m": secret}), quote(secret), quote(secret, safe="")):
         assert mask(f"[{shown}]", secrets=[secret]) in {"[***]", '[{"m": "***"}]'}

@@ -130,7 +130,7 @@ def identity(
 def client(fake: FakeClock, settings: Settings = GIVEN, keys: KeySource | None = None) -> EvsClient:
     auth = identity(fake, settings, keys)
     # No CAs are read: that is slow.
-    http = open_http(verify=False, clock=fake.clock, connections=10, refresh=auth.refresh)
+    http = open_http(verify=False, clock=fake.clock, refresh=auth.refresh)
     return EvsClient(Project(http, auth=auth, clock=fake.clock), kind=Legacy)
 
 

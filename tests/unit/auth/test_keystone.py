@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from evs_snap.api.bounds import UNTIL
 from evs_snap.auth.cache import TokenCache
 from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.errors import (
@@ -95,6 +96,15 @@ def sign_in(fake: FakeClock, settings: Settings = SETTINGS) -> str:
     auth = KeystoneAuth(settings, clock=fake.clock, cache=None)
     with signing_in(fake) as http:
         return auth.volume_url(lambda request: http.send(request, auth=None))
+
+
+def test_a_sign_in_ends_with_the_request_that_needs_it(cloud: Cloud, fake: FakeClock) -> None:
+    """found: with a mute Keystone, `--timeout 10s` did not end a run whose token was renewed."""
+    cloud.valid = "token-2"
+    cloud.keystone.side_effect = [granted(), granted("token-2")]
+    with signing_in(fake) as http:
+        http.get(EVS, extensions={UNTIL: 10.0})
+    assert [c.request.extensions[UNTIL] for c in cloud.keystone.calls] == [10.0, 10.0]
 
 
 DOMAIN = {"name": "OTC-1"}

@@ -335,7 +335,7 @@ def test_what_is_signed_is_what_leaves_the_machine(  # noqa: PLR0913 - a table a
     given = Settings("", keys, project_id=PROJECT, endpoint=tap.url, verify=False)
     auth = SignatureAuth(given, clock=fake.clock, keys=GivenKeys(keys))
     headers = {"Content-Type": "application/json"} if body else {}
-    with open_http(verify=given.verify, clock=fake.clock, connections=2) as http:
+    with open_http(verify=given.verify, clock=fake.clock) as http:
         assert auth.volume_url(http.send) == f"{tap.url}/v3/{PROJECT}"
         url = f"{tap.url}{target}"
         answer = http.request(method, url, content=body, headers=headers, auth=auth)
