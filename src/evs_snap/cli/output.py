@@ -50,7 +50,7 @@ class Stderr(io.FileIO):
     """The error stream; drops what it cannot take, as no message is worth the exit code."""
 
     def write(self, data: Buffer, /) -> int:
-        """Write what can be written; say that all was."""
+        """Write what can be written, and report all of it as written."""
         with suppress(OSError):
             super().write(data)
         return memoryview(data).nbytes
@@ -61,7 +61,7 @@ def write_result(text: str, *, colour: bool = False) -> None:
     try:
         click.echo(text, nl=False, color=colour or None)
     except OSError as error:
-        # What could not be written would be tried again at exit, and end in a traceback.
+        # Python would try to write the rest again at exit, which ends in a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write the result: {error.strerror or error}") from error
 
@@ -122,10 +122,13 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
 
 @contextmanager
 def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
-    """Give what prints a run's record and returns its exit code."""
+    """Give a function that prints a run's record and returns its exit code.
+
+    Raises ConfigurationError for a column that does not exist, before anything is done.
+    """
     from evs_snap.render.columns import chosen, item_columns
 
-    chosen(item_columns(command), context.column)  # a wrong column must not be found out afterwards
+    chosen(item_columns(command), context.column)
     yield lambda record: show_record(context, record)
 
 

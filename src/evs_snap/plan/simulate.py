@@ -94,7 +94,7 @@ class Run:
 def play(
     moments: Iterable[datetime], step: Callable[[tuple[Snapshot, ...], datetime], Run]
 ) -> Iterator[Run]:
-    """Let a run follow another. ``step`` is given what the disk holds, and the moment."""
+    """Play one run after the other. ``step`` is given what the disk holds, and the moment."""
     held: tuple[Snapshot, ...] = ()
     for moment in moments:
         run = step(held, moment)
@@ -146,7 +146,7 @@ class Summary:
 
 
 def summary(runs: Sequence[Run]) -> Summary:
-    """Sum up runs, in order of time."""
+    """Sum up runs, which are in order of time."""
     first = next((s.id for run in runs for s in run.after), None)
     grown = [r for r in runs if first not in _ids((*r.before, *r.after))]
     return Summary(
@@ -186,8 +186,8 @@ class Simulation:
     """A request played over a schedule.
 
     ``kept`` are the snapshots at the end, newest first, with the rules that keep them.
-    ``idle`` are the rules of which each can be dropped without any change over the time
-    played (perhaps not all of them together).
+    ``idle`` are the rules each of which can be dropped without any change over the time played
+    (perhaps not all of them together).
     """
 
     summary: Summary

@@ -147,7 +147,7 @@ def item_columns(command: str, *, on_terminal: bool = False) -> list[Column[Item
 
 
 def going_columns(now: datetime) -> list[Column[Item]]:
-    """Columns of what somebody is asked about before it is deleted."""
+    """Columns of the table that is shown before a question whether to delete."""
     return [
         Column("ID", "id", _snapshot_id, has_ids=True),
         Column("Name", "name", _name, folds=True),

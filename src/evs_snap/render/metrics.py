@@ -1,4 +1,4 @@
-"""How a run ended, as others are told: a text, and metrics in Prometheus' own format.
+"""How a run ended: a text for a heartbeat service, and metrics in Prometheus' format.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ (the format) and
 https://prometheus.io/docs/practices/naming/ (names and units).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,20 +18,20 @@ OK, WARNING, CRITICAL = Level
 NONE = "data-01 has no usable snapshot of policy default"
 
 
-def ours(hours: float, **fields: object) -> Snapshot:
+def ours(hours: float, **fields: Any) -> Snapshot:
     return snapshot(f"{hours}-{fields}", made=hours * HOUR, **fields)
 
 
-def foreign(hours: float, **fields: object) -> Snapshot:
+def foreign(hours: float, **fields: Any) -> Snapshot:
     return ours(hours, policy=None, **fields)
 
 
 def finding(
-    *snapshots: Snapshot, volumes: tuple[Volume, ...] = (volume(),), **wanted: object
+    *snapshots: Snapshot, volumes: tuple[Volume, ...] = (volume(),), **wanted: Any
 ) -> Freshness:
     by_volume = {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
-    usual: dict[str, object] = {"max_age": 26 * HOUR, "min_count": 1, "limit": 7}
-    return judge_freshness(Gathered(volumes, by_volume), now=NOW, **(usual | wanted))  # type: ignore[arg-type]
+    usual: dict[str, Any] = {"max_age": 26 * HOUR, "min_count": 1, "limit": 7}
+    return judge_freshness(Gathered(volumes, by_volume), now=NOW, **(usual | wanted))
 
 
 FULL = [foreign(100 + n) for n in range(6)]
@@ -71,7 +72,7 @@ BACKUPS = [foreign(n, name=f"autobk_snapshot_{n}") for n in range(9)]
     ],
 )
 def test_one_disk(
-    snapshots: list[Snapshot], wanted: dict[str, object], level: Level, told: str
+    snapshots: list[Snapshot], wanted: dict[str, Any], level: Level, told: str
 ) -> None:
     found = finding(*snapshots, **wanted)
     assert found.level is level
