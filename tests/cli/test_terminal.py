@@ -68,6 +68,15 @@ def test_a_question_is_a_table_that_names_the_disk() -> None:
     assert "Delete 1 snapshot? [y/N]" in shown
 
 
+def test_the_question_before_a_rollback_breaks_no_word() -> None:
+    """found: lines of the question were broken inside IDs and times."""
+    _, shown = on_terminal("--sandbox", "restore", OURS, "--in-place", typed=b"n\n")
+    told = lines(shown)
+    assert all(len(line) <= 80 for line in told)
+    assert any(OURS in line for line in told)
+    assert any("Type the disk's name (data-02) to roll it back" in line for line in told)
+
+
 def test_what_was_not_confirmed_says_so_and_no_more() -> None:
     """found: "would delete; kept by no rule; but kept: not confirmed"."""
     _, shown = on_terminal("--sandbox", "prune", "data-02", "--keep-last", "1", typed=b"n\n")

@@ -42,9 +42,6 @@ _COMMANDS = {
     "sandbox": "The built-in pretend cloud: serve it, or begin anew.",
 }
 _ALIASES = {"disks": "volumes", "list": "volumes"}
-_RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
-"""Commands whose result is a run record, on every failure too."""
-
 _PROGRAM = "evs-snap"
 
 
@@ -129,7 +126,9 @@ def _failed(
         from evs_snap.cli.check import show_unknown
 
         return show_unknown(context, error, is_lost=is_lost)
-    if name in _RECORDED and is_document(context) and not is_lost:
+    from evs_snap.render.columns import RECORDED
+
+    if name in RECORDED and is_document(context) and not is_lost:
         from evs_snap.runs.record import RunRecord
 
         return show_record(context, RunRecord(name, error=error, signal_code=signal_code))

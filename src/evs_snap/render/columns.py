@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
-"""Commands whose result is a run record."""
+"""Commands whose result is a run record, on every failure too."""
 
 _PERIOD = re.compile(r"\b(hourly|daily|weekly|monthly|yearly) \d[\dTW:-]*")
 
@@ -55,7 +55,7 @@ class Column(Generic[R]):
 
 
 def volume_columns(now: datetime) -> list[Column[Usage]]:
-    """Columns of `volumes`. ``now`` is what ages are counted from."""
+    """Columns of `volumes`. On narrow terminals ages, counted from ``now``, stand for times."""
     return [
         Column("ID", "id", lambda r: r.volume.id, has_ids=True),
         Column("Name", "name", lambda r: r.volume.name or "", folds=True),
@@ -69,7 +69,7 @@ def volume_columns(now: datetime) -> list[Column[Usage]]:
         Column("Snapshots", "snapshots", _slots, order=lambda r: r.used,
                human=lambda r: _slots(r) + (" full" if r.is_full else ""), has_words=True),
         Column("Newest", "newest_snapshot_at", lambda r: rfc3339(r.newest) or "",
-               human=lambda r: age(r.newest, now=now), order=lambda r: r.newest),
+               brief=lambda r: age(r.newest, now=now), order=lambda r: r.newest),
         Column("Tags", "tags", _tags, folds=True, on_request=True),
         Column("Description", "description", lambda r: r.volume.description or "", folds=True,
                on_request=True),
