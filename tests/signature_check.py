@@ -127,7 +127,7 @@ class SignatureCheck:
             # The gateway, too, says what it saw.
             seen = text.replace("\n", "|")
             raise RefusedError(f"verify aksk signature fail, canonicalRequest:{seen}")
-        project = re.search(r"/v[23]/([0-9a-f]{32})/", received.path)
+        project = re.search(r"/v[1235]/([0-9a-f]{32})/", received.path)
         wanted = project[1] if project else ACCOUNT.project_id
         if received.headers.get("x-project-id", wanted) != wanted:
             raise RefusedError("x-project-id is not the project of the path")
@@ -207,7 +207,7 @@ def _sign_in(app: WSGIApplication) -> str:
     identity = {"methods": ["password"], "password": {"user": user}}
     auth = {"identity": identity, "scope": {"project": {"id": ACCOUNT.project_id}}}
     with httpx.Client(transport=httpx.WSGITransport(app=app)) as client:
-        answer = client.post("http://inside.test/v3/auth/tokens", json={"auth": auth})
+        answer = client.post("http://inside.localhost/v3/auth/tokens", json={"auth": auth})
     return answer.headers["X-Subject-Token"]
 
 

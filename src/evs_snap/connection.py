@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from os import environ
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from evs_snap.api.project import Project
 from evs_snap.api.trace import Trace
 from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
-from evs_snap.auth.cache import TokenCache
+from evs_snap.auth.cache import kept_tokens
 from evs_snap.clock import system_clock
+from evs_snap.errors import ConfigurationError
 from evs_snap.services.client import EvsClient
 from evs_snap.services.legacy import Legacy
 from evs_snap.settings import load_settings, sandbox_settings
-from evs_snap.settings.addresses import is_loopback
-from evs_snap.settings.folders import cache_folder, state_folder
+from evs_snap.settings.folders import state_folder
+from evs_snap.settings.proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,18 +51,23 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     ``app`` answers in place of the network. ``trace`` is told each request in one line, with
     ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
 
-    Raises ConfigurationError where the settings are not complete or contradict each other.
+    Raises ConfigurationError where the settings are not complete or contradict each other, and
+    where the sandbox's file cannot be used.
     """
     clock = clock or system_clock()
     if sandbox:
         # Here, because sqlite3 and wsgiref would cost every other command their import.
         from evs_snap.sandbox import Sandbox  # noqa: PLC0415
 
-        settings = sandbox_settings()
-        app = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
+        settings = settings or sandbox_settings(environ)
+        pretend = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
+        try:
+            pretend.check()
+        except OSError as error:
+            raise ConfigurationError(str(error)) from error
+        app = pretend
     settings = settings or load_settings(environ, cloud=cloud)
-    kept = keep_token and app is None
-    cache = TokenCache(cache_folder(environ) / "tokens") if kept else None
+    cache = kept_tokens(environ) if keep_token and app is None else None
     auth = identify(settings, clock=clock, cache=cache)
     with open_http(
         verify=settings.verify,
@@ -71,7 +78,7 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
         app=app,
         note=note or (lambda _text: None),
         refresh=auth.refresh,
-        is_local=is_loopback,
+        proxy_for=partial(proxy_for, environ=environ),
     ) as http:
         project = Project(http, auth=auth, clock=clock)
         yield EvsClient(project, kind=Legacy, limit=settings.limit)

@@ -4,6 +4,7 @@
 
     EvsSnapError                    1
     ├── ConfigurationError          2   settings or options that cannot work
+    │   └── NoEndpointError             signed in, but no usable address of the volume service
     ├── SelectionError              5   no such disk, or nothing selected
     ├── AmbiguousError              5   one name, several disks
     ├── NotOursError                2   a snapshot that is not this tool's to delete
@@ -72,6 +73,10 @@ class ConfigurationError(EvsSnapError):
     """Settings or options are missing, contradict each other, or cannot work."""
 
     exit_code = 2
+
+
+class NoEndpointError(ConfigurationError):
+    """Signed in, but the catalog names no usable address of the volume service."""
 
 
 class SelectionError(EvsSnapError):

@@ -94,10 +94,10 @@ def test_the_same_sandbox_is_there_with_and_without_a_port(
     assert run("--sandbox snapshots --volume data-01 -f value -c ID").stdout.strip() == made
 
 
-def test_the_limit_of_a_cloud_is_that_of_clouds_yaml(
+def test_the_limit_of_a_cloud_is_that_of_clouds_yaml_and_unknown_keys_are_told_once(
     run: Run, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """found: nothing noticed when the limit in clouds.yaml was ignored."""
+    """found: nothing noticed when the limit in clouds.yaml was ignored, or spelled wrongly."""
     cloud = {
         "auth": {
             "auth_url": f"http://127.0.0.1:{port}/identity",
@@ -106,12 +106,16 @@ def test_the_limit_of_a_cloud_is_that_of_clouds_yaml(
             "user_domain_name": "Default",
             "project_name": "demo",
         },
+        "region_name": "sandbox-1",
         "verify": False,
-        "evs_snap": {"limit": 2},
+        "evs_snap": {"limit": 2, "limt": 3},
     }
     Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
     monkeypatch.setenv("OS_CLOUD", "x")
-    assert run("volumes --volume data-02 -f value -c Snapshots").stdout == "2/2\n"
+    shown = run("volumes --volume data-02 -f value -c Snapshots")
+    assert shown.stdout == "2/2\n"
+    assert shown.stderr.count("warning: clouds.yaml: x: not known and left out: evs_snap.limt") == 1
+    assert run("-q volumes -c ID").stderr == ""
     run("create --volume data-02", exit_code=6)
     run("create --volume data-02 --limit 3")
 

@@ -93,7 +93,7 @@ def test_a_command_in_a_hint_can_be_pasted(run: Run) -> None:
     """found: a hint said `evs-snap volumes`, which asked another cloud than the one in use."""
     assert "`evs-snap --sandbox volumes` lists" in run("--sandbox create no", exit_code=5).stderr
     told = run("create full-01 --sandbox", exit_code=6).stderr
-    assert "(evs-snap --sandbox delete ID)" in told
+    assert "(`evs-snap --sandbox delete ID`)" in told
 
 
 def test_disks_that_are_refused_alike_are_told_of_once(run: Run, pretend: Pretend) -> None:

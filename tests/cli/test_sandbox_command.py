@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.processes import on_terminal
 
 from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Run
@@ -24,33 +27,67 @@ def test_reset_brings_the_first_disks_back(run: Run) -> None:
     assert run("--sandbox snapshots -f value -c ID").stdout == fresh
 
 
-def test_reset_of_a_sandbox_never_used_is_no_error(run: Run) -> None:
-    run("sandbox reset")
-    run("sandbox reset")
+def no_folder(folder: Path) -> str:
+    folder.parent.mkdir(parents=True)
+    folder.touch()
+    return "set XDG_STATE_HOME to a folder that can be written"
 
 
-def test_a_file_that_cannot_be_used_is_named_with_the_way_out(run: Run) -> None:
-    """found: a folder in the place of the sandbox's file ended in a traceback."""
-    path = state_folder(os.environ) / "sandbox.db"
-    path.mkdir(parents=True)
-    used = run("--sandbox volumes", exit_code=1)
-    assert f"{path}" in used.stderr
-    assert "evs-snap sandbox reset" in used.stderr
-    refused = run("sandbox reset", exit_code=2)
-    assert f"{path}" in refused.stderr
-    assert "delete it by hand" in refused.stderr
-    assert "Traceback" not in used.stderr + refused.stderr
+def folder_in_its_place(folder: Path) -> str:
+    (folder / "sandbox.db").mkdir(parents=True)
+    return "evs-snap sandbox reset"
 
 
-def test_a_folder_that_cannot_be_made_is_no_reason_to_reset(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def no_database(folder: Path) -> str:
+    folder.mkdir(parents=True)
+    (folder / "sandbox.db").write_text("no database at all\n" * 100)
+    return "evs-snap sandbox reset"
+
+
+@pytest.mark.parametrize("spoil", [no_folder, folder_in_its_place, no_database])
+def test_a_file_that_cannot_be_used_is_told_as_itself(
+    run: Run, spoil: Callable[[Path], str]
 ) -> None:
-    """found: with HOME=/ the advice was `sandbox reset`, which could not help."""
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    used = run("--sandbox volumes", exit_code=1)
-    assert "set XDG_STATE_HOME to a folder that can be written" in used.stderr
-    assert "reset" not in used.stderr
+    """found: it read "the service refused (HTTP 500)"; with HOME=/ it advised a reset."""
+    folder = state_folder(os.environ)
+    way_out = spoil(folder)
+    for line in ("--sandbox volumes", "sandbox serve --port 0"):
+        refused = run(line, exit_code=2)
+        assert str(folder / "sandbox.db") in refused.stderr
+        assert way_out in refused.stderr
+        assert "HTTP" not in refused.stderr
+
+
+def test_a_reset_replaces_what_is_no_database_and_tells_what_it_cannot_delete(run: Run) -> None:
+    """found: `sandbox reset` of an unusable file ended in a traceback."""
+    folder = state_folder(os.environ)
+    run("sandbox reset")  # never used: no error
+    no_database(folder)
+    run("sandbox reset")
+    assert run("--sandbox volumes -f value -c ID").ids
+    (folder / "sandbox.db").unlink()
+    (folder / "sandbox.db").mkdir()
+    assert "delete it by hand" in run("sandbox reset", exit_code=2).stderr
+
+
+def test_on_a_terminal_each_says_what_it_does() -> None:
+    """found: at a terminal both were silent."""
+    assert on_terminal("sandbox", "reset") == (0, "the sandbox has its first disks again\n")
+    served = "until Ctrl-C"
+    _, shown = on_terminal("sandbox", "serve", "--port", "0", hang_up_at=served.encode())
+    assert re.search(f"^the sandbox is served on port [0-9]+ {served}", shown, re.MULTILINE)
+
+
+def test_its_second_region_is_named_as_any_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "--sandbox volumes -f value -c AZ"
+    second = {"sandbox-2a", "sandbox-2b"}
+    assert set(run(f"{listed} --os-region-name sandbox-2").ids) == second
+    monkeypatch.setenv("OS_REGION_NAME", "sandbox-2")
+    assert set(run(listed).ids) == second
+    monkeypatch.setenv("OS_REGION_NAME", "eu-de")  # another cloud's
+    assert "sandbox-1a" in run(listed).ids
+    refused = run(f"{listed} --os-region-name nowhere", exit_code=2)
+    assert "sandbox-1, sandbox-2" in refused.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - to be refused
@@ -70,20 +107,3 @@ def test_a_port_in_use_is_a_clean_error(run: Run) -> None:
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_what_is_no_port_is_a_usage_error(run: Run, port: str) -> None:
     run(f"sandbox serve --port={port}", exit_code=2)
-
-
-@pytest.mark.parametrize(("line", "code"), [("sandbox reset", 2), ("--sandbox volumes", 1)])
-def test_a_file_that_cannot_be_used_is_told(run: Run, line: str, code: int) -> None:
-    """found: `sandbox reset` of an unusable file ended in a traceback."""
-    folder = state_folder(os.environ)
-    (folder / "sandbox.db").mkdir(parents=True)
-    assert "sandbox.db" in run(line, exit_code=code).stderr
-
-
-def test_a_file_that_is_no_database_is_replaced_by_a_reset(run: Run) -> None:
-    """found: `sandbox reset` of an unusable file ended in a traceback."""
-    folder = state_folder(os.environ)
-    folder.mkdir(parents=True)
-    (folder / "sandbox.db").write_text("no database at all\n" * 100)
-    run("sandbox reset")
-    assert run("--sandbox volumes -f value -c ID").ids

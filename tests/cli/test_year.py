@@ -82,6 +82,9 @@ class Weather:
         start_response(status, headers)
         return body
 
+    def check(self) -> None:
+        self.calm.check()
+
 
 def chance(night: int, what: str) -> float:
     """Return a number in [0, 1) that is the same in every run."""

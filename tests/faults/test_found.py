@@ -18,7 +18,7 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.runs.locks import DiskLocks
 from evs_snap.sandbox import ACCOUNT
 from evs_snap.settings import sandbox_settings
-from evs_snap.settings.credentials import PasswordCredentials
+from evs_snap.settings.credentials import PasswordCredentials, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -276,7 +276,7 @@ def test_one_disk_is_one_lock_whoever_asks_and_however_the_address_is_written(
     """found: the lock's name followed the API version, the spelling of the host and the user."""
     service.disk("d1")
     ours = sandbox_settings()
-    user_id = PasswordCredentials(None, ACCOUNT.user_id, None, None, ACCOUNT.password)
+    user_id = PasswordCredentials(User(id=ACCOUNT.user_id), ACCOUNT.password)
     other = {
         "version": replace(ours, api_version="v2"),
         "host": replace(ours, auth_url="http://127.0.0.1:80/identity"),

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from tests.factories import made_past
 
-from evs_snap.auth.keystone import KeystoneAuth
+from evs_snap.auth import identify
 from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.rules import Rules
@@ -60,7 +60,7 @@ class Town:
         rules = Rules(settle=settle, delete_settle=0.1)
         self._app = Sandbox(folder / "cloud.db", now=system_clock().now, rules=rules)
         settings = sandbox_settings()
-        self._auth = KeystoneAuth(settings, clock=system_clock(), cache=None)
+        self._auth = identify(settings, clock=system_clock(), cache=None)
         self._http = httpx.Client(transport=httpx.WSGITransport(app=self._app))
         self.client = EvsClient(
             Project(self._http, auth=self._auth, clock=system_clock()), kind=Legacy

@@ -6,6 +6,7 @@ never end. Here every request has a moment at which it ends, whatever has come i
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from functools import partial
@@ -34,8 +35,9 @@ _STEP = 0.5
 class Network(httpx.BaseTransport):
     """Sends a request once and reads its whole answer. May be shared by threads.
 
-    The proxies of the environment are used (``proxies``), but never for a host that is this
-    machine (``is_local``).
+    ``verify`` is True, False, or the path of a file or folder of CAs. ``proxy_for`` gives the
+    proxy for an address, or None; each proxy is looked at when a request first needs it. A
+    request has ``once_stopped`` seconds left when somebody asks to stop.
     """
 
     def __init__(
@@ -43,50 +45,66 @@ class Network(httpx.BaseTransport):
         *,
         verify: bool | str,
         clock: Clock,
-        proxies: bool = True,
-        is_local: Callable[[str], bool] = lambda _host: False,
+        proxy_for: Callable[[str], str | None] = lambda _url: None,
+        once_stopped: float = ONCE_STOPPED,
     ) -> None:
         self._clock = clock
-        self._backend = _Backend(clock)
-        self._is_local = is_local
-        context = _tls(verify)
-        self._direct = _client(context, proxies=False)
-        self._by_proxy = _client(context, proxies=proxies)
-        # httpcore takes a backend as an argument, but httpx does not pass one on.
-        for client in (self._direct, self._by_proxy):
-            for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
-                if isinstance(transport, httpx.HTTPTransport):
-                    transport._pool._network_backend = self._backend  # noqa: SLF001
+        self._backend = _Backend(clock, once_stopped=once_stopped)
+        self._proxy_for = proxy_for
+        self._context = _tls(verify)
+        self._lock = threading.Lock()
+        self._clients: dict[str | None, httpx.Client] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer. Raises httpx's TransportErrors, and BadAnswerError."""
+        """Return the answer.
+
+        Raises httpx's TransportErrors, BadAnswerError, and ConfigurationError for a proxy that
+        cannot be used.
+        """
         self._backend.end_at(request.extensions.get(ENDS, self._clock.monotonic() + DEADLINE))
-        client = self._direct if self._is_local(request.url.host) else self._by_proxy
+        client = self._client(str(request.url))
         return whole(partial(client.send, stream=True), request)
 
     def close(self) -> None:
         """Close all connections."""
-        self._direct.close()
-        self._by_proxy.close()
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
 
+    def _client(self, url: str) -> httpx.Client:
+        proxy = self._proxy_for(url)
+        with self._lock:
+            if proxy not in self._clients:
+                self._clients[proxy] = self._opened(proxy)
+            return self._clients[proxy]
 
-def _client(context: ssl.SSLContext, *, proxies: bool) -> httpx.Client:
-    # A thread uses one connection at a time: their number needs no bound, and with one some
-    # threads would wait for others.
-    try:
-        return httpx.Client(verify=context, limits=httpx.Limits(), trust_env=proxies)
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            "the proxy settings of the environment cannot be used",
-            hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a host; "
-            "a SOCKS proxy needs `pip install 'httpx[socks]'`) and NO_PROXY (host names).",
-        ) from error
+    def _opened(self, proxy: str | None) -> httpx.Client:
+        # A thread uses one connection at a time: their number needs no bound, and with one some
+        # threads would wait for others.
+        limits = httpx.Limits()
+        try:
+            client = httpx.Client(verify=self._context, limits=limits, proxy=proxy, trust_env=False)
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                "the proxy settings of the environment cannot be used",
+                hint="Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (http:// or https:// and a "
+                "host; a SOCKS proxy is socks5:// and needs `pip install 'httpx[socks]'`), or "
+                "name the host in NO_PROXY.",
+            ) from error
+        # httpcore takes a backend as an argument, but httpx does not pass one on.
+        for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
+            if isinstance(transport, httpx.HTTPTransport):
+                transport._pool._network_backend = self._backend  # noqa: SLF001
+        return client
 
 
 def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as it is
     try:
         if isinstance(verify, str):
-            return ssl.create_default_context(cafile=Path(verify).expanduser())
+            path = Path(verify).expanduser()
+            if path.is_dir():
+                return _trusting(path)
+            return ssl.create_default_context(cafile=path)
         return httpx.create_ssl_context(verify=verify)
     except (OSError, RuntimeError) as error:  # no such file, no certificates in it, no such ~user
         what = f"the CA file {verify!r}" if isinstance(verify, str) else "the CA certificates"
@@ -96,11 +114,19 @@ def _tls(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001 - the setting as
         ) from error
 
 
+def _trusting(folder: Path) -> ssl.SSLContext:
+    """Return a context that trusts the CAs of a folder, as ``openssl rehash`` prepares one."""
+    if not any(re.fullmatch(r"[0-9a-f]{8}\.\d+", path.name) for path in folder.iterdir()):
+        raise OSError("the folder has no certificates under their hashes (see openssl rehash)")
+    return ssl.create_default_context(capath=folder)
+
+
 class _Backend(httpcore.SyncBackend):
     """Opens connections that end with the request for which a thread uses them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, once_stopped: float) -> None:
         self._clock = clock
+        self._once_stopped = once_stopped
         self._of_thread = threading.local()
 
     def end_at(self, moment: float) -> None:
@@ -112,7 +138,7 @@ class _Backend(httpcore.SyncBackend):
         now = self._clock.monotonic()
         ends: float = self._of_thread.ends
         if self._clock.stop.asked:
-            self._of_thread.ends = ends = min(ends, now + ONCE_STOPPED)
+            self._of_thread.ends = ends = min(ends, now + self._once_stopped)
         return ends - now
 
     def connect_tcp(

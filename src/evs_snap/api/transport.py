@@ -56,15 +56,14 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     timeout: httpx.Timeout = TIMEOUT,
     note: Callable[[str], None] = lambda _text: None,
     refresh: Callable[[httpx.Request], None] = lambda _request: None,
-    is_local: Callable[[str], bool] = lambda _host: False,
+    proxy_for: Callable[[str], str | None] = lambda _url: None,
 ) -> httpx.Client:
     """Return a client that repeats what may be repeated and follows no redirects.
 
     ``verify`` is True, False, or the path of a CA file. Any number of threads may share the
     client: each uses one connection at a time. ``app`` answers in place of the network.
     ``note`` is told before each repetition; ``refresh`` (``Identity.refresh``) then renews what
-    proves the request. ``is_local`` tells which hosts are this machine: no proxy is used for
-    them.
+    proves the request. ``proxy_for`` gives the proxy for an address, or None.
     """
     network: httpx.BaseTransport
     if app is not None:
@@ -73,7 +72,7 @@ def open_http(  # noqa: PLR0913 - the one place where a client is put together
     else:
         from evs_snap.api.network import Network  # noqa: PLC0415 - not for the sandbox
 
-        network = Network(verify=verify, clock=clock, is_local=is_local)
+        network = Network(verify=verify, clock=clock, proxy_for=proxy_for)
         send = network.handle_request
     if trace is not None:
         send = partial(trace.send, send)
@@ -88,7 +87,7 @@ def open_direct(*, verify: bool, clock: Clock, timeout: httpx.Timeout) -> httpx.
     """
     from evs_snap.api.network import Network  # noqa: PLC0415 - as above
 
-    network = Network(verify=verify, clock=clock, proxies=False)
+    network = Network(verify=verify, clock=clock)
     return httpx.Client(transport=network, timeout=timeout, headers=HEADERS)
 
 

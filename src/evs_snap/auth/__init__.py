@@ -21,17 +21,17 @@ def identify(settings: Settings, *, clock: Clock, cache: TokenCache | None) -> I
     """
     from evs_snap.settings.credentials import AgencyCredentials, Keys  # noqa: PLC0415
 
-    credentials = settings.credentials
-    if isinstance(credentials, Keys | AgencyCredentials):
-        from evs_snap.auth.agency import AgencyKeys  # noqa: PLC0415
-        from evs_snap.auth.aksk import GivenKeys, SignatureAuth  # noqa: PLC0415
+    match settings.credentials:
+        case Keys() as keys:
+            from evs_snap.auth.aksk import GivenKeys, SignatureAuth  # noqa: PLC0415
 
-        keys = (
-            GivenKeys(credentials)
-            if isinstance(credentials, Keys)
-            else AgencyKeys(credentials.address, clock=clock)
-        )
-        return SignatureAuth(settings, clock=clock, keys=keys)
-    from evs_snap.auth.keystone import KeystoneAuth  # noqa: PLC0415
+            return SignatureAuth(settings, clock=clock, keys=GivenKeys(keys))
+        case AgencyCredentials(address):
+            from evs_snap.auth.agency import AgencyKeys  # noqa: PLC0415
+            from evs_snap.auth.aksk import SignatureAuth  # noqa: PLC0415
 
-    return KeystoneAuth(settings, clock=clock, cache=cache)
+            return SignatureAuth(settings, clock=clock, keys=AgencyKeys(address, clock=clock))
+        case credentials:
+            from evs_snap.auth.keystone import KeystoneAuth  # noqa: PLC0415
+
+            return KeystoneAuth(settings, credentials=credentials, clock=clock, cache=cache)

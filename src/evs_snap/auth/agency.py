@@ -10,8 +10,10 @@ import json
 import re
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from evs_snap.api.bounds import ENDS
 from evs_snap.api.http import httpx
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_direct
@@ -20,18 +22,21 @@ from evs_snap.errors import BadAnswerError, EvsSnapError, NotSentError, SignInEr
 from evs_snap.settings.credentials import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from evs_snap.clock import Clock
 
 TIMEOUT = httpx.Timeout(3.0)
 ATTEMPTS = 2
+PATIENCE = 10.0
+"""Seconds for all requests to the address together, however slowly it answers."""
+
 MARGIN = timedelta(minutes=10)
 """Keys last about an hour. With less time left than this, new ones are fetched."""
 
 AGAIN_AFTER = timedelta(minutes=1)
-"""The address may give the old keys for a while longer: it is not asked on each request."""
+"""The address may give the old keys for a while. It is asked again after this, at the earliest."""
 
 _TOKEN_LIFE = "21600"  # noqa: S105 - seconds
 _NOT_OFFERED = frozenset({404, 405, 503})
@@ -51,7 +56,7 @@ class AgencyKeys:
         self._asked = clock.now()
 
     def current(self, *, refused: Keys | None = None) -> Keys:
-        """Return keys that are valid for a while yet, and are not the ``refused`` ones.
+        """Return keys that stay valid for a while and are not the ``refused`` ones.
 
         Raises SignInError where there are none, NotSentError where nobody answers.
         """
@@ -75,7 +80,7 @@ class AgencyKeys:
         return now >= self._asked + AGAIN_AFTER and now + MARGIN >= end
 
     def _renewed(self, keys: Keys, *, end: datetime) -> Keys:
-        """Return new keys; if there are none just now, the old ones until they end."""
+        """Return new keys. If they cannot be fetched, return the old ones until they end."""
         try:
             return self._fetch()
         except EvsSnapError:
@@ -85,11 +90,13 @@ class AgencyKeys:
 
     def _fetch(self) -> Keys:
         self._asked = self._clock.now()
-        # A new client each time, as it is needed once an hour. For http no CAs are read.
+        # It is needed once an hour, so each time a new client is opened. Http needs no CAs.
         verify = self._address.startswith("https:")
+        ends = self._clock.monotonic() + PATIENCE
         with open_direct(verify=verify, clock=self._clock, timeout=TIMEOUT) as http:
-            token = self._metadata_token(http)
-            answer = self._ask(http, "GET", "/openstack/latest/securitykey", _carrying(token))
+            ask = partial(self._ask, http, ends=ends)
+            token = self._metadata_token(ask)
+            answer = ask("GET", "/openstack/latest/securitykey", headers=_carrying(token))
         if not answer.is_success:
             raise _no_agency(answer, secrets=(token,))
         try:
@@ -103,10 +110,10 @@ class AgencyKeys:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._odd_answer("keys") from error
 
-    def _metadata_token(self, http: httpx.Client) -> str:
+    def _metadata_token(self, ask: Callable[..., httpx.Response]) -> str:
         """Return the token to send with the next request; empty where the cloud has none."""
         path = "/meta-data/latest/api/token"
-        answer = self._ask(http, "PUT", path, {"X-Metadata-Token-Ttl-Seconds": _TOKEN_LIFE})
+        answer = ask("PUT", path, headers={"X-Metadata-Token-Ttl-Seconds": _TOKEN_LIFE})
         if answer.status_code in _NOT_OFFERED:
             return ""
         if not answer.is_success:
@@ -123,12 +130,22 @@ class AgencyKeys:
         )
 
     def _ask(
-        self, http: httpx.Client, method: str, path: str, headers: Mapping[str, str]
+        self,
+        http: httpx.Client,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        ends: float,
     ) -> httpx.Response:
+        """Send a request, twice if need be, until the moment ``ends``."""
         failure: Exception | None = None
         for _ in range(ATTEMPTS):
+            if failure is not None and self._clock.monotonic() >= ends:
+                break
+            url, extensions = f"{self._address}{path}", {ENDS: ends}
             try:
-                return http.request(method, f"{self._address}{path}", headers=headers)
+                return http.request(method, url, headers=headers, extensions=extensions)
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BadAnswerError) as error:
                 failure = error
         raise NotSentError(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from evs_snap.settings.credentials import Keys
 
 _EXPIRED = "IAM.1108"
-_IAM_HINT = "Check OS_AUTH_URL: it must be the address of IAM."
+_IAM_HINT = "Check OS_AUTH_URL (auth_url in clouds.yaml): it must be the address of IAM."
 _PROJECT_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -44,7 +44,7 @@ class KeySource(Protocol):
     """Where keys come from."""
 
     def current(self, *, refused: Keys | None = None) -> Keys:
-        """Return keys to use now; not the ``refused`` ones, if there are others."""
+        """Return the keys to use now. Where there are others, not the ``refused`` ones."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class SignatureAuth(Identity):
         return self._keys.secrets
 
     def volume_url(self, send: Callable[[httpx.Request], httpx.Response]) -> str:
-        """Return the base of the project's volume API, asking for the project's ID if need be."""
+        """Return the base of the project's volume API. Asks for the project's ID if needed."""
         require_safe(
             self._endpoint, allow_http=self._settings.allow_http, what="the volume endpoint"
         )
@@ -104,17 +104,18 @@ class SignatureAuth(Identity):
         if not _PROJECT_ID.fullmatch(self._project_id):
             raise ConfigurationError(
                 f"{self._project_id!r} is not a project ID",
-                hint="Correct OS_PROJECT_ID, or set OS_PROJECT_NAME in its place.",
+                hint="Correct OS_PROJECT_ID (project_id in clouds.yaml), or set OS_PROJECT_NAME "
+                "instead.",
             )
         return f"{self._endpoint}/{self._settings.api_version}/{self._project_id}"
 
     def auth_flow(self, request: httpx.Request) -> Flow[None]:
-        """Send signed; if temporary keys have expired, once more with new ones."""
+        """Send the request signed, and again with new keys if temporary ones have expired."""
         require_host_of(self._endpoint, request=request, what="a signed request")
         yield from self._signed(request)
 
     def refresh(self, request: httpx.Request) -> None:
-        """Sign a request again that is about to be sent once more."""
+        """Sign a request again before it is sent again."""
         if "X-Sdk-Date" in request.headers:
             sign(request, self._keys.current(), now=self._clock.now())
 
@@ -163,7 +164,7 @@ class SignatureAuth(Identity):
         sign(request, keys, now=self._clock.now())
 
     def _look_up(self, send: Callable[[httpx.Request], httpx.Response]) -> str:
-        """Ask IAM for the ID of the project; a region's main project has the region's name."""
+        """Ask IAM for the project's ID. A region's main project has the region's name."""
         name = self._settings.project_name or self._settings.region or ""
         request = httpx.Request(
             "GET",

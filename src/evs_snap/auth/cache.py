@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evs_snap.api.wire import parse_time
+from evs_snap.settings.folders import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MARGIN = timedelta(minutes=5)
-"""A token with less life left than this is not used any more."""
+"""A token that ends sooner than this is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ScopedToken:
     roles: tuple[str, ...] = ()
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it can be used for a while yet."""
+        """Whether it stays valid for at least MARGIN."""
         return self.expires_at > now + MARGIN
 
 
@@ -54,7 +55,7 @@ class TokenCache:
         """Return the token that was saved for this identity and this secret, or None."""
         path = self._path(identity)
         try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077 and os.name == "posix":
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:  # others could read or write it
                 return None
             document = json.loads(path.read_text(encoding="utf-8"))
             proof = _proof(secret, salt=bytes.fromhex(document["salt"]))
@@ -98,7 +99,7 @@ class TokenCache:
             return
 
     def forget(self, identity: Sequence[str]) -> None:
-        """Keep nothing for this identity any more."""
+        """Delete the token of this identity."""
         with suppress(OSError):
             self._path(identity).unlink()
 
@@ -107,12 +108,18 @@ class TokenCache:
         return self.folder / f"{digest[:32]}.json"
 
 
+def kept_tokens(environ: Mapping[str, str]) -> TokenCache | None:
+    """Return the cache in the user's cache folder; None where there is no such folder."""
+    folder = cache_folder(environ)
+    return TokenCache(folder / "tokens") if folder else None
+
+
 def is_token(value: str) -> bool:
     """Whether a text can be sent in a header."""
     return re.fullmatch("[!-~]+", value) is not None
 
 
 def _proof(secret: str, *, salt: bytes) -> str:
-    # Slow on purpose (about 10 ms): the file must not help to guess the password.
+    # It is slow on purpose (about 10 ms), so that the file does not help to guess the password.
     data = secret.encode(errors="surrogatepass")
     return hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1).hex()

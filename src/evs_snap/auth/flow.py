@@ -20,7 +20,7 @@ Flow = Generator[httpx.Request, httpx.Response, T]
 
 def run_flow(flow: Flow[T], *, send: Callable[[httpx.Request], httpx.Response]) -> T:
     """Send the requests of a flow one by one and return its result."""
-    # Closed at once when sending fails: it holds a lock that other threads wait for.
+    # When sending fails, close the flow at once: it holds a lock that other threads wait for.
     with closing(flow):
         try:
             request = next(flow)

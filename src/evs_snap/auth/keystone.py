@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import fields
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -23,26 +24,24 @@ from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
     EvsSnapError,
+    NoEndpointError,
     ServerError,
     ServiceError,
     WrongEndpointError,
 )
 from evs_snap.settings.addresses import require_safe
-from evs_snap.settings.credentials import (
-    ApplicationCredentials,
-    PasswordCredentials,
-    TokenCredentials,
-)
+from evs_snap.settings.credentials import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evs_snap.clock import Clock
     from evs_snap.settings import Settings
+    from evs_snap.settings.credentials import KeystoneCredentials
 
 
 class KeystoneAuth(Identity):
-    """Puts a token on each request. Signs in when needed, and once more when it is refused.
+    """Puts a token on each request. Signs in when needed, and again when the token is refused.
 
     Shared by all threads of a run. A refused sign-in is remembered and not tried again:
     the clouds lock a user after a few wrong passwords.
@@ -50,9 +49,17 @@ class KeystoneAuth(Identity):
 
     requires_response_body = True
 
-    def __init__(self, settings: Settings, *, clock: Clock, cache: TokenCache | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        credentials: KeystoneCredentials,
+        clock: Clock,
+        cache: TokenCache | None,
+    ) -> None:
         self._settings = settings
-        self._key = cache_key(settings)
+        self._credentials = credentials
+        self._key = cache_key(settings, credentials)
         self._clock = clock
         self._cache = cache
         self._lock = threading.Lock()
@@ -76,7 +83,7 @@ class KeystoneAuth(Identity):
         return (*self._settings.secrets, *token)
 
     def auth_flow(self, request: httpx.Request) -> Flow[None]:
-        """Send with the token; if it may be too old, once more with a new one."""
+        """Send the request with the token, and again with a new one if the token is refused."""
         until = request.extensions.get(UNTIL, inf)
         scoped = yield from self._current(refused=None, until=until)
         self._put_token(request, scoped)
@@ -85,7 +92,7 @@ class KeystoneAuth(Identity):
             return
         refusal = self._refused(response)
         if isinstance(refusal, WrongEndpointError) and self._cache:
-            # Kept, a wrong project or address would spoil every run until the token ends.
+            # A wrong project or address must not stay in the cache until the token ends.
             self._cache.forget(self._key)
         if not is_stale_token(refusal):
             return
@@ -96,7 +103,7 @@ class KeystoneAuth(Identity):
             return
         refusal = self._refused(response, doing="using the new token")
         if is_stale_token(refusal):
-            # A new token is refused too: no other thread needs to try.
+            # Even the new token is refused, so no other thread needs to try.
             with self._lock:
                 self._refusal = refusal
 
@@ -128,7 +135,7 @@ class KeystoneAuth(Identity):
             return self._scoped
 
     def _sign_in(self, *, until: float) -> Flow[ScopedToken]:
-        request = token_request(self._settings)
+        request = token_request(self._settings, self._credentials)
         request.extensions[UNTIL] = until
         response = yield request
         if not response.is_success:
@@ -146,26 +153,28 @@ class KeystoneAuth(Identity):
             raise BadAnswerError(
                 f"{self._settings.auth_url} answered the sign-in with something "
                 "that is not a token for a project",
-                hint="Check OS_AUTH_URL, and that no proxy or log-in page answers in its place.",
+                hint="Check OS_AUTH_URL (auth_url in clouds.yaml), and that no proxy or log-in "
+                "page answers in its place.",
             )
         self._require_project(id_=project_id, name=project_name)
         return ScopedToken(
             token=token,
             expires_at=parse_time(document.get("expires_at")) or self._clock.now(),
             project_id=project_id,
-            endpoint=self._endpoint(catalog),
+            endpoint=self._endpoint(catalog, project_id=project_id),
             roles=_role_names(document.get("roles")),
         )
 
     def _require_project(self, *, id_: str, name: object) -> None:
         """Refuse an application credential that is for another project than the one set."""
         wanted = self._settings.project_id or self._settings.project_name
-        if not isinstance(self._settings.credentials, ApplicationCredentials) or not wanted:
+        if not self._credentials.has_project or not wanted:
             return
         if wanted != (id_ if self._settings.project_id else name):
             raise ConfigurationError(
                 f"the application credential is for project {name or id_!r}, not for {wanted!r}",
-                hint="Unset OS_PROJECT_NAME and OS_PROJECT_ID, or use another credential.",
+                hint="Remove the project (OS_PROJECT_NAME, OS_PROJECT_ID, or in clouds.yaml), or "
+                "use another credential.",
             )
 
     def _refused(self, response: httpx.Response, *, doing: str = "") -> ServiceError:
@@ -173,16 +182,24 @@ class KeystoneAuth(Identity):
             response,
             doing=doing,
             secrets=self.secrets,
-            wrong_address="Check OS_AUTH_URL: it must be the address of Keystone v3 (IAM).",
+            wrong_address="Check OS_AUTH_URL (auth_url in clouds.yaml): it must be the address of "
+            "Keystone v3 (IAM).",
         )
 
-    def _endpoint(self, catalog: object) -> str:
+    def _endpoint(self, catalog: object, *, project_id: str) -> str:
         settings = self._settings
         url = settings.endpoint or find_endpoint(
-            catalog, region=settings.region, interface=settings.interface
+            catalog,
+            region=settings.region,
+            interface=settings.interface,
+            service_type=settings.service_type,
+            service_name=settings.service_name,
         )
-        require_safe(url, allow_http=settings.allow_http, what="the volume endpoint")
-        return endpoint_base(url)
+        try:
+            require_safe(url, allow_http=settings.allow_http, what="the volume endpoint")
+        except ConfigurationError as error:
+            raise NoEndpointError(error.message, hint=error.hint) from error
+        return endpoint_base(url, project_id=project_id)
 
     @property
     def _secret(self) -> str:
@@ -194,14 +211,14 @@ def _role_names(roles: object) -> tuple[str, ...]:
     return tuple(str(row["name"]) for row in rows if isinstance(row, dict) and row.get("name"))
 
 
-def token_request(settings: Settings) -> httpx.Request:
+def token_request(settings: Settings, credentials: KeystoneCredentials) -> httpx.Request:
     """Return the request that signs in as the settings say.
 
     Raises ConfigurationError where a project's name has no domain.
     """
-    auth: dict[str, object] = {"identity": _identity(settings)}
-    if not isinstance(settings.credentials, ApplicationCredentials):  # which has its own project
-        auth["scope"] = {"project": _project(settings)}
+    auth: dict[str, object] = {"identity": credentials.identity}
+    if not credentials.has_project:
+        auth["scope"] = {"project": _project(settings, credentials)}
     return httpx.Request(
         "POST",
         f"{settings.auth_url}/v3/auth/tokens",
@@ -211,71 +228,40 @@ def token_request(settings: Settings) -> httpx.Request:
     )
 
 
-def cache_key(settings: Settings) -> Sequence[str]:
+def cache_key(settings: Settings, credentials: KeystoneCredentials) -> Sequence[str]:
     """Return all settings, except the secret, that a cached token depends on."""
-    credentials = settings.credentials
-    user: tuple[str | None, ...] = ()
-    if isinstance(credentials, PasswordCredentials | ApplicationCredentials):
-        domain = (credentials.domain_name, credentials.domain_id)
-        user = (credentials.username, credentials.user_id, *domain)
-    if isinstance(credentials, ApplicationCredentials):
-        user = (*user, credentials.id, credentials.name)
-    project = (
+    shown = (getattr(credentials, f.name) for f in fields(credentials) if f.repr)
+    # The endpoint is kept with the token. A run that trusts less must not use the endpoint that
+    # a run found which trusts more: so allow_http and verify are part of the key.
+    parts = (
+        settings.auth_url,
+        settings.region,
+        settings.interface,
+        settings.endpoint,
+        settings.service_type,
+        settings.service_name,
+        settings.allow_http,
+        settings.verify,
+        credentials.kind,
+        *shown,
         settings.project_name,
         settings.project_id,
         settings.project_domain_name,
         settings.project_domain_id,
     )
-    # A run that trusts less must not use the endpoint that a run found which trusts more.
-    place = (
-        settings.auth_url,
-        settings.region,
-        settings.interface,
-        settings.endpoint,
-        str(settings.allow_http),
-        str(settings.verify),
-    )
-    return [value or "" for value in (*place, credentials.kind, *user, *project)]
+    return [str(part or "") for part in parts]
 
 
-def _identity(settings: Settings) -> dict[str, object]:
-    credentials = settings.credentials
-    if isinstance(credentials, TokenCredentials):
-        return {"methods": ["token"], "token": {"id": credentials.token}}
-    if isinstance(credentials, ApplicationCredentials):
-        proof: dict[str, object] = {"secret": credentials.secret}
-        if credentials.id:
-            proof["id"] = credentials.id
-        else:
-            proof |= {"name": credentials.name, "user": _user(credentials)}
-        return {"methods": ["application_credential"], "application_credential": proof}
-    if not isinstance(credentials, PasswordCredentials):
-        raise TypeError(f"{credentials.kind} is not a sign-in at Keystone")
-    user = _user(credentials) | {"password": credentials.password}
-    return {"methods": ["password"], "password": {"user": user}}
-
-
-def _user(credentials: PasswordCredentials | ApplicationCredentials) -> dict[str, object]:
-    if credentials.user_id:
-        return {"id": credentials.user_id}
-    domain = _reference(credentials.domain_id, credentials.domain_name)
-    return {"name": credentials.username, "domain": domain}
-
-
-def _project(settings: Settings) -> dict[str, object]:
+def _project(settings: Settings, credentials: KeystoneCredentials) -> dict[str, object]:
     if settings.project_id:
         return {"id": settings.project_id}
     domain_id, domain_name = settings.project_domain_id, settings.project_domain_name
-    credentials = settings.credentials
-    if not (domain_id or domain_name) and isinstance(credentials, PasswordCredentials):
-        domain_id, domain_name = credentials.domain_id, credentials.domain_name
+    if not (domain_id or domain_name):
+        domain_id, domain_name = credentials.user.domain_id, credentials.user.domain_name
     if not (domain_id or domain_name):
         raise ConfigurationError(
             "the project has a name but no domain, and only both together name a project",
-            hint="Set OS_PROJECT_DOMAIN_NAME, or OS_PROJECT_ID instead of the name.",
+            hint="Set OS_PROJECT_ID instead of the name, or OS_PROJECT_DOMAIN_NAME (for a cloud of "
+            "clouds.yaml, project_domain_name in its entry).",
         )
-    return {"name": settings.project_name, "domain": _reference(domain_id, domain_name)}
-
-
-def _reference(id_: str | None, name: str | None) -> dict[str, str | None]:
-    return {"id": id_} if id_ else {"name": name}
+    return {"name": settings.project_name, "domain": reference(domain_id, domain_name)}

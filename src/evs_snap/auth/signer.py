@@ -1,4 +1,4 @@
-"""AK/SK signatures, ``SDK-HMAC-SHA256``: what is signed is what is sent, byte for byte.
+"""AK/SK signatures, ``SDK-HMAC-SHA256``, made from the very bytes that are sent.
 
 Source: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html
 """
@@ -77,16 +77,17 @@ def authorization(
 
 
 def _canonical_path(path: bytes) -> str:
-    """Return the path quoted anew, with a slash at its end that the request does not have.
+    """Return the path, unquoted and quoted again, with a slash at its end.
 
-    It is unquoted as a whole, as the vendor's own signer does it: %2F is signed as a slash.
+    The vendor's own signer does the same: the slash is signed though it is not sent, and %2F is
+    signed as a slash.
     """
     quoted = quote(unquote_to_bytes(path), safe=f"/{_UNRESERVED}")
     return quoted if quoted.endswith("/") else f"{quoted}/"
 
 
 def _canonical_query(query: bytes) -> str:
-    """Return the pairs sorted by their unquoted text, then quoted, as the vendor's own signer."""
+    """Return the pairs sorted by their unquoted text, then quoted, as the vendor's signer does."""
     pairs = []
     for item in filter(None, query.split(b"&")):
         key, _, value = item.partition(b"=")

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
-from evs_snap.cli.options import (
-    Command,
-    duration,
-    limit_option,
-    option,
-    optional_keep_options,
-    policy_option,
-    select_options,
-)
+from evs_snap.cli.options import limit_option, optional_keep_options, policy_option, select_options
 from evs_snap.cli.output import is_document, show_document, write_result
-from evs_snap.cli.tell import tell_options
+from evs_snap.cli.parameters import option
+from evs_snap.cli.tell import UNKNOWN, tell_options
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -27,9 +22,6 @@ if TYPE_CHECKING:
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
-
-UNKNOWN = 3
-"""It could not be found out (Monitoring Plugins guidelines)."""
 
 
 @click.command(

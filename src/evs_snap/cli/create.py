@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
-    Command,
     dry_run_option,
     limit_options,
     naming_options,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.context import Context
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection, settings_of
-from evs_snap.cli.options import Command, limit_option, select_options
+from evs_snap.cli.options import limit_option, select_options
 from evs_snap.cli.output import show_rows
 from evs_snap.errors import EvsSnapError
 

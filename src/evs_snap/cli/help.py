@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from evs_snap.cli.options import Argument, Command
+from evs_snap.cli.command import Command
 from evs_snap.cli.output import write_result
+from evs_snap.cli.parameters import argument
 
 
 @click.command(cls=Command, examples=("evs-snap help rotate", "evs-snap help sandbox serve"))
-@click.argument("names", cls=Argument, nargs=-1, metavar="[COMMAND]...")
+@argument("names", nargs=-1, metavar="[COMMAND]...")
 @click.pass_context
 def help(ctx: click.Context, /, *, names: tuple[str, ...]) -> None:  # noqa: A001 - the command's name
     """Show the help of a command; without one, of all."""

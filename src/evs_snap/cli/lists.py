@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from evs_snap.cli.options import F, complete_with, duration, option
+from evs_snap.cli.parameters import F, complete_with, option
+from evs_snap.cli.values import duration
 
 
 def list_options(command: F) -> F:

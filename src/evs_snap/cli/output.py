@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import re
-import shlex
 import shutil
 import sys
 import textwrap
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from evs_snap.cli.context import GLOBAL_NAMES
 from evs_snap.errors import EvsSnapError, ServiceError
 
 if TYPE_CHECKING:
@@ -31,15 +28,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
+_ANSWER = len(" [y/N]: ")
 _TOLD = 5
 """Disks of which the details of an error are told, where several have the same error."""
-
-_WHICH_CLOUD = sorted(GLOBAL_NAMES - {"format", "column", "quiet", "verbose", "color", "lock_wait"})
-_COMMAND = re.compile(
-    r"\bevs-snap (?=(?:volumes|snapshots|show|create|rotate|prune|delete|pin|unpin|wait|restore"
-    r"|check|doctor)\b)"
-)
-"""A command in a hint, of those that ask a cloud."""
 
 
 class OutputError(EvsSnapError):
@@ -221,7 +212,7 @@ def show_error(context: Context, error: EvsSnapError) -> None:
 
 def write_line(context: Context, mark: str, text: str) -> None:
     """Write a line to stderr; a command in it has the options of this one that name the cloud."""
-    line = _wrapped(_pasteable(context, text), after=mark)
+    line = _wrapped(context.pasteable(text), after=mark)
     colour = is_coloured(context, sys.stderr)
     if colour and mark.strip():
         mark = click.style(mark, fg="red" if mark == "error:" else None, bold=True)
@@ -231,14 +222,14 @@ def write_line(context: Context, mark: str, text: str) -> None:
 def note(context: Context, text: str) -> None:
     """Write lines for people to stderr, unless they asked for quiet."""
     if not context.quiet:
-        lines = _pasteable(context, text).split("\n")
+        lines = context.pasteable(text).split("\n")
         _write_stderr("".join(f"{_wrapped(line)}\n" for line in lines))
 
 
 def ask(question: str) -> bool:
     """Ask on stderr for yes or no. The end of the input is no."""
     try:
-        return click.confirm(_wrapped(question), err=True)
+        return click.confirm(_wrapped(question, spare=_ANSWER), err=True)
     except click.Abort:
         return False
 
@@ -246,7 +237,7 @@ def ask(question: str) -> bool:
 def ask_for_text(question: str) -> str:
     """Ask on stderr for a text. The end of the input is the empty one."""
     try:
-        answer: str = click.prompt(_wrapped(question), err=True)
+        answer: str = click.prompt(_wrapped(question, spare=_ANSWER), err=True)
     except click.Abort:
         return ""
     return answer
@@ -273,33 +264,24 @@ def _printable(text: str) -> str:
     return printable(text)
 
 
-def _wrapped(text: str, *, after: str = "") -> str:
-    """Return the text printable; on a terminal broken between words, never inside an ID."""
+def _wrapped(text: str, *, after: str = "", spare: int = 0) -> str:
+    """Return the text printable; on a terminal broken between words, never inside an ID.
+
+    ``after`` stands before it in the first line, and ``spare`` cells are left free in each.
+    """
     line = _printable(text)
     if not sys.stderr.isatty():
         return line
     return "\n".join(
         textwrap.wrap(
             line,
-            width=shutil.get_terminal_size().columns,
+            width=shutil.get_terminal_size().columns - spare,
             initial_indent=" " * (len(after) + 1 if after else 0),
             subsequent_indent="    " if after else "",
             break_long_words=False,
             break_on_hyphens=False,
         )
     ).lstrip()
-
-
-def _pasteable(context: Context, text: str) -> str:
-    """Return the text, its commands with the options typed here that say which cloud."""
-    typed = []
-    for name in _WHICH_CLOUD:
-        value = getattr(context, name)
-        if name in context.typed and value:
-            option = f"--{name.replace('_', '-')}"
-            typed.append(option if value is True else f"{option} {shlex.quote(value)}")
-    options = "".join(f"{word} " for word in typed)
-    return _COMMAND.sub(lambda _: f"evs-snap {options}", text)
 
 
 def is_watched(context: Context) -> bool:

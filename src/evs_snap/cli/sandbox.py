@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, Group, option
-from evs_snap.cli.output import write_result
+from evs_snap.cli.command import Command, Group
+from evs_snap.cli.output import is_watched, note, write_result
+from evs_snap.cli.parameters import option
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 sandbox = Group(
     "sandbox",
     help="The built-in pretend cloud: a few disks to try things on, no account needed.\n\n"
-    "`evs-snap --sandbox COMMAND` uses it directly, without a port.",
+    "`evs-snap --sandbox COMMAND` uses it directly, without a port. Its second region, "
+    "sandbox-2, makes standard snapshots.",
 )
 
 
@@ -49,13 +51,19 @@ def serve(context: Context, host: str, port: int) -> None:
             f"{host} is not a loopback address: the sandbox's password is public",
             hint="Use 127.0.0.1, ::1 or localhost.",
         )
+    app = _app(context)
     try:
-        serve_forever(
-            sandbox_app(context),
-            host=host,
-            port=port,
-            ready=lambda bound: write_result(_exports(host, bound) + "\n"),
-        )
+        app.check()
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
+
+    def tell(bound: int) -> None:
+        write_result(_exports(host, bound) + "\n")
+        if is_watched(context):
+            note(context, f"the sandbox is served on port {bound} until Ctrl-C")
+
+    try:
+        serve_forever(app, host=host, port=port, ready=tell)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {error.strerror}",
@@ -70,12 +78,14 @@ def reset(context: Context) -> None:
     from evs_snap.errors import ConfigurationError
 
     try:
-        sandbox_app(context).reset()
+        _app(context).reset()
     except OSError as error:
         raise ConfigurationError(str(error)) from error
+    if is_watched(context):
+        note(context, "the sandbox has its first disks again")
 
 
-def sandbox_app(context: Context) -> Sandbox:
+def _app(context: Context) -> Sandbox:
     """Return the pretend cloud, on its file in the user's state folder."""
     from evs_snap.sandbox import Sandbox
     from evs_snap.settings.folders import state_folder

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import settings_of
-from evs_snap.cli.options import Command, duration, keep_options, limit_option, option
+from evs_snap.cli.options import keep_options, limit_option
 from evs_snap.cli.output import is_coloured, is_document, show_document, show_table, write_result
+from evs_snap.cli.parameters import option
+from evs_snap.cli.values import duration
 from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:

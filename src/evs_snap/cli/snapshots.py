@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
 from evs_snap.cli.lists import list_options, moment_before
-from evs_snap.cli.options import STATUSES, Command, option, select_options
+from evs_snap.cli.options import STATUSES, select_options
 from evs_snap.cli.output import show_rows
+from evs_snap.cli.parameters import option
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

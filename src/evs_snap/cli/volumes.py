@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
 from evs_snap.cli.lists import list_options, moment_before
-from evs_snap.cli.options import LIMIT, Command, Option, option, select_options
+from evs_snap.cli.options import select_options, slots_option
 from evs_snap.cli.output import show_rows
+from evs_snap.cli.parameters import option
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.plan.selection import Selection
-
-
-class _Slots(Option):
-    """``--slots`` is what other commands call ``--limit``, and has that one's variable too."""
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the variable's value: the command's own before the shared one."""
-        return super().resolve_envvar_value(ctx) or os.environ.get("EVS_SNAP_LIMIT") or None
-
-
-def _no_limit(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
-    if value is not None:
-        raise click.UsageError(
-            "`volumes` lists all disks, whatever their number. How many snapshots a disk may "
-            "hold is said by --slots N."
-        )
 
 
 @click.command(
@@ -48,14 +33,11 @@ def _no_limit(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         help="Only those without a usable snapshot of ours; with --newer-than, without one so "
         "young.")  # fmt: skip
 @list_options
-@click.option("--slots", cls=_Slots, type=click.IntRange(1), metavar="N", section=LIMIT,
-              help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]")  # fmt: skip
-@option("--limit", hidden=True, expose_value=False, allow_from_autoenv=False,
-        callback=_no_limit)  # fmt: skip
+@slots_option
 @click.pass_obj
 def volumes(
     context: Context, /, *, selection: Selection, status: str | None, unprotected: bool,
-    newer_than: float | None, older_than: float | None, sort: tuple[str, ...], slots: int | None,
+    newer_than: float | None, older_than: float | None, sort: tuple[str, ...], limit: int | None,
 ) -> None:  # fmt: skip
     """List disks by name, with their snapshots counted and the newest one's age.
 
@@ -72,10 +54,10 @@ def volumes(
     with connection(context) as evs:
         tags = "Tags" in needed
         if unprotected or needed & {"Snapshots", "Newest"}:
-            rows = usages(evs, selection, limit=slots, with_tags=tags)
+            rows = usages(evs, selection, limit=limit, with_tags=tags)
         else:
             gathered = gather(evs, selection, with_snapshots=False, with_tags=tags)
-            rows = [used(v, None, limit=slots or evs.limit) for v in gathered.volumes]
+            rows = [used(v, None, limit=limit or evs.limit) for v in gathered.volumes]
         now = evs.service_now
     found = by_name(
         rows,

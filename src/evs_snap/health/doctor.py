@@ -1,15 +1,19 @@
-"""Every step between the settings and a snapshot, tried in order; changes nothing."""
+"""Tries every step from the settings to a snapshot, in order. Nothing is changed in the cloud."""
 
 from __future__ import annotations
 
 import socket
+from os import environ
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evs_snap.auth.catalog import endpoint_base
 from evs_snap.errors import (
     BadAnswerError,
+    ConfigurationError,
     EvsSnapError,
+    NoEndpointError,
     NotSentError,
     SelectionError,
     SignInError,
@@ -29,7 +33,7 @@ from evs_snap.health.findings import (
 )
 from evs_snap.runs.gather import gather
 from evs_snap.settings.addresses import evs_url
-from evs_snap.settings.credentials import AgencyCredentials, Keys
+from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,13 +53,14 @@ def examine(
     limit: int,
     networked: bool = True,
 ) -> Iterator[Finding]:
-    """Yield a finding for each step; after one that all later steps need fails, skips.
+    """Yield a finding for each step. Steps that need one that failed are skipped.
 
-    One more tells of a region that has standard snapshots, where that is to be found out.
+    A last finding tells that the region has standard snapshots, if it says so.
     ``limit`` is how many snapshots a disk may hold. Without ``networked`` the steps that
     need a network are left out.
     """
     yield _settings(settings)
+    yield _files()
     if networked:
         yield _name_resolution(settings)
         error, seen = _first_contact(evs, settings)
@@ -64,6 +69,25 @@ def examine(
             yield from _skipped(_STEPS, because="needs the connection")
             return
     yield from _project(evs, selection, settings, limit=limit)
+
+
+def _files() -> Finding:
+    """Try the folder for locks, without which nothing is created or deleted."""
+    try:
+        folder = state_folder(environ)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except EvsSnapError as error:
+        return failure("files", error)
+    except OSError as error:
+        fix = (
+            "Set XDG_STATE_HOME to a folder that this user may write (and XDG_CACHE_HOME, else "
+            "each run signs in)."
+        )
+        told = f"locks cannot be kept: {error}"
+        return Finding("files", Result.FAIL, told, fix, ConfigurationError.exit_code)
+    return Finding("files", Result.PASS, f"locks are kept in {folder}")
 
 
 def _settings(settings: Settings) -> Finding:
@@ -87,7 +111,7 @@ def _name_resolution(settings: Settings) -> Finding:
 
 
 def _first_address(settings: Settings) -> str:
-    """Return where the first request goes: to IAM, or where keys need nothing there, to EVS."""
+    """Return where the first request goes: to IAM, or to EVS where keys need nothing of IAM."""
     return settings.auth_url or endpoint_base(settings.endpoint or evs_url(settings.region or ""))
 
 
@@ -100,8 +124,8 @@ def _first_contact(evs: EvsClient, settings: Settings) -> tuple[EvsSnapError | N
         skipped = Finding("clock", Result.SKIP, "needs the connection")
         return error, [failure("connection", error), skipped]
     told = f"{url} answers (HTTP {answer.status_code})"
-    signs = isinstance(settings.credentials, Keys | AgencyCredentials)
-    skew = on_clock(answer.headers.get("Date"), now=evs.clock.now(), signs=signs)
+    date, signs = answer.headers.get("Date"), settings.credentials.signs
+    skew = on_clock(date, now=evs.clock.now(), signs=signs)
     return None, [Finding("connection", Result.PASS, told), skew]
 
 
@@ -113,7 +137,7 @@ def _project(
         address = evs.project.address()
         gathered = gather(evs, selection)
     except EvsSnapError as error:
-        step = _step_at_fault(error, settings) if address else "sign-in"
+        step = _step_at_fault(error, settings, address=address)
         reached = _STEPS.index(step)
         yield from (_passed(done, evs, settings, address=address) for done in _STEPS[:reached])
         yield failure(step, error)
@@ -129,15 +153,18 @@ def _project(
         yield on_region()
 
 
-def _step_at_fault(error: EvsSnapError, settings: Settings) -> str:
+def _step_at_fault(error: EvsSnapError, settings: Settings, *, address: str) -> str:
     """Return which step failed where the disks could not be listed."""
+    if isinstance(error, NoEndpointError):
+        return "endpoint"
+    if not address:
+        return "sign-in"
     if error.exit_code == SelectionError.exit_code:
         return "disks"
     if isinstance(error, WrongEndpointError | UnreachableError | BadAnswerError):
         return "endpoint"
-    signs = isinstance(settings.credentials, Keys | AgencyCredentials)
-    # Whoever signs shows the keys with this request; whoever has a token has signed in.
-    return "sign-in" if signs and isinstance(error, SignInError) else "rights"
+    # Signed requests prove the keys only here; a token was given before.
+    return "sign-in" if settings.credentials.signs and isinstance(error, SignInError) else "rights"
 
 
 def _passed(step: str, evs: EvsClient, settings: Settings, *, address: str) -> Finding:

@@ -1,4 +1,4 @@
-"""How the doctor judges what it has read: facts in, a finding and what to do about it out."""
+"""How the doctor judges what it has read: each function turns facts into one finding."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def failure(step: str, error: EvsSnapError) -> Finding:
 
 
 def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
-    """Compare a Date header with the time here. With ``signs`` requests depend on it."""
+    """Compare a Date header with this machine's time. A wrong clock spoils what ``signs``."""
     try:
         skew = (now - parsedate_to_datetime(date or "")).total_seconds()
     except (TypeError, ValueError, ArithmeticError):
@@ -69,14 +69,21 @@ def on_clock(date: str | None, *, now: datetime, signs: bool) -> Finding:
 
 
 def on_rights(roles: Sequence[str]) -> Finding:
-    """Say what these roles, with which the lists could be read, allow besides."""
+    """Say what the user's roles allow. Reading was possible, or this step is not reached."""
     told = "disks and snapshots can be listed"
     if roles and all(role.lower() in _READERS for role in roles):
-        fix = "Ask for a role with evs:snapshots:create and delete in this project."
+        fix = f"Ask for {_wanted(roles)} in this project."
         return Finding(
             "rights", Result.WARN, f"{told}; role {', '.join(roles)} can change nothing", fix
         )
     return Finding("rights", Result.PASS, f"{told}; creating is not tried")
+
+
+def _wanted(roles: Sequence[str]) -> str:
+    """Return which role to ask for. ``reader`` is Keystone's own, the others are the vendors'."""
+    if {role.lower() for role in roles} == {"reader"}:
+        return "the role member"
+    return "a role with evs:snapshots:create and delete"
 
 
 def on_disks(volumes: Sequence[Volume]) -> Finding:

@@ -229,7 +229,7 @@ def _check_disks(request: Request) -> None:
         raise ConfigurationError(
             f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
             "deletes them",
-            hint="Delete them by their IDs: evs-snap delete ID.",
+            hint="Delete them by their IDs: `evs-snap delete ID`.",
         )
     if request.command != "create" and (keep is None or keep.is_empty):
         raise ConfigurationError(

@@ -14,10 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
-from evs_snap.plan.selection import Selection, called, is_id, may_be_beginning, select
+from evs_snap.plan.selection import (
+    Selection,
+    called,
+    idle_exclusions,
+    is_id,
+    may_be_beginning,
+    select,
+)
 from evs_snap.plan.slots import Count, Usage, count, used
 
 if TYPE_CHECKING:
@@ -44,6 +51,8 @@ class Gathered:
 
     volumes: tuple[Volume, ...]
     by_volume: Mapping[str, tuple[Snapshot, ...]] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
+    """Values of --exclude that no disk read has."""
 
     def of(self, volume: Volume) -> tuple[Snapshot, ...]:
         """Return the disk's snapshots."""
@@ -53,6 +62,13 @@ class Gathered:
     def snapshots(self) -> tuple[Snapshot, ...]:
         """All snapshots of these disks."""
         return tuple(chain.from_iterable(self.by_volume.values()))
+
+
+class _Chosen(NamedTuple):
+    """The disks selected of those read, and the values of --exclude that none of these has."""
+
+    volumes: list[Volume]
+    idle: tuple[str, ...]
 
 
 class Reader:
@@ -193,16 +209,17 @@ def gather(
     Tags are read ``with_tags``, or where they select.
     """
     if not with_snapshots:
-        return Gathered(tuple(_volumes(client, selection, Reader(client), with_tags=with_tags)))
-    volumes, by_volume = _with_snapshots(client, selection, _grouped, with_tags=with_tags)
-    return Gathered(tuple(volumes), by_volume)
+        volumes, idle = _volumes(client, selection, Reader(client), with_tags=with_tags)
+        return Gathered(tuple(volumes), idle=idle)
+    (volumes, idle), by_volume = _with_snapshots(client, selection, _grouped, with_tags=with_tags)
+    return Gathered(tuple(volumes), by_volume, idle)
 
 
 def usages(
     client: EvsClient, selection: Selection, *, limit: int | None, with_tags: bool = False
 ) -> list[Usage]:
     """Read the disks selected and count their snapshots, of which nothing else is kept."""
-    volumes, counts = _with_snapshots(client, selection, count, with_tags=with_tags)
+    (volumes, _), counts = _with_snapshots(client, selection, count, with_tags=with_tags)
     most = limit or client.limit
     return [used(volume, counts.get(volume.id, Count()), limit=most) for volume in volumes]
 
@@ -213,18 +230,18 @@ def _with_snapshots(
     digest: Callable[[Iterable[Snapshot]], dict[str, T]],
     *,
     with_tags: bool,
-) -> tuple[list[Volume], dict[str, T]]:
+) -> tuple[_Chosen, dict[str, T]]:
     """Return the disks selected, and what ``digest`` makes of their snapshots, by disk."""
     reader = Reader(client)
     if not (selection.everything or selection.is_empty):
-        volumes = _volumes(client, selection, reader, with_tags=with_tags)
-        of_disk = reader.of([volume.id for volume in volumes])
-        return volumes, digest(chain.from_iterable(of_disk.values()))
+        chosen = _volumes(client, selection, reader, with_tags=with_tags)
+        of_disk = reader.of([volume.id for volume in chosen.volumes])
+        return chosen, digest(chain.from_iterable(of_disk.values()))
     pool = ThreadPoolExecutor(max_workers=1)
     try:
         listing = pool.submit(lambda: digest(reader.all()))
-        volumes = _volumes(client, selection, reader, with_tags=with_tags)
-        return volumes, listing.result()
+        chosen = _volumes(client, selection, reader, with_tags=with_tags)
+        return chosen, listing.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a slow list
 
@@ -238,7 +255,7 @@ def _grouped(snapshots: Iterable[Snapshot]) -> dict[str, tuple[Snapshot, ...]]:
 
 def _volumes(
     client: EvsClient, selection: Selection, reader: Reader, *, with_tags: bool
-) -> list[Volume]:
+) -> _Chosen:
     names = selection.volumes
     if with_tags or selection.tags:
         return _selected(client.volumes_with_tags(), selection)
@@ -255,16 +272,16 @@ def _volumes(
     return _selected(rows, selection)
 
 
-def _selected(volumes: list[Volume], selection: Selection) -> list[Volume]:
+def _selected(volumes: list[Volume], selection: Selection) -> _Chosen:
     if selection.is_empty and not volumes:
-        return []
-    return select(volumes, selection)
+        return _Chosen([], ())
+    return _Chosen(select(volumes, selection), idle_exclusions(volumes, selection))
 
 
 def _named(client: EvsClient, wanted: str) -> list[Volume]:
     if is_id(wanted):
         with suppress(NotFoundError):  # a name may look like an ID
-            return [client.volume(wanted)]
+            return [client.volume(wanted.lower())]
     return client.volumes(name=wanted)
 
 
@@ -292,12 +309,12 @@ def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
     """
     if len(wanted) == 1 and is_id(wanted[0]):
         with suppress(NotFoundError):  # a name may look like an ID
-            return [client.snapshot(wanted[0])]
+            return [client.snapshot(wanted[0].lower())]
     if all(map(is_id, wanted)):
         rows, _, is_whole = _first_pages(client.snapshot_pages(), at_most=len(wanted) - 1)
         if not is_whole:
             with suppress(NotFoundError):
-                rows = side_by_side(client.snapshot, wanted)
+                rows = side_by_side(client.snapshot, [text.lower() for text in wanted])
                 return list({row.id: row for row in rows}.values())
             rows = client.snapshots()
     else:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 Confirm = Callable[[Sequence[Item]], bool]
 Progress = Callable[[str], None]
 
-_NOT_CONFIRMED = ("not confirmed",)
-
 
 def create_snapshots(
     evs: EvsClient,
@@ -247,21 +245,26 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
 
 
 def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
-    """Say why there was nothing to do; "" where something was."""
+    """Say why there was nothing to do, or which --exclude excluded nothing; else ""."""
     if not gathered.volumes:
         return "no disk selected is in this shard: nothing to do"
-    idle = all(i.action is Action.KEPT and i.reasons != _NOT_CONFIRMED for i in items)
-    if request.command != "prune" or not idle:
-        return ""
-    policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
-    if request.policy in policies:
-        return f"nothing to delete: the rules keep all snapshots of policy {request.policy}"
-    others = f", only of {', '.join(policies)}" if policies else ""
-    return f"nothing to delete: there is no snapshot of policy {request.policy}{others}"
+    remarks = []
+    if gathered.idle:
+        idle = ", ".join(map(repr, gathered.idle))
+        remarks.append(f"no disk has a name or ID like --exclude {idle}")
+    if request.command == "prune" and all(i.action is Action.KEPT for i in items):
+        policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
+        why = f"the rules keep all snapshots of policy {request.policy}"
+        if request.policy not in policies:
+            others = f", only of {', '.join(policies)}" if policies else ""
+            why = f"there is no snapshot of policy {request.policy}{others}"
+        remarks.append(f"nothing to delete: {why}")
+    return "; ".join(remarks)
 
 
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=_NOT_CONFIRMED)
+    error = EvsSnapError("not confirmed; nothing was deleted")
+    return replace(item, action=Action.REFUSED, reasons=(error.message,), error=error)
 
 
 # -- snapshots by their IDs: delete ------------------------------------------------------------

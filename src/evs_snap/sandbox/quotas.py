@@ -1,4 +1,4 @@
-"""How much there may be, and how much there is."""
+"""How much there may be in a region, and how much there is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from evs_snap.sandbox import faults, records
+from evs_snap.sandbox.call import ok
 from evs_snap.sandbox.records import Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
-from evs_snap.sandbox.wire import Response
 
 if TYPE_CHECKING:
-    from evs_snap.sandbox.call import Call
+    from evs_snap.sandbox.call import Call, Response
 
 _UNLIMITED = -1
 
@@ -28,9 +28,9 @@ def check_gigabytes(call: Call, *, size: int) -> None:
 
 
 def check_snapshots(call: Call, *, volume_id: str, backup: bool) -> None:
-    """Refuse a snapshot too many, of the disk or of the project."""
+    """Refuse a legacy snapshot too many, of the disk or of the project."""
     siblings = records.snapshots_of(call, volume_id=volume_id)
-    taken = sum(not snapshot.is_backup for snapshot in siblings)
+    taken = sum(not snapshot.is_backup and not snapshot.is_standard for snapshot in siblings)
     if not backup and taken >= call.rules.snapshots_per_volume:
         raise _snapshot_limit(call.rules.snapshots_per_volume)
     if _used(call)["snapshots"] >= call.rules.snapshot_quota:
@@ -44,17 +44,18 @@ def quota_set(call: Call) -> Response:
             HTTPStatus.FORBIDDEN,
             message="Policy doesn't allow volume_extension:quotas:show to be performed.",
         )
-    limits = {
+    quotas: dict[str, object] = {
         "volumes": _UNLIMITED,
         "snapshots": call.rules.snapshot_quota,
         "gigabytes": call.rules.gigabytes_quota,
     }
-    quotas: dict[str, object] = dict(limits)
     if call.request.query.get("usage", "").lower() == "true":
         used = _used(call)
-        for name, limit in limits.items():
-            quotas[name] = {"limit": limit, "in_use": used[name], "reserved": 0}
-    return Response(HTTPStatus.OK, {"quota_set": {**quotas, "id": ACCOUNT.project_id}})
+        quotas = {
+            name: {"limit": limit, "in_use": used[name], "reserved": 0}
+            for name, limit in quotas.items()
+        }
+    return ok(quota_set={**quotas, "id": ACCOUNT.project_id})
 
 
 def _snapshot_limit(allowed: int) -> faults.FaultError:
@@ -64,9 +65,10 @@ def _snapshot_limit(allowed: int) -> faults.FaultError:
 
 
 def _used(call: Call) -> dict[str, int]:
-    volumes, snapshots = records.all_of(call, Volume), records.all_of(call, Snapshot)
+    volumes = records.all_of(call, Volume)
+    snapshots = [s for s in records.all_of(call, Snapshot) if not s.is_standard]
     return {
         "volumes": len(volumes),
         "snapshots": len(snapshots),
-        "gigabytes": sum(record.size for record in [*volumes, *snapshots]),
+        "gigabytes": sum(v.size for v in volumes) + sum(s.size for s in snapshots),
     }

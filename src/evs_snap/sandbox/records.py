@@ -1,4 +1,4 @@
-"""Disks and snapshots as they are in the file, and what passing time makes of them."""
+"""Disks, snapshots, groups and jobs in the file, and what passing time makes of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from evs_snap.sandbox import faults
 
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from evs_snap.sandbox.call import Call
 
 GONE = "gone"
-"""A next status that is never shown: the record is there no more."""
+"""A next status that is never shown: from then on there is no such record."""
 
-_JSON = ("metadata", "tags")
 _BACKUP_NAMES = ("autobk_snapshot_", "manualbk_snapshot_")
 _BACKUP_KEY = "__system__enableActive"
 
@@ -29,14 +28,9 @@ class _Record:
     noun: ClassVar[str]
 
     id: str
-    name: str | None = None
-    description: str | None = None
-    size: int
-    """In GiB."""
-
-    metadata: dict[str, str]
+    region: str
     created_at: str
-    status: str
+    status: str = "available"
     changed_at: str | None = None
     """When it got its status; None while it is being made for the first time."""
 
@@ -46,38 +40,87 @@ class _Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Volume(_Record):
+class _Named(_Record):
+    name: str | None = None
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume(_Named):
     """A disk."""
 
     table = "volumes"
     noun = "Volume"
 
-    volume_type: str
-    availability_zone: str
+    size: int
+    """In GiB."""
+
+    volume_type: str = "SSD"
+    availability_zone: str = "sandbox-1a"
+    metadata: dict[str, str] = field(default_factory=dict)
     bootable: str = "false"
     server_id: str | None = None
     snapshot_id: str | None = None
     """The snapshot from which it was made."""
 
-    tags: dict[str, str] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot(_Record):
-    """A snapshot."""
+class Snapshot(_Named):
+    """A snapshot: legacy (``flash``) or standard."""
 
     table = "snapshots"
     noun = "Snapshot"
 
     volume_id: str
+    size: int
+    """In GiB, that of the disk."""
+
+    availability_zone: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    category: str = "flash"
+    snapshot_type: str = "user"
+    incremental: bool = True
+    instant_access: bool = False
+    enterprise_project_id: str = "0"
+    group_id: str | None = None
+    retention_at: str | None = None
+    """When the service deletes it by itself."""
 
     @property
     def is_backup(self) -> bool:
         """Whether a backup service made it: such ones take none of the seven slots."""
         return (self.name or "").startswith(_BACKUP_NAMES) or _BACKUP_KEY in self.metadata
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether it outlives its disk, and only the v5 paths show it."""
+        return self.category == "standard"
 
-R = TypeVar("R", Volume, Snapshot)
+
+@dataclass(frozen=True, kw_only=True)
+class Group(_Named):
+    """Snapshots of several disks at one instant."""
+
+    table = "snapshot_groups"
+    noun = "Snapshot group"
+
+    server_id: str | None = None
+    enterprise_project_id: str = "0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(_Record):
+    """What a v5 call set going."""
+
+    table = "jobs"
+    noun = "Job"
+
+    job_type: str
+
+
+_KINDS = (Volume, Snapshot, Group, Job)
+R = TypeVar("R", bound=_Record)
 
 
 def write_time(moment: datetime) -> str:
@@ -87,27 +130,25 @@ def write_time(moment: datetime) -> str:
 
 def create_tables(db: sqlite3.Connection) -> None:
     """Create the tables in an empty file."""
-    for kind in (Volume, Snapshot):
+    for kind in _KINDS:
         columns = ", ".join(f.name for f in fields(kind))
         db.execute(f"CREATE TABLE {kind.table} ({columns}, PRIMARY KEY (id))")
     db.execute("CREATE INDEX snapshots_of_volume ON snapshots (volume_id)")
 
 
 def all_of(call: Call, kind: type[R]) -> list[R]:
-    """Return all records that are not gone."""
-    return _present(call, kind, call.db.execute(f"SELECT * FROM {kind.table}"))  # noqa: S608 - ours
+    """Return all records of the region that are not gone."""
+    return _select(call, kind, "region", call.region)
 
 
 def snapshots_of(call: Call, *, volume_id: str) -> list[Snapshot]:
     """Return the snapshots of one disk that are not gone."""
-    statement = "SELECT * FROM snapshots WHERE volume_id = ?"
-    return _present(call, Snapshot, call.db.execute(statement, (volume_id,)))
+    return _select(call, Snapshot, "volume_id", volume_id)
 
 
 def one(call: Call, kind: type[R], *, item: object) -> R:
-    """Return one record, or refuse with a 404."""
-    statement = f"SELECT * FROM {kind.table} WHERE id = ?"  # noqa: S608 - ours
-    found = _present(call, kind, call.db.execute(statement, (item,)))
+    """Return one record of the region, or refuse with a 404."""
+    found = [record for record in _select(call, kind, "id", item) if record.region == call.region]
     if not found:
         raise faults.not_found(kind.noun, item=item)
     return found[0]
@@ -126,10 +167,10 @@ def begin(call: Call, record: R, *, status: str, then: str, seconds: float) -> R
     return _at(begun, now=write_time(call.now))
 
 
-def save(db: sqlite3.Connection, record: Volume | Snapshot) -> None:
+def save(db: sqlite3.Connection, record: _Record) -> None:
     """Write a record into its table, in place of an older one."""
     row = {f.name: getattr(record, f.name) for f in fields(record)}
-    row |= {name: json.dumps(row[name]) for name in _JSON if name in row}
+    row = {name: json.dumps(v) if isinstance(v, dict) else v for name, v in row.items()}
     columns = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
     statement = f"INSERT OR REPLACE INTO {record.table} ({columns}) VALUES ({values})"  # noqa: S608 - ours
@@ -137,20 +178,23 @@ def save(db: sqlite3.Connection, record: Volume | Snapshot) -> None:
 
 
 def remove_gone(call: Call) -> None:
-    """Remove what is gone, so that a writer may count what the tables hold."""
-    for table in (Volume.table, Snapshot.table):
-        statement = f"DELETE FROM {table} WHERE next_status = ? AND next_at <= ?"  # noqa: S608 - ours
+    """Remove what is gone, so that the file does not grow for ever."""
+    for kind in (Volume, Snapshot, Group):
+        statement = f"DELETE FROM {kind.table} WHERE next_status = ? AND next_at <= ?"  # noqa: S608 - ours
         call.db.execute(statement, (GONE, write_time(call.now)))
 
 
-def _present(call: Call, kind: type[R], rows: sqlite3.Cursor) -> list[R]:
+def _select(call: Call, kind: type[R], column: str, value: object) -> list[R]:
+    statement = f"SELECT * FROM {kind.table} WHERE {column} = ?"  # noqa: S608 - ours
     now = write_time(call.now)
-    found = (_at(_read(kind, row), now=now) for row in rows)
+    found = [_at(_read(kind, row), now=now) for row in call.db.execute(statement, (value,))]
     return [record for record in found if record.status != GONE]
 
 
 def _at(record: R, *, now: str) -> R:
     """Return the record as it is at a moment. Times of one form sort as texts."""
+    if isinstance(record, Snapshot) and record.retention_at and record.retention_at <= now:
+        return replace(record, status=GONE)
     if record.next_status is None or record.next_at is None or now < record.next_at:
         return record
     return replace(
@@ -165,25 +209,25 @@ def _at(record: R, *, now: str) -> R:
 def _read(kind: type[R], row: sqlite3.Row) -> R:
     """Read a row; one that somebody else wrote may hold anything."""
     try:
-        given = {f.name: row[f.name] for f in fields(kind)}
-        given |= {name: json.loads(given[name]) for name in _JSON if name in given}
-        for name, value in given.items():
-            _check(name, value)
+        return kind(**{f.name: _value(f.name, str(f.type), row[f.name]) for f in fields(kind)})
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise sqlite3.DataError(f"odd row in table {kind.table}: {error}") from error
-    return kind(**given)
 
 
-def _check(name: str, value: object) -> None:
-    if name in _JSON:
+def _value(name: str, kind: str, stored: object) -> Any:  # noqa: ANN401 - as the column says
+    """Return a column's value, checked by its type as the record declares it."""
+    value: object = stored
+    if kind.startswith("dict"):
+        value = json.loads(str(stored))
         fits = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    elif name == "size":
-        fits = isinstance(value, int)
-    elif value is None:
-        fits = name not in {"id", "volume_id", "status", "created_at"}
+    elif kind == "bool":
+        value, fits = bool(stored), stored in {0, 1}
+    elif kind == "int":
+        fits = isinstance(stored, int)
     else:
-        fits = isinstance(value, str)
+        fits = isinstance(stored, str) or (stored is None and kind.endswith("None"))
     if not fits:
-        raise ValueError(f"{name} is {value!r}")
+        raise ValueError(f"{name} is {stored!r}")
     if name.endswith("_at") and value is not None:
         datetime.fromisoformat(str(value))
+    return value

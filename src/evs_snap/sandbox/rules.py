@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+STANDARD_REGION = "sandbox-2"
+"""The region of standard (v5) snapshots, where new legacy ones cannot be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -16,17 +19,27 @@ class Rules:
     delete_settle: float = 1.0
     """Seconds from deleting to gone."""
 
+    first_upload: float = 90.0
+    """Seconds from creating to available for the first standard snapshot of a disk."""
+
+    later_upload: float = 20.0
+    """The same for each further one."""
+
     snapshots_per_volume: int = 7
+    standard_per_volume: int = 256
+    instant_per_volume: int = 7
+    """Standard snapshots with instant access; they count among the 256 too."""
+
     snapshot_quota: int = 100
     gigabytes_quota: int = 10_000
-    """GiB of disks and snapshots together, as Cinder counts."""
+    """GiB of disks and legacy snapshots together, as Cinder counts."""
 
     page_maximum: int = 1000
     token_lifetime: timedelta = timedelta(hours=24)
 
     fail_word: str = "fail"
-    """Snapshots of a disk so named end in error. What is done with a snapshot so named does
-    too: deleting it, rolling back to it, making a disk from it."""
+    """Snapshots of a disk with this word in its name end in error. So does what is done with a
+    snapshot so named: deleting it, rolling back to it, making a disk from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +66,4 @@ ACCOUNT = Account(
     project_name="demo",
     region="sandbox-1",
 )
+REGIONS = (ACCOUNT.region, STANDARD_REGION)

@@ -1,4 +1,7 @@
-"""The pretend cloud on a port: HTTP/1.1 with keep-alive, a thread a connection."""
+"""The pretend cloud on a port of this machine, by the standard library's WSGI server.
+
+A thread answers each connection, which ends with the answer (HTTP/1.0).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,17 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from socket import AF_INET, AF_INET6
 from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, cast
-from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from socket import socket
-    from typing import IO
-    from wsgiref.headers import Headers
     from wsgiref.types import WSGIApplication
 
 LOOPBACK = "127.0.0.1"
-
-_IDLE_SECONDS = 60
 
 
 def serve(
@@ -29,14 +28,12 @@ def serve(
     host: str = LOOPBACK,
     port: int = 0,
     ready: Callable[[int], None],
-    log: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, then return; to be called in the main thread.
 
-    ``ready`` gets the bound port, ``log`` a line for every request. A port that
-    cannot be had is an OSError.
+    ``ready`` gets the bound port. Raises OSError for a port that cannot be bound.
     """
-    with _Server(app, host=host, port=port, log=log) as server:
+    with _Server(app, host=host, port=port) as server:
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             ready(server.server_port)
@@ -48,15 +45,9 @@ def serve(
 
 
 @contextmanager
-def serving(
-    app: WSGIApplication,
-    *,
-    host: str = LOOPBACK,
-    port: int = 0,
-    log: Callable[[str], None] | None = None,
-) -> Iterator[int]:
+def serving(app: WSGIApplication) -> Iterator[int]:
     """Serve in a thread while the block runs, and yield the bound port."""
-    with _Server(app, host=host, port=port, log=log) as server:
+    with _Server(app, host=LOOPBACK, port=0) as server:
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -72,17 +63,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True  # an idle connection must not keep the process alive
     request_queue_size = 128
 
-    def __init__(
-        self,
-        app: WSGIApplication,
-        *,
-        host: str,
-        port: int,
-        log: Callable[[str], None] | None,
-    ) -> None:
+    def __init__(self, app: WSGIApplication, *, host: str, port: int) -> None:
+        self.address_family = AF_INET6 if ":" in host else AF_INET
         super().__init__((host, port), _Handler)
-        self.app = app
-        self.log = log
+        self.set_app(app)
 
     def server_bind(self) -> None:
         # HTTPServer's own asks the name service for this host's name; that can hang.
@@ -92,53 +76,15 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        # Whoever hung up will not read a traceback.
+        # A client that hung up needs no traceback on our terminal.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
-class _Gateway(ServerHandler):
-    http_version = "1.1"
-    headers: Headers
-    request_handler: _Handler
-
-    def cleanup_headers(self) -> None:
-        super().cleanup_headers()
-        if self.request_handler.close_connection:
-            self.headers["Connection"] = "close"
-
-
 class _Handler(WSGIRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = _IDLE_SECONDS
-    # Head and body leave in one packet, at once: else keep-alive costs 40 ms a call.
+    timeout = 60
+    # Head and body leave in one packet: else each answer costs 40 ms (delayed ACK).
     wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def handle(self) -> None:
-        # Past WSGIRequestHandler's, which speaks HTTP/1.0 and hangs up.
-        BaseHTTPRequestHandler.handle(self)
-
-    def answer(self) -> None:
-        if "Transfer-Encoding" in self.headers:
-            # Its body is not read, and must not pass for the next request.
-            self.close_connection = True
-        gateway = _Gateway(
-            cast("IO[bytes]", self.rfile),
-            cast("IO[bytes]", self.wfile),
-            self.get_stderr(),
-            self.get_environ(),
-        )
-        gateway.os_environ = {}  # a variable HTTP_X of ours is no header X of theirs
-        gateway.request_handler = self
-        gateway.run(self.server.app)
-
-    # These names are http.server's.
-    do_GET = do_HEAD = do_POST = answer  # noqa: N815
-    do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
-        if self.server.log is not None:
-            line = format % args
-            self.server.log("".join(c if c.isprintable() else "?" for c in line))
+        """Say nothing of a request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager, nullcontext
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_VERSION = 3
+_VERSION = 4
 
 
 class UnusableFileError(OSError):
@@ -28,25 +29,35 @@ class Store:
 
     @contextmanager
     def transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
-        """Run one request's statements on a connection of their own.
+        """Run one request's statements on a connection of their own; an exception undoes them.
 
-        Writers take their turn at the start, so that what they read stays true
-        until they write. An exception undoes everything.
+        Writers take their turn at the start, so that what they read stays true until they
+        write. Raises UnusableFileError where the file cannot be read or written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite alone would do, but its waiting is polling: threads queue up here.
-        with (
-            self._turn if write else nullcontext(),
-            closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db,
-        ):
-            db.row_factory = sqlite3.Row
-            # Pretend disks need not survive a power cut, and tests are faster so.
-            db.execute("PRAGMA synchronous = OFF")
-            if _version(db) != _VERSION:
-                self._create(db)
-            with db:
-                db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-                yield db
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite waits for a lock by polling: threads of this process queue here instead.
+            with (
+                self._turn if write else nullcontext(),
+                closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db,
+            ):
+                db.row_factory = sqlite3.Row
+                # Pretend disks need not survive a power cut, and tests are faster so.
+                db.execute("PRAGMA synchronous = OFF")
+                if _version(db) != _VERSION:
+                    self._create(db)
+                with db:
+                    db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                    yield db
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
+        except sqlite3.Error as error:
+            raise self._unusable(str(error)) from error
+
+    def check(self) -> None:
+        """Raise UnusableFileError where the file cannot be written."""
+        with self.transaction(write=True) as db:
+            db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def remove(self) -> None:
         """Delete the file, and what an interrupted writer may have left beside it.
@@ -62,14 +73,10 @@ class Store:
                 "delete it by hand, and the sandbox begins anew"
             ) from error
 
-    def unusable(self, error: OSError | sqlite3.Error) -> UnusableFileError:
-        """Say what is wrong with the file, and what to do."""
-        reason, fix = str(error), "`evs-snap sandbox reset` deletes it, and the sandbox begins anew"
-        if isinstance(error, OSError):
-            reason, fix = (
-                error.strerror or reason,
-                "set XDG_STATE_HOME to a folder that can be written",
-            )
+    def _unusable(self, reason: str) -> UnusableFileError:
+        fix = "set XDG_STATE_HOME to a folder that can be written"
+        if self._path.exists() and os.access(self._path.parent, os.W_OK):
+            fix = "`evs-snap sandbox reset` deletes it, and the sandbox begins anew"
         return UnusableFileError(f"the sandbox cannot use its file {self._path} ({reason}); {fix}")
 
     def _create(self, db: sqlite3.Connection) -> None:

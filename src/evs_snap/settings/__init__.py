@@ -13,28 +13,26 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.settings import clouds
 from evs_snap.settings.addresses import base_url, iam_url, require_safe
 from evs_snap.settings.credentials import (
-    AgencyCredentials,
-    ApplicationCredentials,
     Credentials,
-    Keys,
     PasswordCredentials,
-    choose_credentials,
-    is_true,
-    missing,
-    required,
+    User,
+    choose_kind,
+    kinds_begun,
 )
+from evs_snap.settings.lacking import missing, nothing_configured
+from evs_snap.settings.named import NamedCloud, of_named_cloud
 from evs_snap.settings.sources import (
-    Values,
-    from_cloud,
     from_environment,
     from_keys_file,
-    has_sign_in,
-    of_named_cloud,
     require_sendable,
+    unknown_keys,
 )
+from evs_snap.settings.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from evs_snap.settings.credentials import CredentialsType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,11 @@ class Settings:
     """All that is needed to sign in and to find the volume service.
 
     ``auth_url`` is the address of Keystone (IAM) without the version; empty where AK/SK need
-    nothing from there. ``endpoint`` is used in place of the catalog's. ``verify`` is True,
-    False, or the path of a CA file. ``limit`` is how many snapshots a disk may hold, None where
-    it is not set. ``origins`` names the variable, option or file of each setting.
+    nothing from there. ``endpoint`` is used in place of the catalog's; ``service_type`` and
+    ``service_name`` choose one of the catalog's entries. ``verify`` is True, False, or the path
+    of a file or folder of CAs. ``limit`` is how many snapshots a disk may hold, None where it
+    is not set. ``origins`` names the variable, option or file of each setting. ``remarks`` are
+    sentences for the user about what was left out.
     """
 
     auth_url: str
@@ -56,11 +56,14 @@ class Settings:
     region: str | None = None
     interface: str = "public"
     endpoint: str | None = None
+    service_type: str | None = None
+    service_name: str | None = None
     api_version: str = "v3"
     verify: bool | str = True
     allow_http: bool = False
     limit: int | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ class Settings:
     @property
     def sign_in(self) -> str:
         """Which kind of sign-in it is and where it was set, without the secret."""
-        keys = self.credentials.setting_keys
+        keys = self.credentials.settings()
         places = sorted({self.origins[k] for k in keys if k in self.origins})
         return f"{self.credentials.kind} ({', '.join(places) or 'built in'})"
 
@@ -90,127 +93,148 @@ def load_settings(
     given = {k: v for k, v in (options or {}).items() if v}
     name = cloud or environ.get("OS_CLOUD") or None
     values = from_environment(environ, with_other_tools=name is None)
-    named = None
-    if name or not has_sign_in(values):
-        named = clouds.find_cloud(environ, name=name)
-    if named:
-        where, tree = named
-        values = of_named_cloud(
-            from_cloud(tree, where=where),
-            environment=values,
-            by_option=bool(cloud),
-            region=given.get("region"),
+    found = named = None
+    if name or not _has_sign_in(values):
+        found = clouds.find_cloud(environ, name=name)
+    if found:
+        named = of_named_cloud(
+            found, environment=values, by_option=bool(cloud), region=given.get("region")
         )
-    elif not has_sign_in(values):
+        values = named.values
+    elif not _has_sign_in(values):
         values = from_keys_file(environ).replaced_by(values)
+        if not _has_sign_in(values) and "auth_type" not in values:
+            raise nothing_configured(clouds.cloud_names(environ))
     names = {k: f"--os-{k.replace('_', '-')}" for k in given} | {"region": "--os-region-name"}
-    values = values.replaced_by(Values(given, {k: names[k] for k in given}))
-    if not has_sign_in(values):
-        raise _nothing_configured(clouds.cloud_names(environ))
-    return _settings(values)
+    names = {k: names[k] for k in given}
+    return _settings(values.replaced_by(Values(given, names, names)), named=named)
 
 
-def _settings(values: Values) -> Settings:
+def _has_sign_in(values: Values) -> bool:
+    """Whether there is anything to sign in with, beyond the kind of sign-in that is wanted."""
+    return "auth_url" in values or bool(kinds_begun(values))
+
+
+def _settings(values: Values, *, named: NamedCloud | None) -> Settings:
     get = values.get
     require_sendable(values)
-    credentials = choose_credentials(values)
+    _require_known(values)
+    kind = choose_kind(values)
+    lacking = [*kind.lacking(values), *_lacking_place(values, kind)]
+    if lacking:
+        raise missing(lacking, values, named=named)
     region = get("region")
-    allow_http = is_true(get("allow_http"))
-    endpoint = get("endpoint")
+    allow_http = values.is_true("allow_http")
+    endpoint = _filled(get("endpoint"), region)
     if endpoint:
-        require_safe(endpoint, allow_http=allow_http, what="the volume endpoint")
-    if isinstance(credentials, Keys | AgencyCredentials):
-        auth_url = _auth_url_of_keys(values)
-    elif not (
-        get("project_id") or get("project_name") or isinstance(credentials, ApplicationCredentials)
-    ):
-        raise missing("project", "OS_PROJECT_NAME (or OS_PROJECT_ID)", "project_name")
-    else:
-        auth_url = required(values, "auth_url")
-    if "{region_name}" in auth_url and not region:
-        raise missing("region", "OS_REGION_NAME", "region_name")
-    auth_url = auth_url.replace("{region_name}", region or "")
+        require_safe(endpoint, allow_http=allow_http, what=_what(values, "endpoint"))
+    auth_url = _filled(get("auth_url"), region)
+    if kind.signs and not (auth_url or get("project_id")):
+        auth_url = iam_url(region or "")
     if auth_url:
-        require_safe(auth_url, allow_http=allow_http, what="auth_url")
+        require_safe(auth_url, allow_http=allow_http, what=_what(values, "auth_url"))
     return Settings(
-        auth_url=base_url(auth_url),
-        credentials=credentials,
+        auth_url=base_url(auth_url or ""),
+        credentials=kind.read(values),
         project_name=get("project_name"),
         project_id=get("project_id"),
         project_domain_name=get("project_domain_name"),
         project_domain_id=get("project_domain_id"),
-        region=region,
-        interface=(get("interface") or "public").removesuffix("URL"),
+        region=get("volume_region") or region,
+        interface=get("interface", "public").removesuffix("URL"),
         endpoint=endpoint,
-        api_version=_api_version(get("api_version")),
+        service_type=get("service_type"),
+        service_name=get("service_name"),
+        api_version=_api_version(values),
         verify=_verify(values),
         allow_http=allow_http,
-        limit=_limit(get("limit")),
+        limit=_limit(values),
         origins=values.origins,
+        remarks=(*named.cloud.remarks, *unknown_keys(named.cloud)) if named else (),
     )
 
 
-def _auth_url_of_keys(values: Values) -> str:
-    """Return where the project is looked up; empty where its ID is known."""
-    get = values.get
-    region = get("region")
-    if not region and not (get("endpoint") and get("project_id")):
-        raise missing("region", "OS_REGION_NAME", "region_name")
-    if get("auth_url") or get("project_id"):
-        return get("auth_url") or ""
-    return iam_url(region or "")
+def _lacking_place(values: Values, kind: CredentialsType) -> list[str]:
+    """Return which settings are missing to know the project and where it is served."""
+    has_project = values.keys() & {"project_name", "project_id"}
+    is_placed = "endpoint" in values and "project_id" in values
+    addresses = f"{values.get('auth_url')} {values.get('endpoint')}"
+    needs_region = (kind.signs and not is_placed) or "{region_name}" in addresses
+    return [
+        *(["project_name"] if not (kind.signs or kind.has_project or has_project) else []),
+        *(["auth_url"] if not kind.signs and "auth_url" not in values else []),
+        *(["region"] if needs_region and "region" not in values else []),
+    ]
 
 
-def _nothing_configured(names: list[str]) -> ConfigurationError:
-    choose = (
-        f"Choose a cloud of your clouds.yaml ({', '.join(names)}) with --os-cloud NAME"
-        if names
-        else "Set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME, "
-        "OS_PROJECT_NAME and OS_REGION_NAME, or write a clouds.yaml "
-        "(~/.config/openstack/clouds.yaml) and name the cloud with --os-cloud NAME; or set "
-        "OS_ACCESS_KEY, OS_SECRET_KEY and OS_REGION_NAME; or, on an ECS that has an agency, "
-        "OS_AUTH_TYPE=agency and OS_REGION_NAME"
-    )
-    return ConfigurationError(
-        "no cloud is configured",
-        hint=f"{choose}. To try evs-snap without an account, add --sandbox.",
-    )
+def _filled(address: str | None, region: str | None) -> str | None:
+    return address.replace("{region_name}", region or "") if address else None
 
 
-def _api_version(value: str | None) -> str:
-    version = f"v{(value or '3').lower().removeprefix('v')}"
-    if version not in {"v2", "v3"}:
-        raise ConfigurationError(f"volume API version {value!r} is neither 2 nor 3")
-    return version
+def _what(values: Values, key: str) -> str:
+    """Return what an address is, with its name as the user wrote it."""
+    what = {"endpoint": "the volume endpoint"}.get(key, key)
+    return f"{what}, {values.told(key)}," if key in values else what
+
+
+def _require_known(values: Values) -> None:
+    """Refuse settings that openstack obeys and evs-snap does not: who signs in would differ."""
+    for key in ("cert", "trust_id", "system_scope"):
+        if key in values:
+            raise ConfigurationError(
+                f"{values.told(key)} is set, and evs-snap cannot sign in that way",
+                hint="Remove it, or sign in in another way.",
+            )
+
+
+def _api_version(values: Values) -> str:
+    """Return v2 or v3. A microversion, as in 3.59, means its major version."""
+    value = values.get("api_version", "3")
+    version = re.fullmatch(r"v?([23])(\.[0-9]+)?", value.lower())
+    if not version:
+        raise ConfigurationError(
+            f"the volume API version {value!r}, {values.told('api_version')}, is neither 2 nor 3"
+        )
+    return f"v{version[1]}"
 
 
 def _verify(values: Values) -> bool | str:
-    if is_true(values.get("insecure")):
+    """Return whether TLS is verified, and by which CAs.
+
+    As for openstack, ``verify`` may be the path of a CA file too, and ``insecure`` counts first.
+    """
+    verify = values.get("verify", "true").strip().lower()
+    if values.is_true("insecure") or verify in {"false", "no", "off", "0"}:
         return False
-    return values.get("cacert") or True
+    is_path = verify not in {"true", "yes", "on", "1"}
+    return values.get("cacert") or (values["verify"] if is_path else True)
 
 
-def _limit(value: str | None) -> int | None:
+def _limit(values: Values) -> int | None:
+    value = values.get("limit")
     if value is None:
         return None
     if not re.fullmatch("[1-9][0-9]{0,8}", value):
-        raise ConfigurationError("evs_snap.limit in clouds.yaml is not a positive number")
+        raise ConfigurationError(f"{values.told('limit')} is not a positive number")
     return int(value)
 
 
-def sandbox_settings() -> Settings:
-    """Return what it takes to sign in at the built-in pretend cloud, in this process."""
-    from evs_snap.sandbox.rules import ACCOUNT  # noqa: PLC0415 - only --sandbox needs it
+def sandbox_settings(
+    environ: Mapping[str, str] | None = None, *, region: str | None = None
+) -> Settings:
+    """Return what it takes to sign in at the built-in pretend cloud, in this process.
 
+    Its region is ``region``, else the OS_REGION_NAME of ``environ`` where that is one of the
+    sandbox's: another cloud's is not meant for it.
+    """
+    from evs_snap.sandbox.rules import ACCOUNT, REGIONS  # noqa: PLC0415 - only --sandbox needs it
+
+    named = (environ or {}).get("OS_REGION_NAME")
     return Settings(
         auth_url="http://sandbox.localhost/identity",
         credentials=PasswordCredentials(
-            username=ACCOUNT.user_name,
-            user_id=None,
-            domain_name=ACCOUNT.domain_name,
-            domain_id=None,
-            password=ACCOUNT.password,
+            User(ACCOUNT.user_name, domain_name=ACCOUNT.domain_name), ACCOUNT.password
         ),
         project_name=ACCOUNT.project_name,
-        region=ACCOUNT.region,
+        region=region or (named if named in REGIONS else ACCOUNT.region),
     )

@@ -15,14 +15,14 @@ def require_safe(url: str, *, allow_http: bool, what: str) -> None:
     Raises ConfigurationError for all but https, http to this machine, and http where
     ``allow_http`` is set. ``what`` names the address in the message.
     """
-    # What is before the last @ may be a password, also where the scheme was left out.
+    # Text before the last @ may hold a password, even where the scheme was left out.
     shown = re.sub("^([a-z]+://)?.*@", r"\1***@", url, flags=re.DOTALL | re.IGNORECASE)
     host = _host(url)
     if host is None:
         raise ConfigurationError(
             f"{what} {shown!r} is not an http(s) address",
             hint="It should look like https://iam.example.com/v3: a host, perhaps a port "
-            "and a path; no blanks, no user, nothing outside ASCII.",
+            "and a path; no blanks, no user, no braces (but {region_name}), ASCII alone.",
         )
     if urlsplit(url).scheme == "https" or allow_http or is_loopback(host):
         return
@@ -47,6 +47,7 @@ def _host(url: str) -> str | None:
     plain = (
         parts.scheme in {"http", "https"}
         and not {"@", "%"} & {*parts.netloc}
+        and not {"{", "}"} & {*url}
         and not (parts.query or parts.fragment or port == 0)
         and (":" in host or all(re.fullmatch(r"[\w-]{1,63}", x, re.ASCII) for x in labels))
     )
@@ -60,7 +61,7 @@ def base_url(auth_url: str) -> str:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses of IAM are the same, however they are written."""
+    """Whether two addresses mean the same IAM, with or without port 443 and /v3."""
     return _parts(one) == _parts(other)
 
 
@@ -119,5 +120,7 @@ def _hosts(region: str) -> tuple[str, str]:
             return iam, evs
     raise ConfigurationError(
         f"the addresses of region {region!r} are not known",
-        hint="Set OS_AUTH_URL (IAM) and OS_VOLUME_ENDPOINT_OVERRIDE (EVS), or correct the region.",
+        hint="Correct the region, or give both addresses: OS_AUTH_URL (IAM) and "
+        "OS_VOLUME_ENDPOINT_OVERRIDE (EVS); for a cloud of clouds.yaml, auth_url and "
+        "volume_endpoint_override in its entry.",
     )

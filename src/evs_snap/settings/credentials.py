@@ -1,9 +1,10 @@
-"""The kinds of sign-in, and which of them the settings ask for."""
+"""The kinds of sign-in, what each needs, and which of them the settings ask for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.addresses import require_safe
@@ -11,7 +12,7 @@ from evs_snap.settings.addresses import require_safe
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from evs_snap.settings.sources import Values
+    from evs_snap.settings.values import Values
 
 METADATA_ADDRESS = "http://169.254.169.254"
 """Where an ECS gets the keys of its agency, by plain http: the link is the machine's own.
@@ -19,53 +20,155 @@ METADATA_ADDRESS = "http://169.254.169.254"
 Source: https://support.huaweicloud.com/intl/en-us/usermanual-ecs/ecs_03_0166.html
 """
 
-_KINDS = {
-    "password": "password",
-    "v3password": "password",
-    "token": "token",
-    "v3token": "token",
-    "v3applicationcredential": "application credential",
-    "aksk": "keys",
-    "agency": "agency",
-}
+Body = Mapping[str, object]
+"""The part ``auth.identity`` of Keystone's request for a token.
+
+Source: https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management
+"""
+
+
+class Kind:
+    """What differs between the kinds of sign-in; each kind is a record of its own."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    """Its name, for people."""
+    auth_types: ClassVar[tuple[str, ...]]
+    """Its names in OS_AUTH_TYPE, the usual one first."""
+    parts: ClassVar[tuple[tuple[str, ...], ...]]
+    """The settings of this kind alone. Of each tuple one is needed."""
+    extra: ClassVar[tuple[str, ...]] = ()
+    """More settings of this kind alone, which are not needed."""
+    secret: ClassVar[str] = ""
+    """The setting that is its secret."""
+    signs: ClassVar[bool] = False
+    """True: each request is signed, with the time. False: each request carries a token."""
+    has_project: ClassVar[bool] = False
+    """Whether it belongs to one project, so that none need be set."""
+
+    @classmethod
+    def settings(cls) -> tuple[str, ...]:
+        """Return all settings that belong to this kind alone."""
+        return (*(key for part in cls.parts for key in part), *cls.extra)
+
+    @classmethod
+    def lacking_parts(cls, values: Values) -> list[str]:
+        """Return which settings of this kind alone are missing."""
+        return [part[0] for part in cls.parts if not values.keys() & {*part}]
+
+    @classmethod
+    def lacking(cls, values: Values) -> list[str]:
+        """Return which settings are missing."""
+        return cls.lacking_parts(values)
+
+    @classmethod
+    def begun(cls, values: Values) -> bool:
+        """Whether at least one setting of this kind alone is given."""
+        return bool(values.keys() & {*cls.settings()})
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordCredentials:
-    """A Keystone user and password; the user by ID, or by name and domain."""
+class User:
+    """A Keystone user: by ID, or by name and domain."""
 
-    username: str | None
-    user_id: str | None
-    domain_name: str | None
-    domain_id: str | None
+    name: str | None = None
+    id: str | None = None
+    domain_name: str | None = None
+    domain_id: str | None = None
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the user that the settings name."""
+        keys = ("username", "user_id", "user_domain_name", "user_domain_id")
+        return cls(*(values.get(key) for key in keys))
+
+    @staticmethod
+    def lacking(values: Values) -> list[str]:
+        """Return which settings are missing to name a user."""
+        if "user_id" in values:
+            return []
+        has_domain = values.keys() & {"user_domain_name", "user_domain_id"}
+        missing = [] if "username" in values else ["username"]
+        return missing if has_domain else [*missing, "user_domain_name"]
+
+    @property
+    def reference(self) -> dict[str, object]:
+        """The user as Keystone's API names one."""
+        if self.id:
+            return {"id": self.id}
+        return {"name": self.name, "domain": reference(self.domain_id, self.domain_name)}
+
+
+def reference(id_: str | None, name: str | None) -> dict[str, str | None]:
+    """Return a domain or project as Keystone's API names one: by its ID if it is known."""
+    return {"id": id_} if id_ else {"name": name}
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCredentials(Kind):
+    """A Keystone user and password."""
+
+    user: User
     password: str = field(repr=False)
 
     kind: ClassVar[str] = "password"
-    setting_keys: ClassVar[tuple[str, ...]] = ("username", "user_id", "password")
+    auth_types: ClassVar[tuple[str, ...]] = ("password", "v3password")
+    parts: ClassVar[tuple[tuple[str, ...], ...]] = (("username", "user_id"), ("password",))
+    secret: ClassVar[str] = "password"  # noqa: S105 - the name of a setting
+
+    @classmethod
+    def lacking(cls, values: Values) -> list[str]:
+        """Return which settings are missing."""
+        return [*User.lacking(values), *(["password"] if "password" not in values else [])]
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the credentials of settings that lack nothing."""
+        return cls(User.read(values), values["password"])
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown."""
         return (self.password,)
 
+    @property
+    def identity(self) -> Body:
+        """What proves the user to Keystone."""
+        user = self.user.reference | {"password": self.password}
+        return {"methods": ["password"], "password": {"user": user}}
+
 
 @dataclass(frozen=True, slots=True)
-class TokenCredentials:
+class TokenCredentials(Kind):
     """A token that was made elsewhere; it cannot be renewed."""
 
     token: str = field(repr=False)
+    user: User = User()
 
     kind: ClassVar[str] = "token"
-    setting_keys: ClassVar[tuple[str, ...]] = ("token",)
+    auth_types: ClassVar[tuple[str, ...]] = ("token", "v3token")
+    parts: ClassVar[tuple[tuple[str, ...], ...]] = (("token",),)
+    secret: ClassVar[str] = "token"  # noqa: S105 - the name of a setting
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the credentials of settings that lack nothing."""
+        return cls(values["token"])
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown."""
         return (self.token,)
 
+    @property
+    def identity(self) -> Body:
+        """What proves the user to Keystone."""
+        return {"methods": ["token"], "token": {"id": self.token}}
+
 
 @dataclass(frozen=True, slots=True)
-class ApplicationCredentials:
+class ApplicationCredentials(Kind):
     """A Keystone application credential, by its ID, or by its name and its user.
 
     It belongs to one project.
@@ -73,28 +176,52 @@ class ApplicationCredentials:
     """
 
     id: str | None
-    secret: str = field(repr=False)
+    application_secret: str = field(repr=False)
     name: str | None = None
-    username: str | None = None
-    user_id: str | None = None
-    domain_name: str | None = None
-    domain_id: str | None = None
+    user: User = User()
 
     kind: ClassVar[str] = "application credential"
-    setting_keys: ClassVar[tuple[str, ...]] = (
-        "application_credential_id",
-        "application_credential_name",
-        "application_credential_secret",
+    auth_types: ClassVar[tuple[str, ...]] = ("v3applicationcredential",)
+    parts: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("application_credential_id", "application_credential_name"),
+        ("application_credential_secret",),
     )
+    secret: ClassVar[str] = "application_credential_secret"  # noqa: S105 - the name of a setting
+    has_project: ClassVar[bool] = True
+
+    @classmethod
+    def lacking(cls, values: Values) -> list[str]:
+        """Return which settings are missing."""
+        by_name = "application_credential_name" in values
+        by_id = "application_credential_id" in values
+        user = User.lacking(values) if by_name and not by_id else []
+        return [*cls.lacking_parts(values), *user]
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the credentials of settings that lack nothing."""
+        id_, secret = values.get("application_credential_id"), values[cls.secret]
+        if id_:
+            return cls(id_, secret)
+        return cls(None, secret, values["application_credential_name"], User.read(values))
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown."""
-        return (self.secret,)
+        return (self.application_secret,)
+
+    @property
+    def identity(self) -> Body:
+        """What proves the application to Keystone."""
+        named = {"id": self.id} if self.id else {"name": self.name, "user": self.user.reference}
+        return {
+            "methods": ["application_credential"],
+            "application_credential": {"secret": self.application_secret, **named},
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Kind):
     """An access key and its secret key. Temporary ones have a security token and an end (UTC)."""
 
     access_key: str
@@ -103,7 +230,16 @@ class Keys:
     expires_at: datetime | None = None
 
     kind: ClassVar[str] = "AK/SK"
-    setting_keys: ClassVar[tuple[str, ...]] = ("access_key", "secret_key", "security_token")
+    auth_types: ClassVar[tuple[str, ...]] = ("aksk",)
+    parts: ClassVar[tuple[tuple[str, ...], ...]] = (("access_key",), ("secret_key",))
+    extra: ClassVar[tuple[str, ...]] = ("security_token",)
+    secret: ClassVar[str] = "secret_key"  # noqa: S105 - the name of a setting
+    signs: ClassVar[bool] = True
+
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the credentials of settings that lack nothing."""
+        return cls(values["access_key"], values["secret_key"], values.get("security_token"))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -112,93 +248,105 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class AgencyCredentials:
+class AgencyCredentials(Kind):
     """The machine's own agency: temporary keys from the metadata address."""
 
     address: str = METADATA_ADDRESS
 
     kind: ClassVar[str] = "ECS agency"
-    setting_keys: ClassVar[tuple[str, ...]] = ("auth_type", "metadata_url")
+    auth_types: ClassVar[tuple[str, ...]] = ("agency",)
+    parts: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    extra: ClassVar[tuple[str, ...]] = ("auth_type", "metadata_url")
+    signs: ClassVar[bool] = True
     secrets: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def begun(cls, values: Values) -> bool:
+        """Whether the agency is asked for; it is never guessed."""
+        return values.get("auth_type") in cls.auth_types
 
-Credentials = (
-    PasswordCredentials | TokenCredentials | ApplicationCredentials | Keys | AgencyCredentials
+    @classmethod
+    def read(cls, values: Values) -> Self:
+        """Return the address to ask. Raises ConfigurationError for one that is not safe."""
+        address = values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
+        allowed = values.is_true("allow_http") or address == METADATA_ADDRESS
+        require_safe(address, allow_http=allowed, what="the metadata address")
+        return cls(address)
+
+
+KeystoneCredentials = PasswordCredentials | TokenCredentials | ApplicationCredentials
+Credentials = KeystoneCredentials | Keys | AgencyCredentials
+CredentialsType = (
+    type[PasswordCredentials]
+    | type[TokenCredentials]
+    | type[ApplicationCredentials]
+    | type[Keys]
+    | type[AgencyCredentials]
 )
 
-
-def choose_credentials(values: Values) -> Credentials:
-    """Return the one kind of sign-in that the settings give completely.
-
-    Raises ConfigurationError where none is complete (it names what is missing), and where
-    several are complete and OS_AUTH_TYPE does not choose.
-    """
-    kind = _kind_asked(values)
-    if kind is None:
-        begun = {kind: _lacking(values, kind) for kind in _PARTS if _begun(values, kind)}
-        complete = [k for k, lacking in begun.items() if not lacking]
-        if len(complete) > 1:
-            raise _several(values, complete)
-        if not complete and len(begun) > 1:
-            raise _halves(values, begun)
-        kind = (complete or list(begun) or ["password"])[0]
-    match kind:
-        case "token":
-            return TokenCredentials(required(values, "token"))
-        case "keys":
-            return Keys(
-                access_key=required(values, "access_key"),
-                secret_key=required(values, "secret_key"),
-                security_token=values.get("security_token"),
-            )
-        case "agency":
-            return _agency(values)
-        case "application credential":
-            return _application_credential(values)
-    return _password(values)
-
-
-def required(values: Values, key: str) -> str:
-    """Return a setting. Raises ConfigurationError that names its variable if it is missing."""
-    value = values.get(key)
-    if not value:
-        raise missing(key, _variable(values, key), key)
-    return value
-
-
-def missing(what: str, variable: str, key: str) -> ConfigurationError:
-    """Return the error for a missing setting: it names the variable and the key of clouds.yaml."""
-    return ConfigurationError(
-        f"the {what.replace('_', ' ')} is not set: {variable} is missing",
-        hint=f"Set {variable}, or {key} in clouds.yaml.",
-    )
-
-
-def is_true(value: str | None) -> bool:
-    """Whether a setting is switched on."""
-    return (value or "").strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _kind_asked(values: Values) -> str | None:
-    asked = values.get("auth_type")
-    if asked is None:
-        return None
-    if asked not in _KINDS:
-        raise ConfigurationError(
-            f"{values.origins['auth_type']} asks for {asked!r}, which evs-snap does not know",
-            hint="Known: password, token, v3applicationcredential, aksk, agency.",
-        )
-    return _KINDS[asked]
-
-
-_PARTS = {
-    "password": ("username", "password"),
-    "token": ("token",),
-    "keys": ("access_key", "secret_key"),
-    "application credential": ("application_credential_id", "application_credential_secret"),
+KINDS: tuple[CredentialsType, ...] = (
+    PasswordCredentials,
+    TokenCredentials,
+    Keys,
+    ApplicationCredentials,
+    AgencyCredentials,
+)
+AUTH_TYPES: Mapping[str, CredentialsType] = {
+    name: kind for kind in KINDS for name in kind.auth_types
 }
 
-_INSTEAD = {"username": "user_id", "application_credential_id": "application_credential_name"}
+
+def kinds_begun(values: Values) -> list[CredentialsType]:
+    """Return the kinds of sign-in of which at least one setting is given."""
+    return [kind for kind in KINDS if kind.begun(values)]
+
+
+def choose_kind(values: Values) -> CredentialsType:
+    """Return the kind of sign-in that the settings ask for, or give completely.
+
+    An entry of clouds.yaml with a complete password and keys beside it signs in by password:
+    the keys may be for object storage. Raises ConfigurationError where several kinds are
+    complete and OS_AUTH_TYPE does not choose, and where several are begun and none is complete.
+    """
+    asked = values.get("auth_type")
+    if asked is not None:
+        if asked not in AUTH_TYPES:
+            known = ", ".join(kind.auth_types[0] for kind in KINDS)
+            raise ConfigurationError(
+                f"{values.told('auth_type')} asks for {asked!r}, which evs-snap does not know",
+                hint=f"Known: {known}.",
+            )
+        return AUTH_TYPES[asked]
+    begun = kinds_begun(values)
+    complete = [kind for kind in begun if not kind.lacking_parts(values)]
+    if complete == [PasswordCredentials, Keys] and _same_entry(values, "password", "access_key"):
+        return PasswordCredentials
+    if len(complete) > 1:
+        told = "; ".join(f"{kind.kind} ({_origins(values, kind)})" for kind in complete)
+        names = " or ".join(kind.auth_types[0] for kind in complete)
+        raise ConfigurationError(
+            f"several ways to sign in are given: {told}",
+            hint=f"Unset all but one, or choose: OS_AUTH_TYPE, or auth_type in clouds.yaml, "
+            f"is {names}.",
+        )
+    if not complete and len(begun) > 1:
+        told = "; ".join(
+            f"{kind.kind} ({_origins(values, kind)}) lacks "
+            + " and ".join(variable(values, key) for key in kind.lacking_parts(values))
+            for kind in begun
+        )
+        raise ConfigurationError(
+            f"no way to sign in is complete: {told}", hint="Complete one, and unset the other."
+        )
+    return (complete or begun or [PasswordCredentials])[0]
+
+
+def variable(values: Values, key: str) -> str:
+    """Return the variable for a setting; for half a pair of keys, that of the same vendor."""
+    partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(key, "")
+    known = _PARTNERS.get(values.origins.get(partner, ""))
+    return known or _VARIABLES.get(key, f"OS_{key.upper()}")
+
 
 _PARTNERS = {
     "HUAWEICLOUD_SDK_AK": "HUAWEICLOUD_SDK_SK",
@@ -206,86 +354,15 @@ _PARTNERS = {
     "HW_ACCESS_KEY": "HW_SECRET_KEY",
     "HW_SECRET_KEY": "HW_ACCESS_KEY",
 }
+_VARIABLES = {"region": "OS_REGION_NAME", "endpoint": "OS_VOLUME_ENDPOINT_OVERRIDE"}
 
 
-def _begun(values: Values, kind: str) -> bool:
-    return any(key in values or _INSTEAD.get(key) in values for key in _PARTS[kind])
+def _same_entry(values: Values, *keys: str) -> bool:
+    """Whether these settings stand in one entry of clouds.yaml."""
+    places = {values.origins[key] for key in keys}
+    return len(places) == 1 and not places & {values.names.get(key) for key in keys}
 
 
-def _lacking(values: Values, kind: str) -> list[str]:
-    """Return what is missing of a kind of sign-in."""
-    return [k for k in _PARTS[kind] if k not in values and _INSTEAD.get(k) not in values]
-
-
-def _variable(values: Values, key: str) -> str:
-    """Return the variable for a setting; for half a pair of keys, that of the same vendor."""
-    partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(key, "")
-    return _PARTNERS.get(values.origins.get(partner, ""), f"OS_{key.upper()}")
-
-
-def _origins(values: Values, kind: str) -> str:
-    keys = {key for part in _PARTS[kind] for key in (part, _INSTEAD.get(part, part))}
-    return " and ".join(sorted({values.origins[k] for k in keys if k in values.origins}))
-
-
-def _several(values: Values, kinds: list[str]) -> ConfigurationError:
-    told = "; ".join(f"{kind} ({_origins(values, kind)})" for kind in kinds)
-    return ConfigurationError(
-        f"several ways to sign in are given: {told}",
-        hint="Unset all but one, or choose with OS_AUTH_TYPE=password, token, "
-        "v3applicationcredential or aksk.",
-    )
-
-
-def _halves(values: Values, begun: dict[str, list[str]]) -> ConfigurationError:
-    told = "; ".join(
-        f"{kind} ({_origins(values, kind)}) lacks "
-        f"{' and '.join(_variable(values, key) for key in lacking)}"
-        for kind, lacking in begun.items()
-    )
-    return ConfigurationError(
-        f"no way to sign in is complete: {told}", hint="Complete one, and unset the other."
-    )
-
-
-def _require_user(values: Values) -> None:
-    get = values.get
-    if not (get("username") or get("user_id")):
-        raise missing("user", "OS_USERNAME", "username")
-    if not (get("user_id") or get("user_domain_name") or get("user_domain_id")):
-        raise missing("user's domain", "OS_USER_DOMAIN_NAME", "user_domain_name")
-
-
-def _application_credential(values: Values) -> ApplicationCredentials:
-    secret = required(values, "application_credential_secret")
-    if "application_credential_name" not in values or "application_credential_id" in values:
-        return ApplicationCredentials(required(values, "application_credential_id"), secret)
-    _require_user(values)
-    return ApplicationCredentials(
-        id=None,
-        secret=secret,
-        name=values["application_credential_name"],
-        username=values.get("username"),
-        user_id=values.get("user_id"),
-        domain_name=values.get("user_domain_name"),
-        domain_id=values.get("user_domain_id"),
-    )
-
-
-def _password(values: Values) -> PasswordCredentials:
-    _require_user(values)
-    get = values.get
-    return PasswordCredentials(
-        username=get("username"),
-        user_id=get("user_id"),
-        domain_name=get("user_domain_name"),
-        domain_id=get("user_domain_id"),
-        password=required(values, "password"),
-    )
-
-
-def _agency(values: Values) -> AgencyCredentials:
-    address = values.get("metadata_url", METADATA_ADDRESS).rstrip("/")
-    allowed = is_true(values.get("allow_http")) or address == METADATA_ADDRESS
-    require_safe(address, allow_http=allowed, what="the metadata address")
-    return AgencyCredentials(address)
+def _origins(values: Values, kind: CredentialsType) -> str:
+    keys = (key for part in kind.parts for key in part)
+    return " and ".join(sorted({values.origins[k] for k in keys if k in values}))

@@ -1,7 +1,7 @@
 """Where this program keeps files between runs: its cache and its state.
 
 Source: https://specifications.freedesktop.org/basedir-spec/latest/ (XDG_CACHE_HOME and
-XDG_STATE_HOME). macOS and Windows have places of their own.
+XDG_STATE_HOME). macOS has places of its own.
 """
 
 from __future__ import annotations
@@ -16,36 +16,39 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder for what may be lost, such as tokens; it may not exist yet.
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder for files that may be lost, such as tokens; it may not exist yet.
 
-    Raises ConfigurationError where neither the variable nor a home directory is set.
+    None where neither XDG_CACHE_HOME nor a home directory is set: then nothing is cached.
     """
     return _folder(environ, "cache", below_home=".cache")
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder for what must stay, such as locks and the sandbox; it may not exist yet.
+    """Return the folder for files that must stay, such as locks; it may not exist yet.
 
-    Raises ConfigurationError where neither the variable nor a home directory is set.
+    Raises ConfigurationError where neither XDG_STATE_HOME nor a home directory is set.
     """
-    return _folder(environ, "state", below_home=".local/state")
+    folder = _folder(environ, "state", below_home=".local/state")
+    if folder is None:
+        raise ConfigurationError(
+            "there is no home directory, so no place for the locks and other files of evs-snap",
+            hint="Set HOME to a folder that this user may write, or XDG_STATE_HOME (locks) "
+            "and XDG_CACHE_HOME (tokens; without it each run signs in).",
+        )
+    return folder
 
 
-def _folder(environ: Mapping[str, str], kind: str, *, below_home: str) -> Path:
-    if sys.platform in {"darwin", "win32"}:
-        import platformdirs  # noqa: PLC0415 - needed on these systems alone
+def _folder(environ: Mapping[str, str], kind: str, *, below_home: str) -> Path | None:
+    if sys.platform == "darwin":
+        import platformdirs  # noqa: PLC0415 - needed on macOS alone
 
         return Path(getattr(platformdirs, f"user_{kind}_dir")("evs-snap", appauthor=False))
-    variable = f"XDG_{kind.upper()}_HOME"
-    given = Path(environ.get(variable, ""))
+    given = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
     if given.is_absolute():
         return given / "evs-snap"
     try:
         home = Path(environ.get("HOME") or Path.home())
-    except RuntimeError as error:
-        raise ConfigurationError(
-            f"there is no home directory, so no place for the {kind} files of evs-snap",
-            hint=f"Set {variable} to a folder that this user may write, or set HOME.",
-        ) from error
+    except RuntimeError:  # this user has no home directory, as in some containers
+        return None
     return home / below_home / "evs-snap"

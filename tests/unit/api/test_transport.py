@@ -29,7 +29,7 @@ from evs_snap.api.identity import REPEATABLE
 from evs_snap.api.project import Project
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_http, pause_before_retry
-from evs_snap.auth.agency import ATTEMPTS, AgencyKeys
+from evs_snap.auth.agency import PATIENCE, AgencyKeys
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import (
     AnswerLostError,
@@ -687,13 +687,13 @@ def test_a_request_ends_when_its_caller_stops_waiting(
 
 
 def test_the_metadata_address_may_not_drip_either() -> None:
-    """found: an answer of a byte a second was never ended."""
+    """found: an answer of a byte a second was never ended; then it took 120 s, twice."""
     with (
         dripping(DRIPS["body"]) as (url, heard),
         pytest.raises(NotSentError, match="too slowly"),
     ):
-        AgencyKeys(url, clock=hasty(400.0)).current()
-    assert len(heard) == ATTEMPTS
+        AgencyKeys(url, clock=hasty(PATIENCE * 4)).current()
+    assert len(heard) == 1
 
 
 @pytest.mark.parametrize("pause", [0.02, 30.0])
@@ -743,34 +743,25 @@ def test_looking_whether_to_stop_does_not_disturb_a_slow_answer(
     listener.close()
 
 
-def test_a_proxy_of_the_environment_is_used(
-    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_is_used_and_gets_no_token(fake: FakeClock) -> None:
     with server(answer(b"", status="407 Proxy Authentication Required")) as (url, heard):
-        monkeypatch.setenv("HTTPS_PROXY", url.removesuffix("/v3/p/volumes"))
-        with pytest.raises(NotSentError, match="the proxy refused: 407"):
-            ask("https://evs.example.com/", fake, method="POST")
+        proxy = url.removesuffix("/v3/p/volumes")
+        with (
+            open_http(verify=False, clock=fake.clock, proxy_for=lambda _url: proxy) as http,
+            pytest.raises(NotSentError, match="the proxy refused: 407"),
+        ):
+            http.post("https://evs.example.com/", headers={"X-Auth-Token": TOKEN})
     assert heard[0].startswith(b"CONNECT evs.example.com:443 ")
     assert TOKEN.encode() not in heard[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("HTTPS_PROXY", "ftp://u:s3cret@proxy"),
-        ("HTTPS_PROXY", "socks5://proxy:1080"),
-        ("NO_PROXY", "a:b:c"),
-        ("NO_PROXY", "bücher.example:x"),
-    ],
-)
-def test_odd_proxy_settings_are_a_configuration_error(
-    name: str, value: str, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    if name == "NO_PROXY":
-        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    with pytest.raises(ConfigurationError, match="proxy") as caught:
-        open_http(verify=True, clock=fake.clock)
+@pytest.mark.parametrize("proxy", ["ftp://u:s3cret@proxy", "socks5://proxy:1080", "http://[::1"])
+def test_a_proxy_that_cannot_be_used_is_a_configuration_error(proxy: str, fake: FakeClock) -> None:
+    with (
+        open_http(verify=False, clock=fake.clock, proxy_for=lambda _url: proxy) as http,
+        pytest.raises(ConfigurationError, match="proxy") as caught,
+    ):
+        http.get("https://evs.example.com/")
     assert "NO_PROXY" in (caught.value.hint or "")
     assert "s3cret" not in str(caught.value)
 
@@ -785,6 +776,14 @@ def test_ca_files_that_cannot_be_read_are_a_configuration_error(
         with pytest.raises(ConfigurationError, match=r"CA (file|certificates)") as caught:
             open_http(verify=path, clock=fake.clock)
         assert "OS_CACERT" in (caught.value.hint or "")
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificate")
+def test_a_folder_of_cas_is_trusted(fake: FakeClock, tmp_path: Path) -> None:
+    """found: a folder, which `openstack` takes, was refused as a CA file."""
+    certified(tmp_path)
+    (tmp_path / "0123abcd.0").write_bytes(next(tmp_path.glob("*.pem")).read_bytes())
+    open_http(verify=str(tmp_path), clock=fake.clock).close()
 
 
 def test_closing_the_client_closes_its_connections(fake: FakeClock) -> None:

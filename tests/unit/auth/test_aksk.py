@@ -147,20 +147,6 @@ def is_signed(request: httpx.Request, keys: Keys) -> bool:
 # --- what is sent -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keys", [KEYS, TEMPORARY], ids=["permanent", "temporary"])
-def test_each_request_is_signed_and_names_the_project(
-    keys: Keys, cloud: Cloud, fake: FakeClock
-) -> None:
-    client(fake, replace(GIVEN, credentials=keys)).volumes()
-    assert cloud.urls == [f"{BASE}/volumes/detail?limit=1000"]
-    (headers,) = cloud.headers
-    assert headers["X-Project-Id"] == PROJECT
-    assert headers["X-Sdk-Date"] == "20261123T021700Z"
-    assert headers.get("X-Security-Token") == keys.security_token
-    assert "X-Auth-Token" not in headers
-    assert is_signed(cloud.sent[0], keys)
-
-
 @pytest.mark.parametrize(
     ("name", "query"), [(None, "eu-de"), ("eu-de_prod", "eu-de_prod"), ("a b/ü", "a%20b%2F%C3%BC")]
 )
@@ -179,63 +165,49 @@ def test_the_project_is_looked_up_by_its_name_or_the_regions(
     assert cloud.headers[1]["X-Project-Id"] == f"{1:032x}"
 
 
-def test_a_service_that_ignores_the_filter_does_not_mislead(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.iam = [listed("MOS", "eu-de_dev", "eu-de", "eu-nl")]
-    assert client(fake, LOOKING_UP).address().endswith(f"{3:032x}")
-
-
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("names", "told"),
     [
-        (listed(), "no project is called 'eu-de'"),
-        (listed("EU-DE", "eu-de "), "no project is called 'eu-de'"),
-        (listed("eu-de", "eu-de"), "2 projects are called 'eu-de'"),
+        ([], "no project is called 'eu-de'"),
+        (["EU-DE", "eu-de "], "no project is called 'eu-de'"),
+        (["eu-de", "eu-de"], "2 projects are called 'eu-de'"),
     ],
 )
 def test_no_project_or_several_are_for_the_user_to_settle(
-    answer: httpx.Response, told: str, cloud: Cloud, fake: FakeClock
+    names: list[str], told: str, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.iam = [answer]
+    """The service may ignore the filter: only the very name counts."""
+    cloud.iam = [listed("MOS", *names, "eu-nl")]
     with pytest.raises(ConfigurationError, match=told) as caught:
         client(fake, LOOKING_UP).volumes()
     assert "OS_PROJECT_ID" in (caught.value.hint or "")
-    assert caught.value.details == ((f"{1:032x}", f"{2:032x}") if "2" in told else ())
+    assert caught.value.details == ((f"{2:032x}", f"{3:032x}") if "2" in told else ())
     assert len(cloud.urls) == 1
 
 
 BODIES = [
-    b"",
-    b"<html>",
-    b"null",
-    b"[]",
-    b'{"projects": null}',
-    b'{"projects": ["x"]}',
-    b'{"projects": [{"name": "eu-de"}]}',
-    b"[" * 100_000,
-]
+    b"", b"<html>", b"null", b"[]", b'{"projects": null}', b'{"projects": ["x"]}',
+    b'{"projects": [{"name": "eu-de"}]}', b"[" * 100_000,
+]  # fmt: skip
+ODD_IDS = ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65]
 
 
-@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_an_answer_without_projects_is_a_bad_answer(
-    body: bytes, cloud: Cloud, fake: FakeClock
+def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(
+    cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.iam = [httpx.Response(200, content=body)]
-    with pytest.raises(BadAnswerError) as caught:
-        client(fake, LOOKING_UP).volumes()
-    assert "OS_AUTH_URL" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize("id_", ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65])
-def test_an_odd_project_id_is_never_put_into_an_address(
-    id_: object, cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.iam = [answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})]
-    with pytest.raises(ConfigurationError):
-        client(fake, LOOKING_UP).volumes()
-    if isinstance(id_, str) and id_:
-        with pytest.raises(ConfigurationError, match="project ID"):
-            client(fake, replace(GIVEN, project_id=id_)).volumes()
-    assert len(cloud.urls) == 1
+    for body in BODIES:
+        cloud.iam = [httpx.Response(200, content=body)]
+        with pytest.raises(BadAnswerError) as caught:
+            client(fake, LOOKING_UP).volumes()
+        assert "OS_AUTH_URL" in (caught.value.hint or "")
+    for id_ in ODD_IDS:
+        cloud.iam = [answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})]
+        with pytest.raises(ConfigurationError):
+            client(fake, LOOKING_UP).volumes()
+        if isinstance(id_, str) and id_:
+            with pytest.raises(ConfigurationError, match="project ID"):
+                client(fake, replace(GIVEN, project_id=id_)).volumes()
+    assert len(cloud.urls) == len(BODIES) + len(ODD_IDS)
 
 
 @pytest.mark.parametrize(
@@ -263,17 +235,6 @@ def test_a_look_up_that_is_refused_says_what_to_do(
 
 
 # --- sent once more ---------------------------------------------------------------------
-
-
-def test_a_request_is_signed_anew_when_it_is_sent_again(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.evs = [answered(503), answered(503), *cloud.evs]
-    cloud.meanwhile = lambda: fake.advance(1)
-    client(fake).volumes()
-    dates = [headers["X-Sdk-Date"] for headers in cloud.headers]
-    assert len(set(dates)) == 3, "each at its own time"
-    assert len({headers["Authorization"] for headers in cloud.headers}) == 3
-    assert all(is_signed(request, KEYS) for request in cloud.sent)
-    assert all(len(h.get_list("Authorization")) == 1 for h in cloud.headers)
 
 
 def test_so_are_a_look_up_and_a_post(cloud: Cloud, fake: FakeClock) -> None:
@@ -313,22 +274,6 @@ def test_keys_that_are_refused_again_are_not_renewed_again(
     with pytest.raises(SignInError, match=r"IAM\.1108"):
         client(fake, settings, keys).volumes()
     assert (keys.number, len(cloud.urls)) == (2, 2)
-
-
-def test_given_temporary_keys_that_expired_are_sent_once(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.evs = [EXPIRED]
-    with pytest.raises(SignInError) as caught:
-        client(fake, replace(GIVEN, credentials=TEMPORARY)).volumes()
-    assert "fetch new ones" in (caught.value.hint or "")
-    assert len(cloud.urls) == 1
-
-
-def test_a_refusal_after_the_renewal_of_a_post_does_not_lose_its_body(
-    cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.evs = [EXPIRED, answered(202, {"snapshot": {"id": "s", "volume_id": "v"}})]
-    client(fake, keys=Renewable()).create_snapshot(volume(), name="n")
-    assert cloud.sent[0].content == cloud.sent[1].content != b""
 
 
 # --- threads ------------------------------------------------------------------------
@@ -401,25 +346,6 @@ def test_good_keys_let_requests_go_side_by_side(
     assert in_eight_threads(asking.volumes) == [[]] * 8
 
 
-def test_eight_threads_with_expired_keys_renew_them_once(
-    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
-) -> None:
-    keys = Renewable()
-    asking = client(fake, keys=keys)
-    asking.volumes()
-    together = threading.Barrier(8)
-
-    def until_renewed() -> None:
-        if keys.number == 1:
-            together.wait(timeout=5)
-
-    cloud.meanwhile = until_renewed
-    cloud.evs = [*[EXPIRED] * 8, answered(200, {"volumes": []})]
-    assert in_eight_threads(asking.volumes) == [[]] * 8
-    assert keys.number == 2
-    assert len(cloud.urls) == 1 + 8 + 8
-
-
 @pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
 def test_a_request_that_fails_keeps_nobody_waiting(
     settings: Settings, wire: respx.MockRouter, fake: FakeClock, in_eight_threads: Threads
@@ -451,14 +377,6 @@ def test_nothing_is_signed_for_another_host_scheme_or_port(
     assert cloud.urls == []
 
 
-def test_a_redirect_is_not_followed(cloud: Cloud, fake: FakeClock) -> None:
-    place = {"Location": "https://evil.example.com/v3"}
-    cloud.evs = [httpx.Response(302, headers=place)]
-    with pytest.raises(WrongEndpointError):
-        client(fake).volumes()
-    assert len(cloud.urls) == 1
-
-
 @pytest.mark.parametrize("endpoint", ["http://evs.example.com", "ftp://evs.example.com", "evs"])
 def test_nothing_is_signed_for_an_endpoint_in_the_clear(
     endpoint: str, cloud: Cloud, fake: FakeClock
@@ -466,9 +384,3 @@ def test_nothing_is_signed_for_an_endpoint_in_the_clear(
     with pytest.raises(ConfigurationError, match="volume endpoint"):
         client(fake, replace(GIVEN, endpoint=endpoint)).volumes()
     assert cloud.urls == []
-
-
-def test_secret_and_token_are_known_as_secrets(fake: FakeClock) -> None:
-    auth = identity(fake, replace(GIVEN, credentials=TEMPORARY))
-    assert auth.secrets == ("sk-s3cret", "t0ken-s3cret")
-    assert auth.roles == ()

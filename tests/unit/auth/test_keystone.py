@@ -12,11 +12,13 @@ import httpx
 import pytest
 
 from evs_snap.api.bounds import UNTIL
+from evs_snap.auth import identify
 from evs_snap.auth.cache import TokenCache
-from evs_snap.auth.keystone import KeystoneAuth
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
+    EvsSnapError,
+    NoEndpointError,
     NotSentError,
     PermissionDeniedError,
     ServerError,
@@ -28,6 +30,7 @@ from evs_snap.settings.credentials import (
     ApplicationCredentials,
     PasswordCredentials,
     TokenCredentials,
+    User,
 )
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ if TYPE_CHECKING:
     import respx
     from tests.conftest import FakeClock
 
+    from evs_snap.settings.credentials import KeystoneCredentials
+
     Threads = Callable[[Callable[[], object]], list[object]]
 
 PASSWORD = "s3cret-p4ssword"
 PROJECT = "0123456789abcdef0123456789abcdef"
 EVS = "https://evs.example.com"
-USER = PasswordCredentials("cron", None, "OTC-1", None, PASSWORD)
+USER = PasswordCredentials(User("cron", domain_name="OTC-1"), PASSWORD)
 SETTINGS = Settings("https://iam.example.com", USER, project_name="eu-de_prod", region="eu-de")
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 
@@ -57,6 +62,10 @@ def granted(
         **changes,
     }
     return httpx.Response(201, headers={"X-Subject-Token": token}, json={"token": body})
+
+
+def answered(status: int, body: object = None, **headers: str) -> httpx.Response:
+    return httpx.Response(status, headers=headers, content=json.dumps(body).encode())
 
 
 class Cloud:
@@ -87,13 +96,13 @@ def _cloud(wire: respx.MockRouter) -> Cloud:
 def signing_in(
     fake: FakeClock, settings: Settings = SETTINGS, cache: TokenCache | None = None
 ) -> Iterator[httpx.Client]:
-    auth = KeystoneAuth(settings, clock=fake.clock, cache=cache)
+    auth = identify(settings, clock=fake.clock, cache=cache)
     with httpx.Client(auth=auth, verify=False) as http:  # noqa: S501 - it reads no CAs: that is slow
         yield http
 
 
 def sign_in(fake: FakeClock, settings: Settings = SETTINGS) -> str:
-    auth = KeystoneAuth(settings, clock=fake.clock, cache=None)
+    auth = identify(settings, clock=fake.clock, cache=None)
     with signing_in(fake) as http:
         return auth.volume_url(lambda request: http.send(request, auth=None))
 
@@ -108,45 +117,47 @@ def test_a_sign_in_ends_with_the_request_that_needs_it(cloud: Cloud, fake: FakeC
 
 
 DOMAIN = {"name": "OTC-1"}
+BY_ID = ApplicationCredentials("a1", PASSWORD)
+BY_NAME = ApplicationCredentials(None, PASSWORD, "key", User("cron", domain_name="OTC-1"))
+OF_ID = ApplicationCredentials(None, PASSWORD, "key", User(id="u1"))
+APP = "application_credential"
+PROOFS: list[tuple[KeystoneCredentials, str, dict[str, object]]] = [
+    (USER, "password", {"user": {"name": "cron", "domain": DOMAIN, "password": PASSWORD}}),
+    (
+        PasswordCredentials(User("cron", domain_name="OTC-1", domain_id="d1"), PASSWORD),
+        "password",
+        {"user": {"name": "cron", "domain": {"id": "d1"}, "password": PASSWORD}},
+    ),
+    (
+        PasswordCredentials(User("cron", "u1", "OTC-1"), PASSWORD),
+        "password",
+        {"user": {"id": "u1", "password": PASSWORD}},
+    ),
+    (TokenCredentials("old"), "token", {"id": "old"}),
+    (BY_ID, APP, {"id": "a1", "secret": PASSWORD}),
+    (
+        BY_NAME,
+        APP,
+        {"name": "key", "secret": PASSWORD, "user": {"name": "cron", "domain": DOMAIN}},
+    ),
+    (OF_ID, APP, {"name": "key", "secret": PASSWORD, "user": {"id": "u1"}}),
+]
 
 
-@pytest.mark.parametrize(
-    ("credentials", "identity"),
-    [
-        (
-            USER,
-            {
-                "methods": ["password"],
-                "password": {"user": {"name": "cron", "domain": DOMAIN, "password": PASSWORD}},
-            },
-        ),
-        (
-            replace(USER, domain_id="d1"),
-            {
-                "methods": ["password"],
-                "password": {
-                    "user": {"name": "cron", "domain": {"id": "d1"}, "password": PASSWORD}
-                },
-            },
-        ),
-        (
-            replace(USER, user_id="u1"),
-            {"methods": ["password"], "password": {"user": {"id": "u1", "password": PASSWORD}}},
-        ),
-        (TokenCredentials("old"), {"methods": ["token"], "token": {"id": "old"}}),
-    ],
-)
-def test_the_identity_is_sent_as_documented(
-    credentials: PasswordCredentials | TokenCredentials,
-    identity: object,
+@pytest.mark.parametrize(("credentials", "method", "proof"), PROOFS)
+def test_each_kind_proves_itself_as_documented(
+    *,
+    credentials: KeystoneCredentials,
+    method: str,
+    proof: dict[str, object],
     cloud: Cloud,
     fake: FakeClock,
 ) -> None:
-    settings = replace(SETTINGS, credentials=credentials, project_id=PROJECT)
-    assert sign_in(fake, settings) == f"{EVS}/v3/{PROJECT}"
-    assert cloud.sign_ins == [
-        {"auth": {"identity": identity, "scope": {"project": {"id": PROJECT}}}}
-    ]
+    """An application credential has a project of its own: Keystone refuses a scope beside it."""
+    given = replace(SETTINGS, credentials=credentials, project_id=PROJECT)
+    assert sign_in(fake, given) == f"{EVS}/v3/{PROJECT}"
+    scope = {} if method == APP else {"scope": {"project": {"id": PROJECT}}}
+    assert cloud.sign_ins == [{"auth": {"identity": {"methods": [method], method: proof}, **scope}}]
 
 
 @pytest.mark.parametrize(
@@ -165,39 +176,6 @@ def test_a_project_is_named_in_its_own_or_the_users_domain(
     assert cloud.sign_ins[0]["auth"]["scope"] == {"project": project}
 
 
-@pytest.mark.parametrize(
-    ("credentials", "proof"),
-    [
-        (ApplicationCredentials("a1", PASSWORD), {"id": "a1", "secret": PASSWORD}),
-        (
-            ApplicationCredentials(None, PASSWORD, "cron-key", "cron", domain_name="OTC-1"),
-            {
-                "name": "cron-key",
-                "secret": PASSWORD,
-                "user": {"name": "cron", "domain": DOMAIN},
-            },
-        ),
-        (
-            ApplicationCredentials(None, PASSWORD, "cron-key", user_id="u1"),
-            {"name": "cron-key", "secret": PASSWORD, "user": {"id": "u1"}},
-        ),
-    ],
-)
-@pytest.mark.parametrize("project", [{}, {"project_id": PROJECT}, {"project_name": "eu-de_prod"}])
-def test_an_application_credential_is_sent_without_a_scope(
-    credentials: ApplicationCredentials,
-    proof: object,
-    project: dict[str, str],
-    cloud: Cloud,
-    fake: FakeClock,
-) -> None:
-    """It has a project of its own; Keystone refuses a scope beside it."""
-    settings = Settings("https://iam.example.com", credentials, region="eu-de")
-    assert sign_in(fake, replace(settings, **project)) == f"{EVS}/v3/{PROJECT}"  # type: ignore[arg-type]  # all text
-    method = "application_credential"
-    assert cloud.sign_ins == [{"auth": {"identity": {"methods": [method], method: proof}}}]
-
-
 @pytest.mark.parametrize("project", [{"project_id": "1"}, {"project_name": "other"}])
 def test_an_application_credential_for_another_project_is_refused_and_tried_once(
     project: dict[str, str], cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
@@ -207,25 +185,6 @@ def test_an_application_credential_for_another_project_is_refused_and_tried_once
         outcomes = in_eight_threads(lambda: http.get(EVS))
     (told,) = {str(outcome) for outcome in outcomes}
     assert told.startswith("the application credential is for project 'eu-de_prod', not for")
-    assert len(cloud.sign_ins) == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (401, "The request you have made requires authentication."),
-        (404, "Could not find Application Credential: a1."),
-    ],
-)
-def test_an_application_credential_that_keystone_does_not_take_is_a_refused_sign_in(
-    answer: tuple[int, str], cloud: Cloud, fake: FakeClock
-) -> None:
-    """Both answers are a real Keystone's; 404 is that to an ID that was deleted."""
-    status, message = answer
-    cloud.keystone.return_value = answered(status, {"error": {"code": status, "message": message}})
-    credentials = ApplicationCredentials("a1", PASSWORD)
-    with pytest.raises(SignInError, match=message.rstrip(".")):
-        sign_in(fake, Settings("https://iam.example.com", credentials))
     assert len(cloud.sign_ins) == 1
 
 
@@ -260,13 +219,11 @@ def test_version_and_address_can_be_set(changes: dict[str, str], url: str, fake:
     assert sign_in(fake, replace(SETTINGS, **changes)) == url  # type: ignore[arg-type]  # all text
 
 
-@pytest.mark.parametrize("url", ["http://evs.example.com", "ftp://evs.example.com", "nonsense", ""])
-def test_a_catalog_cannot_send_the_token_over_plain_http(
-    url: str, cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.keystone.return_value = granted(url=url)
-    with pytest.raises(ConfigurationError, match="volume endpoint"):
-        sign_in(fake)
+def test_a_catalog_cannot_send_the_token_over_plain_http(cloud: Cloud, fake: FakeClock) -> None:
+    for url in ("http://evs.example.com", "ftp://evs.example.com", "nonsense", ""):
+        cloud.keystone.return_value = granted(url=url)
+        with pytest.raises(NoEndpointError, match="volume endpoint"):
+            sign_in(fake)
 
 
 def test_what_was_allowed_over_http_is_not_cached_for_runs_that_forbid_it(
@@ -283,81 +240,78 @@ def test_what_was_allowed_over_http_is_not_cached_for_runs_that_forbid_it(
                     http.get("http://evs.example.com/v3")
 
 
-def answered(status: int, body: object = None, **headers: str) -> httpx.Response:
-    return httpx.Response(status, headers=headers, content=json.dumps(body).encode())
-
-
 BAD = [
     httpx.Response(200, html="<title>Log in</title>", headers={"X-Subject-Token": "t"}),
-    httpx.Response(201, content=b"", headers={"X-Subject-Token": "t"}),
-    httpx.Response(201, content=b"{", headers={"X-Subject-Token": "t"}),
-    httpx.Response(201, content=b"[" * 100_000, headers={"X-Subject-Token": "t"}),
-    answered(201, [], **{"X-Subject-Token": "t"}),
-    answered(201, {"token": None}, **{"X-Subject-Token": "t"}),
-    answered(201, {"token": "text"}, **{"X-Subject-Token": "t"}),
-    answered(201, {"token": []}, **{"X-Subject-Token": "t"}),
-    answered(201, {"token": {"project": "p"}}, **{"X-Subject-Token": "t"}),
-    answered(201, {"token": {"project": {"id": 7}}}, **{"X-Subject-Token": "t"}),
+    *(
+        httpx.Response(201, content=body, headers={"X-Subject-Token": "t"})
+        for body in (
+            b"", b"{", b"[" * 100_000, b"[]", b'{"token": null}', b'{"token": "text"}',
+            b'{"token": []}', b'{"token": {"project": "p"}}', b'{"token": {"project": {"id": 7}}}',
+            (SAMPLES / "005-token-unscoped.json").read_bytes(),
+        )
+    ),
     granted(""),
     httpx.Response(201, headers=[(b"X-Subject-Token", b"t\xf6ken")], content=granted("t").content),
     granted("two words"),
-]
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", BAD, ids=range(len(BAD)))
-def test_an_answer_that_grants_nothing_is_a_bad_answer(
-    answer: httpx.Response, cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.keystone.return_value = answer
-    with pytest.raises(BadAnswerError, match="not a token for a project") as caught:
-        sign_in(fake)
-    assert "OS_AUTH_URL" in (caught.value.hint or "")
-
-
-def test_an_unscoped_token_is_a_bad_answer(cloud: Cloud, fake: FakeClock) -> None:
-    body = json.loads((SAMPLES / "005-token-unscoped.json").read_text())["response"]["body_raw"]
-    cloud.keystone.return_value = httpx.Response(
-        201, headers={"X-Subject-Token": "t"}, content=body
-    )
-    with pytest.raises(BadAnswerError):
-        sign_in(fake)
-
-
-@pytest.mark.parametrize("catalog", [None, [], {}, "odd", [None], [{"type": []}]])
-def test_an_odd_catalog_is_a_configuration_error(
-    catalog: object, cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.keystone.return_value = granted(catalog=catalog)
-    with pytest.raises(ConfigurationError, match="catalog"):
-        sign_in(fake)
-    assert sign_in(fake, replace(SETTINGS, endpoint=EVS)) == f"{EVS}/v3/{PROJECT}"
-
-
-@pytest.mark.parametrize("expires_at", [None, 7, "soon", "0001-01-01T00:00:00Z", "9999-12-31"])
-def test_an_odd_expiry_is_no_reason_to_fail(
-    expires_at: object, cloud: Cloud, fake: FakeClock, tmp_path: Path
-) -> None:
-    cloud.keystone.return_value = granted(expires_at=expires_at)
-    for _ in range(2):
-        with signing_in(fake, cache=TokenCache(tmp_path)) as http:
-            assert http.get(EVS).is_success
-
-
-def test_a_wrong_address_is_told_apart_from_a_wrong_password(cloud: Cloud, fake: FakeClock) -> None:
-    for status in (404, 302):
-        cloud.keystone.return_value = httpx.Response(status, html="<title>Not here</title>")
-        with pytest.raises(WrongEndpointError) as caught:
+def test_an_answer_that_grants_nothing_is_a_bad_answer(cloud: Cloud, fake: FakeClock) -> None:
+    for answer in BAD:
+        cloud.keystone.return_value = answer
+        with pytest.raises(BadAnswerError, match="not a token for a project") as caught:
             sign_in(fake)
         assert "OS_AUTH_URL" in (caught.value.hint or "")
 
 
-def test_a_user_without_programmatic_access_is_told_so(cloud: Cloud, fake: FakeClock) -> None:
-    cloud.keystone.return_value = answered(
-        403, {"error_code": "IAM.0081", "error_msg": "console only"}
-    )
-    with pytest.raises(PermissionDeniedError) as caught:
-        sign_in(fake)
-    assert "programmatic" in (caught.value.hint or "")
+def test_an_odd_catalog_is_told_as_such(cloud: Cloud, fake: FakeClock) -> None:
+    odd: list[object] = [None, [], {}, "odd", [None], [{"type": []}]]
+    for catalog in odd:
+        cloud.keystone.return_value = granted(catalog=catalog)
+        with pytest.raises(NoEndpointError, match="catalog"):
+            sign_in(fake)
+        assert sign_in(fake, replace(SETTINGS, endpoint=EVS)) == f"{EVS}/v3/{PROJECT}"
+
+
+def test_an_odd_expiry_is_no_reason_to_fail(cloud: Cloud, fake: FakeClock, tmp_path: Path) -> None:
+    for expires_at in (None, 7, "soon", "0001-01-01T00:00:00Z", "9999-12-31"):
+        cloud.keystone.return_value = granted(expires_at=expires_at)
+        for _ in range(2):
+            with signing_in(fake, cache=TokenCache(tmp_path)) as http:
+                assert http.get(EVS).is_success
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "hint"),
+    [
+        (httpx.Response(404, html="<title>Not here</title>"), WrongEndpointError, "OS_AUTH_URL"),
+        (httpx.Response(302, html="<title>Log in</title>"), WrongEndpointError, "OS_AUTH_URL"),
+        (
+            answered(403, {"error_code": "IAM.0081", "error_msg": "console only"}),
+            PermissionDeniedError,
+            "programmatic",
+        ),
+        # What a real Keystone says to an application credential's ID that was deleted.
+        (
+            answered(404, {"error": {"message": "Could not find Application Credential: a1."}}),
+            SignInError,
+            "",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    *,
+    answer: httpx.Response,
+    expected: type[EvsSnapError],
+    hint: str,
+    cloud: Cloud,
+    fake: FakeClock,
+) -> None:
+    cloud.keystone.return_value = answer
+    with pytest.raises(expected) as caught:
+        sign_in(fake, replace(SETTINGS, credentials=BY_ID))
+    assert hint in (caught.value.hint or "")
+    assert len(cloud.sign_ins) == 1
 
 
 def test_a_refusal_never_quotes_the_password(cloud: Cloud, fake: FakeClock) -> None:
@@ -390,7 +344,7 @@ def test_a_broken_keystone_is_asked_again(cloud: Cloud, fake: FakeClock) -> None
 
 def test_a_failed_sign_in_keeps_nobody_waiting(fake: FakeClock, in_eight_threads: Threads) -> None:
     """An error that is kept keeps its frames, and must not keep the lock with them."""
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
+    auth = identify(SETTINGS, clock=fake.clock, cache=None)
 
     def fail(_: httpx.Request) -> httpx.Response:
         raise NotSentError("no connection")
@@ -447,18 +401,6 @@ def test_no_other_refusal_renews_the_token(
     assert len(cloud.sign_ins) == 1
 
 
-def test_eight_threads_with_an_expired_token_renew_it_once(
-    cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
-) -> None:
-    cloud.keystone.side_effect = [granted("token-1"), granted("token-2")]
-    with signing_in(fake) as http:
-        assert http.get(EVS).is_success
-        cloud.valid = "token-2"
-        outcomes = in_eight_threads(lambda: http.get(EVS).status_code)
-    assert outcomes == [200] * 8
-    assert len(cloud.sign_ins) == 2
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -507,14 +449,16 @@ def test_an_expired_token_is_not_used(cloud: Cloud, fake: FakeClock, tmp_path: P
     "changed",
     [
         {"credentials": replace(USER, password="another")},
-        {"credentials": replace(USER, username="other")},
-        {"credentials": replace(USER, domain_name="other")},
-        {"credentials": replace(USER, user_id="u1")},
-        {"credentials": ApplicationCredentials(None, PASSWORD, "a", "cron", None, "OTC-1")},
+        {"credentials": replace(USER, user=User("other", domain_name="OTC-1"))},
+        {"credentials": replace(USER, user=User("cron", domain_name="other"))},
+        {"credentials": replace(USER, user=User("cron", "u1", "OTC-1"))},
+        {"credentials": BY_NAME},
         {"project_name": "other"},
         {"project_id": "other"},
         {"project_domain_id": "other"},
         {"endpoint": f"{EVS}/v2"},
+        {"service_type": "volumev3"},
+        {"interface": "internal", "endpoint": EVS},
         {"allow_http": True},
         {"verify": False},
         {"verify": "/ca.pem"},
@@ -538,23 +482,9 @@ def test_a_cached_token_that_was_revoked_is_renewed_and_cached(
     assert [run_once(cloud, fake, tmp_path) for _ in range(2)] == [1, 0]
 
 
-def test_no_password_is_in_the_cache(cloud: Cloud, fake: FakeClock, tmp_path: Path) -> None:
-    run_once(cloud, fake, tmp_path)
-    (path,) = tmp_path.iterdir()
-    assert PASSWORD.encode() not in path.read_bytes()
-    assert b"token-1" in path.read_bytes()
-
-
-def test_a_cache_that_cannot_be_used_is_no_error(
-    cloud: Cloud, fake: FakeClock, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    assert [run_once(cloud, fake, tmp_path / "file") for _ in range(2)] == [1, 1]
-
-
 @pytest.mark.usefixtures("cloud")
 def test_password_and_tokens_are_known_as_secrets(fake: FakeClock) -> None:
-    auth = KeystoneAuth(SETTINGS, clock=fake.clock, cache=None)
+    auth = identify(SETTINGS, clock=fake.clock, cache=None)
     before = auth.secrets
     with signing_in(fake) as http:
         http.get(EVS, auth=auth)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from evs_snap.api.transport import open_http
 from evs_snap.auth.aksk import GivenKeys, SignatureAuth
-from evs_snap.auth.signer import authorization, sign
+from evs_snap.auth.signer import sign
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import Keys
 
@@ -88,12 +88,6 @@ def test_what_a_proxy_may_change_stays_unsigned() -> None:
     request = httpx.Request("POST", HOST, headers=headers, content=b"body")
     sign(request, KEYS, now=NOW)
     assert "SignedHeaders=host;x-sdk-date," in request.headers["Authorization"]
-
-
-def test_bytes_that_are_no_text_are_signed_all_the_same() -> None:
-    request = httpx.Request("GET", f"{HOST}/%FF?%FE=%FF")
-    sign(request, KEYS, now=NOW)
-    assert len(signature(request)) == 64
 
 
 # --- the vendor's own signer --------------------------------------------------------
@@ -230,18 +224,6 @@ def test_the_vendors_own_signer_agrees(asked: Asked, vendor: Vendor) -> None:
     )
 
 
-@given(values=st.lists(words, min_size=2, max_size=5))
-def test_the_order_in_which_a_query_is_written_changes_nothing(values: list[str]) -> None:
-    def signed(order: list[str]) -> str:
-        query = "&".join(f"k={quote(value, safe='')}" for value in order)
-        headers = {"host": "h", "x-sdk-date": "20260102T030405Z"}
-        return authorization(
-            KEYS, method="GET", path=b"/", query=query.encode(), headers=headers, body=b""
-        )
-
-    assert signed(values) == signed(values[::-1])
-
-
 # --- what is signed is what is sent -------------------------------------------------
 
 
@@ -318,19 +300,18 @@ TRICKY = [
 ]
 
 
-@pytest.mark.parametrize("keys", [KEYS, TEMPORARY], ids=["permanent", "temporary"])
 @pytest.mark.parametrize(("method", "target", "body"), TRICKY, ids=range(len(TRICKY)))
-def test_what_is_signed_is_what_leaves_the_machine(  # noqa: PLR0913 - a table and its means
+def test_what_is_signed_is_what_leaves_the_machine(
     *,
     method: str,
     target: str,
     body: bytes,
-    keys: Keys,
     tap: Wiretap,
     vendor: Vendor,
     fake: FakeClock,
 ) -> None:
     """The vendor's signer makes the same of the bytes that a socket received."""
+    keys = TEMPORARY
     # No certificates are read: that takes long, and it is plain http.
     given = Settings("", keys, project_id=PROJECT, endpoint=tap.url, verify=False)
     auth = SignatureAuth(given, clock=fake.clock, keys=GivenKeys(keys))

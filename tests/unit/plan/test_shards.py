@@ -54,9 +54,8 @@ def test_a_part_without_disks_is_no_error_but_a_selection_without_any_is() -> No
         select([volume()], Selection(match=("x*",), shard=Shard(0, 2)))
 
 
-def test_a_part_alone_selects_nothing_and_a_single_name_is_looked_up_with_the_rest() -> None:
+def test_a_part_alone_selects_nothing() -> None:
     assert Selection(shard=Shard(0, 2)).is_empty
-    assert Selection(volumes=("a",), shard=Shard(0, 2)).sole_volume is None
 
 
 @pytest.mark.parametrize(

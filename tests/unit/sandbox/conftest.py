@@ -93,7 +93,7 @@ def _opened(path: Path, fake: FakeClock) -> Callable[..., Pretend]:
     def opened(**rules: Any) -> Pretend:
         app = Sandbox(path, now=fake.clock.now, rules=Rules(**rules))
         transport = httpx.WSGITransport(app=validator(app))
-        client = httpx.Client(transport=transport, base_url="http://sandbox.test")
+        client = httpx.Client(transport=transport, base_url="http://sandbox.localhost")
         return Pretend(app, fake, client)
 
     return opened

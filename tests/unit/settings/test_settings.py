@@ -1,299 +1,187 @@
-"""What the user said, checked before anything is sent."""
+"""What the user said: tables of samples, and what holds for every cloud and every address."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import Settings, load_settings
 from evs_snap.settings.addresses import is_loopback, require_safe
-from evs_snap.settings.credentials import PasswordCredentials, TokenCredentials
+from evs_snap.settings.sources import KEYS, from_environment
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-PASSWORD = "s3cret-p4ssword"
-COMPLETE = {
-    "OS_AUTH_URL": "https://iam.example.com/v3",
-    "OS_USERNAME": "cron",
-    "OS_USER_DOMAIN_NAME": "OTC-1",
-    "OS_PASSWORD": PASSWORD,
-    "OS_PROJECT_NAME": "eu-de_prod",
-}
+SAMPLES: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "samples/settings/cases.yaml").read_text("utf-8")
+)
+USER, FOREIGN, CLOUDS = SAMPLES["shared"][0], SAMPLES["shared"][5], SAMPLES["shared"][6]
+FILES = {"clouds": "clouds.yaml", "secure": "secure.yaml", "public": "clouds-public.yaml"}
 
 
 def load(
-    environ: Mapping[str, str] | None = None,
-    *,
-    cloud: str | None = None,
-    options: dict[str, str | None] | None = None,
-    **more: str,
+    environ: dict[str, str], *, cloud: str | None = None, options: dict[str, Any] | None = None
 ) -> Settings:
-    environ = {"HOME": str(Path.cwd()), **(environ or {}), **more}
-    return load_settings(environ, cloud=cloud, options=options)
+    home = {"HOME": str(Path.cwd())}
+    return load_settings(home | environ, cloud=cloud, options=options)
 
 
-def refused(**environ: str) -> ConfigurationError:
+def refusal(environ: dict[str, str], **named: Any) -> str:
+    """Return what a refusal says; it tells no secret and nothing unprintable."""
     with pytest.raises(ConfigurationError) as caught:
-        load({**COMPLETE, **environ})
-    shown = f"{caught.value.message} {caught.value.hint}"
-    assert PASSWORD not in shown
-    assert shown.isprintable()
-    return caught.value
+        load(environ, **named)
+    told = " ".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
+    assert "s3cret" not in told
+    assert told.isprintable()
+    return told
 
 
-def clouds(text: str) -> None:
-    Path("clouds.yaml").write_text(text, encoding="utf-8")
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return all that a sample may compare, the credentials' own fields included."""
+    credentials = asdict(settings.credentials)
+    user = credentials.pop("user", {})
+    return {
+        **{name: getattr(settings, name) for name in settings.__slots__},
+        "kind": settings.credentials.kind,
+        "secrets": [*settings.secrets],
+        "sign_in": settings.sign_in,
+        "remarks": [*settings.remarks],
+        **credentials,
+        "user": user.get("name"),
+        "user_id": user.get("id"),
+        "domain": user.get("domain_name"),
+        "domain_id": user.get("domain_id"),
+    }
 
 
-CLOUD = """
-clouds:
-  x:
-    auth: {auth_url: "https://cloud.example.com/v3", username: u, password: from-file,
-           user_domain_name: d, project_name: p}
-    region_name: of-file
-"""
+@pytest.mark.parametrize("case", SAMPLES["cases"], ids=lambda case: case["it"])
+def test_each_sample_gives_its_settings_or_its_refusal(case: dict[str, Any]) -> None:
+    texts = {FILES[key]: case[key] for key in FILES if key in case} | case.get("files", {})
+    for name, text in texts.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+    named = {"cloud": case.get("cloud"), "options": case.get("options")}
+    environ = case.get("environ", {})
+    if "gives" in case:
+        settings = load(environ, **named)
+        got = shown(settings)
+        assert {key: got[key] for key in case["gives"]} == case["gives"]
+        assert "s3cret" not in repr(settings)
+        return
+    told = refusal(environ, **named)
+    assert [word for word in case["refuses"] if word not in told] == [], told
+    assert [word for word in case.get("lacks", ()) if word in told] == [], told
 
 
-def test_the_environment_alone_is_enough() -> None:
-    settings = load(COMPLETE)
-    assert settings.auth_url == "https://iam.example.com"
-    assert settings.credentials == PasswordCredentials("cron", None, "OTC-1", None, PASSWORD)
-    assert settings.project_name == "eu-de_prod"
-    assert (settings.verify, settings.interface, settings.api_version) == (True, "public", "v3")
-    assert settings.secrets == (PASSWORD,)
-
-
-def test_options_go_before_the_environment() -> None:
-    settings = load(COMPLETE, OS_REGION_NAME="of-env", options={"region": "of-option"})
-    assert settings.region == "of-option"
-    assert settings.origins["region"] == "--os-region-name"
-    assert load(COMPLETE, OS_REGION_NAME="of-env", options={"region": None}).region == "of-env"
-
-
-def test_a_project_named_by_option_silences_the_projects_id() -> None:
-    settings = load(COMPLETE, OS_PROJECT_ID="1" * 32, options={"project_name": "other"})
-    assert (settings.project_name, settings.project_id) == ("other", None)
-
-
-def test_a_complete_environment_needs_no_file_not_even_a_broken_one() -> None:
-    Path("clouds.yaml").write_text("[", encoding="utf-8")
-    assert load(COMPLETE).auth_url == "https://iam.example.com"
-
-
-def test_the_profile_takes_the_region_into_its_address() -> None:
-    clouds("clouds: {x: {profile: otc, auth: {username: u, password: p, user_domain_id: d}}}")
-    settings = load(cloud="x", OS_REGION_NAME="eu-nl", OS_PROJECT_ID="1")
-    assert settings.auth_url == "https://iam.eu-nl.otc.t-systems.com"
-    with pytest.raises(ConfigurationError, match="OS_REGION_NAME"):
-        load(cloud="x", OS_PROJECT_ID="1")
-
-
-@pytest.mark.parametrize(
-    ("left_out", "named"),
-    [
-        ("OS_AUTH_URL", "OS_AUTH_URL"),
-        ("OS_USERNAME", "OS_USERNAME"),
-        ("OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_NAME"),
-        ("OS_PASSWORD", "OS_PASSWORD"),
-        ("OS_PROJECT_NAME", "OS_PROJECT_NAME"),
-    ],
-)
-def test_a_missing_setting_is_named(left_out: str, named: str) -> None:
-    environ = {k: v for k, v in COMPLETE.items() if k != left_out}
-    with pytest.raises(ConfigurationError, match=named) as caught:
-        load(environ)
-    assert "clouds.yaml" in (caught.value.hint or "")
-
-
-def test_nothing_configured_says_the_two_ways_on() -> None:
-    with pytest.raises(ConfigurationError, match="no cloud is configured") as caught:
-        load()
-    assert "OS_AUTH_URL" in (caught.value.hint or "")
-    assert "--sandbox" in (caught.value.hint or "")
-
-
-def test_nothing_chosen_lists_the_clouds_of_the_file() -> None:
-    clouds("clouds: {one: {}, two: {}}")
-    with pytest.raises(ConfigurationError) as caught:
-        load()
-    assert "one, two" in (caught.value.hint or "")
-
-
-def test_password_and_token_together_need_a_choice() -> None:
-    assert "OS_TOKEN" in refused(OS_TOKEN="t0ken").message
-    assert load(COMPLETE, OS_TOKEN="t", OS_AUTH_TYPE="v3token").credentials == TokenCredentials("t")
-    chosen = load(COMPLETE, OS_TOKEN="t", OS_AUTH_TYPE="password")
-    assert isinstance(chosen.credentials, PasswordCredentials)
-
-
-def test_an_unknown_kind_of_sign_in_is_named() -> None:
-    error = refused(OS_AUTH_TYPE="v3oidcpassword")
-    assert "OS_AUTH_TYPE" in error.message
-
-
-def test_no_secret_is_in_the_repr() -> None:
-    assert PASSWORD not in repr(load(COMPLETE))
-    assert "t0ken" not in repr(TokenCredentials("t0ken"))
+@pytest.mark.parametrize("name", ["user", "keys", "temporary", "application", "agency", "otc"])
+def test_an_environment_about_another_cloud_changes_nothing(name: str) -> None:
+    """found: it chose the project, its keys went to the named host, its OS_INSECURE counted."""
+    Path("clouds.yaml").write_text(CLOUDS, encoding="utf-8")
+    alone = load({}, cloud=name)
+    for left_out in ([], *([variable] for variable in FOREIGN if variable != "OS_AUTH_URL")):
+        environ = {k: v for k, v in FOREIGN.items() if k not in left_out}
+        assert load(environ, cloud=name) == alone
+    for variable in ("OS_INSECURE", "OS_CACERT", "OS_VOLUME_ENDPOINT_OVERRIDE", "HW_ACCESS_KEY"):
+        assert load({"OS_CLOUD": name, variable: FOREIGN[variable]}) == alone
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("variable", "value"),
     [
-        "https://iam.example.com",
-        "https://iam.example.com/",
-        "https://iam.example.com/v3/",
-        "https://iam.example.com/v3/auth/tokens",
+        ("OS_SECRET_KEY", "s3cret"), ("OS_TOKEN", "s3cret"), ("OS_AUTH_TYPE", "agency"),
+        ("OS_APPLICATION_CREDENTIAL_SECRET", "s3cret"), ("OS_PASSWORD", "another"),
+        ("OS_USERNAME", "another"), ("OS_AUTH_URL", "https://other.example.com"),
+        ("OS_AUTH_URL", "https://[::1"), ("OS_AUTH_URL", "https://x:y"), ("OS_AUTH_URL", "\udcff"),
     ],
-)
-def test_the_end_of_the_address_does_not_matter(url: str) -> None:
-    assert load({**COMPLETE, "OS_AUTH_URL": url}).auth_url == "https://iam.example.com"
+)  # fmt: skip
+def test_another_sign_in_beside_a_named_cloud_is_left_out_or_a_contradiction(
+    variable: str, value: str
+) -> None:
+    """Left out where --os-cloud chooses; beside OS_CLOUD nobody knows which is meant."""
+    Path("clouds.yaml").write_text(CLOUDS, encoding="utf-8")
+    assert load({variable: value}, cloud="user") == load({}, cloud="user")
+    told = refusal({"OS_CLOUD": "user", variable: value})
+    for word in ("two different sign-ins", variable, "OS_CLOUD", "--os-cloud"):
+        assert word in told
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://",
-        "https:///v3",
-        "https:/iam",
-        "iam.example.com",
-        "//iam.example.com",
-        "https",
-        "ftp://iam.example.com",
-        "file:///etc/passwd",
-        "javascript:x",
-        f"u:{PASSWORD}@iam.example.com",
-        f"//u:{PASSWORD}@iam.example.com",
-        f"u:{PASSWORD}@x@iam.example.com/v3",
-        "HTTPS:\\\\iam",
-        f"https://u:{PASSWORD}@iam.example.com",
-        f"https://:{PASSWORD}@iam.example.com",
-        f"https://u:{PASSWORD}/x@iam.example.com",
-        "https://@iam.example.com",
-        "https://iam.example.com:99999",
-        "https://iam.example.com:x",
-        "https://iam.example.com:0",
-        "https://iam.example.com:-1",
-        "https://iam .example.com",
-        " https://iam.example.com",
-        "https://[::1",
-        "https://::1/",
-        "https://[nonsense]/",
-        "https://[fe80::1%25eth0]/",
-        "https://iam..example.com/v3",
-        "https://.example.com",
-        f"https://{'a' * 64}.com",
-        "https://iam.example.com?a=b",
-        "https://iam.example.com#a",
-        "https://iäm.example.com",
-        "https://iam.example.com/\x7f",
-        "https://iam.$(region).com",
-        "https://iam%00.com",
-        "https://iam.example.com\\@evil.example.com/",
-    ],
-)
-def test_a_strange_address_is_a_configuration_error(url: str) -> None:
+NEEDED = {**USER, "OS_REGION_NAME": "eu-de", "OS_ACCESS_KEY": "AK", "OS_SECRET_KEY": "sk-s3cret"}
+
+
+@pytest.mark.parametrize("auth_type", [None, "password", "aksk", "token"])
+@pytest.mark.parametrize("cloud", [None, "bare", "half", "half-keys", "empty"])
+def test_a_hint_about_missing_settings_leads_on(auth_type: str | None, cloud: str | None) -> None:
+    """Setting every variable that a refusal names as missing leaves none missing."""
+    Path("clouds.yaml").write_text(CLOUDS, encoding="utf-8")
+    place = {"OS_AUTH_URL": USER["OS_AUTH_URL"]} if cloud is None else {}
+    asked = {"OS_AUTH_TYPE": auth_type} if auth_type else {}
+    for given_name in ("OS_USERNAME", "OS_ACCESS_KEY", "OS_PROJECT_NAME"):
+        environ = {**place, **asked, given_name: NEEDED[given_name]}
+        with pytest.raises(ConfigurationError) as caught:
+            load(environ, cloud=cloud)
+        told, hint = caught.value.message, caught.value.hint or ""
+        named = {name: value for name, value in {**NEEDED, "OS_TOKEN": "t"}.items() if name in told}
+        if named and cloud != "empty":  # which lacks an address, and no variable sets that
+            load({**environ, **named}, cloud=cloud)
+        else:
+            assert f"the entry {cloud!r} of clouds.yaml" in hint
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x00", "\x1b[0m", "\udce9"])
+@pytest.mark.parametrize("variable", sorted(USER))
+def test_a_value_no_request_can_carry_is_named(variable: str, end: str) -> None:
+    """A line break at the end of a password would cost one of few tries."""
+    assert variable in refusal({**USER, variable: USER[variable] + end})
+
+
+def test_each_variable_sets_its_key_and_is_named_as_its_origin() -> None:
+    for key, names in KEYS.items():
+        for name in (f"OS_{name.upper()}" for name in names):
+            beside = {"OS_ACCESS_KEY": "y"} if key == "security_token" else {}
+            found = from_environment({**beside, name: "x"})
+            assert found[key] == "x"
+            assert found.origins[key] == name
+
+
+STRANGE = [
+    "https://", "https:///v3", "https:/iam", "iam.example.com", "//iam.example.com", "https",
+    "ftp://iam.example.com", "file:///etc/passwd", "javascript:x", "u:p-s3cret@iam.example.com",
+    "//u:p-s3cret@iam.example.com", "u:p-s3cret@x@iam.example.com/v3", "HTTPS:\\\\iam",
+    "https://u:p-s3cret@iam.example.com", "https://:p-s3cret@iam.example.com",
+    "https://u:p-s3cret/x@iam.example.com", "https://@iam.example.com",
+    "https://iam.example.com:99999", "https://iam.example.com:x", "https://iam.example.com:0",
+    "https://iam.example.com:-1", "https://iam .example.com", " https://iam.example.com",
+    "https://[::1", "https://::1/", "https://[nonsense]/", "https://[fe80::1%25eth0]/",
+    "https://iam..example.com/v3", "https://.example.com", f"https://{'a' * 64}.com",
+    "https://iam.example.com?a=b", "https://iam.example.com#a", "https://iäm.example.com",
+    "https://iam.example.com/\x7f", "https://iam.$(region).com", "https://iam%00.com",
+    "https://iam.example.com\\@evil.example.com/", "https://iam.{region}.example.com",
+]  # fmt: skip
+
+
+def test_a_strange_address_is_a_configuration_error() -> None:
     """found: without a scheme, the password in it was part of the message."""
-    assert "auth_url" in refused(OS_AUTH_URL=url).message
-    assert "endpoint" in refused(OS_VOLUME_ENDPOINT_OVERRIDE=url).message
+    for url in STRANGE:
+        for variable in ("OS_AUTH_URL", "OS_VOLUME_ENDPOINT_OVERRIDE"):
+            assert variable in refusal({**USER, variable: url})
 
 
 @given(st.text(), st.booleans())
 def test_any_address_is_accepted_or_refused(url: str, allow_http: bool) -> None:  # noqa: FBT001 - hypothesis passes it
     """Property: no address ends in a traceback."""
-    with suppress(ConfigurationError):
-        require_safe(f"https://{url}", allow_http=allow_http, what="x")
-    with suppress(ConfigurationError):
-        require_safe(url, allow_http=allow_http, what="x")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:5000/v3",
-        "http://localhost/identity",
-        "http://[::1]:5000",
-        "http://sandbox.localhost",
-    ],
-)
-def test_plain_http_is_for_loopback(url: str) -> None:
-    assert load({**COMPLETE, "OS_AUTH_URL": url}).auth_url.startswith("http://")
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://iam.example.com", "http://10.0.0.1", "http://localhost.a", "http://evillocalhost"],
-)
-def test_plain_http_elsewhere_is_refused_unless_allowed(url: str) -> None:
-    """found: nothing noticed when evillocalhost was taken for this machine."""
-    error = refused(OS_AUTH_URL=url)
-    assert "plain http" in error.message
-    assert "EVS_SNAP_ALLOW_HTTP=1" in (error.hint or "")
-    assert "plain http" in refused(OS_VOLUME_ENDPOINT_OVERRIDE=url).message
-    assert "plain http" in refused(OS_AUTH_URL=url, EVS_SNAP_ALLOW_HTTP="0").message
-    assert load({**COMPLETE, "OS_AUTH_URL": url}, EVS_SNAP_ALLOW_HTTP="1").allow_http
+    for address in (f"https://{url}", url):
+        with suppress(ConfigurationError):
+            require_safe(address, allow_http=allow_http, what="x")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "x.localhost"])
 def test_this_machine_is_known(host: str) -> None:
+    """found: nothing noticed when evillocalhost was taken for this machine."""
     assert is_loopback(host)
     assert not is_loopback(f"{host}.example.com")
-
-
-@pytest.mark.parametrize("end", ["\n", "\r", "\x00", "\x1b[0m", "\udce9"])
-@pytest.mark.parametrize("variable", sorted(COMPLETE))
-def test_a_value_no_request_can_carry_is_named(variable: str, end: str) -> None:
-    """A line break at the end of a password would cost one of few tries."""
-    error = refused(**{variable: COMPLETE[variable] + end})
-    assert variable in error.message
-
-
-@pytest.mark.parametrize("token", ["tok\nen", "tökén", "to\udcffken"])
-def test_a_token_no_header_can_carry_is_named_not_shown(token: str) -> None:
-    with pytest.raises(ConfigurationError, match="OS_TOKEN") as caught:
-        load(OS_AUTH_URL="https://iam.example.com", OS_TOKEN=token, OS_PROJECT_ID="1")
-    assert token not in str(caught.value)
-
-
-def test_a_password_may_hold_any_letter() -> None:
-    assert load({**COMPLETE, "OS_PASSWORD": "pässwörd 密码"}).secrets == ("pässwörd 密码",)
-
-
-@pytest.mark.parametrize("value", ["1", "true", "Yes", " on "])
-def test_os_insecure_turns_verification_off(value: str) -> None:
-    assert load(COMPLETE, OS_INSECURE=value).verify is False
-
-
-def test_a_ca_file_is_taken_from_environment_or_cloud() -> None:
-    assert load(COMPLETE, OS_CACERT="/ca.pem").verify == "/ca.pem"
-    clouds(CLOUD + "    cacert: /cloud.pem\n")
-    assert load(OS_CLOUD="x").verify == "/cloud.pem"
-    clouds(CLOUD + "    verify: false\n")
-    assert load(OS_CLOUD="x").verify is False
-
-
-@pytest.mark.parametrize(("value", "version"), [("2", "v2"), ("v3", "v3"), ("V2", "v2")])
-def test_the_api_version_is_two_or_three(value: str, version: str) -> None:
-    assert load(COMPLETE, OS_VOLUME_API_VERSION=value).api_version == version
-    assert "neither 2 nor 3" in refused(OS_VOLUME_API_VERSION="3.50").message
-
-
-@pytest.mark.parametrize("value", ["public", "publicURL"])
-def test_the_interface_may_be_spelled_as_of_old(value: str) -> None:
-    assert load(COMPLETE, OS_ENDPOINT_TYPE=value).interface == "public"
-
-
-def test_the_limit_of_a_cloud_is_read() -> None:
-    clouds(CLOUD + "    evs_snap: {limit: 20}\n")
-    assert load(OS_CLOUD="x").limit == 20
-    for odd in ("0", "-1", "many", "7.5", "'²'", "9" * 5000, f"{{password: {PASSWORD}}}"):
-        clouds(CLOUD + f"    evs_snap: {{limit: {odd}}}\n")
-        with pytest.raises(ConfigurationError, match="limit") as caught:
-            load(OS_CLOUD="x")
-        assert PASSWORD not in caught.value.message
+    assert not is_loopback("evillocalhost")

@@ -1,7 +1,7 @@
 """The pretend Keystone: signing in, and the catalog.
 
-A token carries the time at which it ends, so that nothing needs to be kept. Anybody can
-make one up, as anybody may know the password.
+A token carries the time at which it ends, so that none needs to be stored. Anybody can forge
+one: the password is public, too.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from evs_snap.sandbox import bodies, faults
-from evs_snap.sandbox.rules import ACCOUNT
-from evs_snap.sandbox.wire import Response
+from evs_snap.sandbox.call import Response, ok
+from evs_snap.sandbox.rules import ACCOUNT, STANDARD_REGION
 
 if TYPE_CHECKING:
     from evs_snap.sandbox.call import Call
@@ -36,6 +37,8 @@ _SERVICES = (
     ("volumev3", "cinderv3", "7a94c2d1e5b84c0f8f36d9e2b1a07c45", _BLOCK_STORAGE),
     ("block-storage", "cinder", "e82b6f09d3a74e51a1c5f47b90d2386c", _BLOCK_STORAGE),
 )
+_REGIONS = {ACCOUNT.region: "", STANDARD_REGION: f"/{STANDARD_REGION}"}
+"""What each region's addresses begin with; Keystone is the same for both."""
 
 
 def versions(call: Call) -> Response:
@@ -45,7 +48,7 @@ def versions(call: Call) -> Response:
 
 def version(call: Call) -> Response:
     """GET /v3: what version 3 is."""
-    return Response(HTTPStatus.OK, {"version": _version(call)})
+    return ok(version=_version(call))
 
 
 def sign_in(call: Call) -> Response:
@@ -77,7 +80,7 @@ def sign_in(call: Call) -> Response:
 
 
 def check_token(call: Call) -> None:
-    """Refuse who shows no token, or one that has ended."""
+    """Refuse a caller without a token, or with one that has expired."""
     end = _end(call.request.headers.get("x-auth-token"))
     if end is None or call.now >= end:
         raise faults.unauthorized(call.request)
@@ -106,17 +109,24 @@ def _token(call: Call, *, methods: list[str], issued_at: datetime, end: datetime
 
 
 def _catalog(origin: str) -> list[dict[str, object]]:
-    catalog: list[dict[str, object]] = []
-    for kind, name, service_id, path in _SERVICES:
-        endpoint = {
-            "id": service_id[::-1],
-            "interface": "public",
-            "region_id": ACCOUNT.region,
-            "url": f"{origin}{path}",
-            "region": ACCOUNT.region,
+    return [
+        {
+            "endpoints": [
+                {
+                    "id": sha256(f"{region} {service_id}".encode()).hexdigest()[:32],
+                    "interface": "public",
+                    "region_id": region,
+                    "url": f"{origin}{'' if kind == 'identity' else prefix}{path}",
+                    "region": region,
+                }
+                for region, prefix in _REGIONS.items()
+            ],
+            "id": service_id,
+            "type": kind,
+            "name": name,
         }
-        catalog.append({"endpoints": [endpoint], "id": service_id, "type": kind, "name": name})
-    return catalog
+        for kind, name, service_id, path in _SERVICES
+    ]
 
 
 def _version(call: Call) -> dict[str, object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
-from evs_snap.sandbox.wire import Response
 
 if TYPE_CHECKING:
     from evs_snap.sandbox.call import Call
@@ -18,7 +17,6 @@ MAX_MICROVERSION = 50
 """3.50 is what OTC serves: EVS API reference, API version description."""
 
 TYPES = ("SSD", "SAS", "ESSD")
-ZONES = ("sandbox-1a", "sandbox-1b")
 
 _FIELDS = (
     *("name", "description", "size", "volume_type", "availability_zone", "metadata"),
@@ -39,21 +37,14 @@ def version(call: Call) -> Response:
         "links": [{"rel": "self", "href": f"{call.request.origin}/volume/v3/"}],
         "media-types": [],
     }
-    return Response(HTTPStatus.OK, {"versions": [described]})
+    return ok(versions=[described])
 
 
-def list_summaries(call: Call) -> Response:
-    """GET /volumes: IDs, names and links."""
-    page = listing.page(call, Volume, path="/volumes")
-    rows = [_summary(volume, call=call) for volume in page.records]
-    return Response(HTTPStatus.OK, {"volumes": rows, **page.links})
-
-
-def list_details(call: Call) -> Response:
-    """GET /volumes/detail: everything about each."""
-    page = listing.page(call, Volume, path="/volumes/detail")
-    rows = [_detail(volume, call=call) for volume in page.records]
-    return Response(HTTPStatus.OK, {"volumes": rows, **page.links})
+def list_(call: Call) -> Response:
+    """GET /volumes and /volumes/detail: IDs, names and links; or everything about each."""
+    page = listing.page(call, records.all_of(call, Volume), kind=Volume)
+    show = _detail if call.is_detail else _summary
+    return ok(volumes=[show(volume, call=call) for volume in page.records], **page.links)
 
 
 def list_native(call: Call) -> Response:
@@ -61,54 +52,58 @@ def list_native(call: Call) -> Response:
 
     https://docs.otc.t-systems.com/elastic-volume-service/api-ref/apis_recommended/
     """
-    # The links name Cinder's path, with EVS too.
-    page = listing.page(call, Volume, path="/volumes/detail")
+    # With EVS too, the links name Cinder's path.
+    volumes = records.all_of(call, Volume)
+    page = listing.page(call, volumes, kind=Volume, path="/volumes/detail")
     rows = [_detail(volume, call=call) | {"tags": volume.tags} for volume in page.records]
-    return Response(HTTPStatus.OK, {"count": page.count, "volumes": rows, **page.links})
+    return ok(count=page.count, volumes=rows, **page.links)
 
 
 def show(call: Call) -> Response:
     """GET /volumes/{item}: one disk."""
-    volume = records.one(call, Volume, item=call.item)
-    return Response(HTTPStatus.OK, {"volume": _detail(volume, call=call)})
+    return ok(volume=_detail(records.one(call, Volume, item=call.item), call=call))
 
 
 def create(call: Call) -> Response:
     """POST /volumes: an empty disk, or one from a snapshot; how it will end is settled here."""
     given = bodies.fields(call.request, key="volume", allowed=_FIELDS)
     snapshot, source = _origin(call, snapshot_id=bodies.text(given, name="snapshot_id"))
+    zones = (f"{call.region}a", f"{call.region}b")
     zone = bodies.text(given, name="availability_zone")
-    if zone not in (None, *ZONES):
+    if zone not in (None, *zones):
         raise faults.bad_request(f"Availability zone '{zone}' is invalid.")
     volume_type = bodies.text(given, name="volume_type")
     if volume_type not in (None, *TYPES):
         raise faults.not_found("Volume type with name", item=volume_type)
+    if snapshot and not source and not volume_type:
+        raise faults.bad_request("volume_type is required: the snapshot's disk is gone.")
     asked = Volume(
         id=str(uuid4()),
+        region=call.region,
         name=bodies.text(given, name="name"),
         description=bodies.text(given, name="description"),
-        size=bodies.size(given),
+        size=bodies.whole_number(given, name="size"),
         metadata=bodies.metadata(given),
         volume_type=volume_type or (source.volume_type if source else TYPES[0]),
-        availability_zone=zone or (source.availability_zone if source else ZONES[0]),
+        availability_zone=zone or (snapshot.availability_zone if snapshot else zones[0]),
         bootable=source.bootable if source else "false",
         snapshot_id=snapshot.id if snapshot else None,
         created_at=records.write_time(call.now),
-        status="creating",
     )
-    if snapshot and source:
+    if snapshot:
         _check_origin(asked, snapshot=snapshot, source=source)
     quotas.check_gigabytes(call, size=asked.size)
     fails = snapshot is not None and call.rules.fail_word in (snapshot.name or "")
     then = "error" if fails else "available"
     created = records.begin(call, asked, status="creating", then=then, seconds=call.rules.settle)
-    return Response(HTTPStatus.ACCEPTED, {"volume": _detail(created, call=call)})
+    return accepted(volume=_detail(created, call=call))
 
 
 def delete(call: Call) -> Response:
-    """DELETE /volumes/{item}: only a free disk without snapshots."""
+    """DELETE /volumes/{item}: only a free disk without legacy snapshots."""
     volume = records.one(call, Volume, item=call.item)
-    if volume.status not in _DELETABLE or records.snapshots_of(call, volume_id=volume.id):
+    siblings = records.snapshots_of(call, volume_id=volume.id)
+    if volume.status not in _DELETABLE or not all(s.is_standard for s in siblings):
         raise faults.bad_request(
             "Invalid volume: Volume status must be available or error or "
             "error_restoring or error_extending or error_managing and must not be "
@@ -117,18 +112,19 @@ def delete(call: Call) -> Response:
         )
     seconds = call.rules.delete_settle
     records.begin(call, volume, status="deleting", then=GONE, seconds=seconds)
-    return Response(HTTPStatus.ACCEPTED)
+    return accepted()
 
 
 def _origin(call: Call, *, snapshot_id: str | None) -> tuple[Snapshot | None, Volume | None]:
-    """Return the snapshot from which a disk is to be made, and the disk of that snapshot."""
+    """Return the snapshot from which a disk is to be made, and its disk, if that still exists."""
     if snapshot_id is None:
         return None, None
     snapshot = records.one(call, Snapshot, item=snapshot_id)
-    return snapshot, records.one(call, Volume, item=snapshot.volume_id)
+    sources = {volume.id: volume for volume in records.all_of(call, Volume)}
+    return snapshot, sources.get(snapshot.volume_id)
 
 
-def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume) -> None:
+def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume | None) -> None:
     """Refuse a disk that cannot be made from the snapshot: API reference, creating EVS disks."""
     if snapshot.status != "available":
         raise faults.snapshot_not_available(snapshot.status)
@@ -137,10 +133,11 @@ def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume) -> None:
             f"Invalid input received: Volume size {asked.size}GB cannot be smaller than "
             f"the snapshot size {snapshot.size}GB. They must be >= original snapshot size."
         )
-    if asked.availability_zone != source.availability_zone:
-        message = f"The availability zone is not that of the snapshot: {source.availability_zone}."
+    zone = snapshot.availability_zone
+    if asked.availability_zone != zone:
+        message = f"The availability zone is not that of the snapshot: {zone}."
         raise faults.evs("EVS.2054", message=message)
-    if asked.volume_type != source.volume_type:
+    if source and asked.volume_type != source.volume_type:
         message = (
             f"Target volumeType[{asked.volume_type}] is not matched with snapshot[{snapshot.id}]."
         )
@@ -150,12 +147,21 @@ def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume) -> None:
             raise faults.evs("EVS.1043", message=f"Metadata {key} cannot go with a snapshot.")
 
 
-def _summary(volume: Volume, *, call: Call) -> dict[str, object]:
+def _summary(volume: Volume, *, call: Call) -> listing.Row:
     links = [{"rel": "self", "href": f"{call.base}/volumes/{volume.id}"}]
     return {"id": volume.id, "name": volume.name, "links": links}
 
 
-def _detail(volume: Volume, *, call: Call) -> dict[str, object]:
+def _detail(volume: Volume, *, call: Call) -> listing.Row:
+    attachment = {
+        "id": volume.id,
+        "attachment_id": (volume.server_id or "")[::-1].replace("-", "")[:32],
+        "volume_id": volume.id,
+        "server_id": volume.server_id,
+        "host_name": None,
+        "device": "/dev/vdb",
+        "attached_at": volume.created_at,
+    }
     return _summary(volume, call=call) | {
         "status": volume.status,
         "size": volume.size,
@@ -173,21 +179,6 @@ def _detail(volume: Volume, *, call: Call) -> dict[str, object]:
         "replication_status": None,
         "consistencygroup_id": None,
         "multiattach": False,
-        "attachments": _attachments(volume),
+        "attachments": [attachment] if volume.server_id else [],
         "os-vol-tenant-attr:tenant_id": ACCOUNT.project_id,
     }
-
-
-def _attachments(volume: Volume) -> list[dict[str, object]]:
-    if volume.server_id is None:
-        return []
-    attachment: dict[str, object] = {
-        "id": volume.id,
-        "attachment_id": volume.server_id[::-1].replace("-", "")[:32],
-        "volume_id": volume.id,
-        "server_id": volume.server_id,
-        "host_name": None,
-        "device": "/dev/vdb",
-        "attached_at": volume.created_at,
-    }
-    return [attachment]

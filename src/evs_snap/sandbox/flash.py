@@ -1,78 +1,85 @@
-"""The pretend snapshots: listed, shown, made, deleted."""
+"""Legacy snapshots, which EVS calls ``flash``: listed, shown, made, deleted, rolled back to.
+
+Cinder's paths show these alone. The region of standard snapshots makes no new ones:
+https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html
+"""
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
-from evs_snap.sandbox.wire import Response
 
 if TYPE_CHECKING:
     from evs_snap.sandbox.call import Call
 
+DELETABLE = ("available", "error")
 _FIELDS = ("volume_id", "name", "description", "force", "metadata")
-_DELETABLE = ("available", "error")
 
 
-def list_summaries(call: Call) -> Response:
-    """GET /snapshots: nearly everything, too."""
-    page = listing.page(call, Snapshot, path="/snapshots")
-    rows = [_summary(snapshot) for snapshot in page.records]
-    return Response(HTTPStatus.OK, {"snapshots": rows, **page.links})
-
-
-def list_details(call: Call) -> Response:
-    """GET /snapshots/detail: with project and progress."""
-    page = listing.page(call, Snapshot, path="/snapshots/detail")
-    rows = [_detail(snapshot) for snapshot in page.records]
-    return Response(HTTPStatus.OK, {"snapshots": rows, **page.links})
+def list_(call: Call) -> Response:
+    """GET /snapshots and /snapshots/detail: the latter with project and progress."""
+    rows = [s for s in records.all_of(call, Snapshot) if not s.is_standard]
+    page = listing.page(call, rows, kind=Snapshot)
+    show = _detail if call.is_detail else _summary
+    return ok(snapshots=[show(snapshot) for snapshot in page.records], **page.links)
 
 
 def show(call: Call) -> Response:
     """GET /snapshots/{item}: one snapshot."""
-    snapshot = records.one(call, Snapshot, item=call.item)
-    return Response(HTTPStatus.OK, {"snapshot": _detail(snapshot)})
+    return ok(snapshot=_detail(_one(call)))
 
 
 def create(call: Call) -> Response:
     """POST /snapshots: begin a snapshot; how it will end is settled here."""
     given = bodies.fields(call.request, key="snapshot", allowed=_FIELDS)
+    if call.has_standard:
+        raise faults.bad_request("Legacy snapshots cannot be created in this region.")
     volume = records.one(call, Volume, item=bodies.text(given, name="volume_id"))
     asked = Snapshot(
         id=str(uuid4()),
+        region=call.region,
         volume_id=volume.id,
         name=bodies.text(given, name="name"),
         description=bodies.text(given, name="description"),
         size=volume.size,
+        availability_zone=volume.availability_zone,
         metadata=bodies.metadata(given),
         created_at=records.write_time(call.now),
-        status="creating",
     )
-    _check_status(volume, force=bodies.flag(given, name="force"))
+    check_source(volume, force=bodies.flag(given, name="force"))
     quotas.check_gigabytes(call, size=volume.size)
     quotas.check_snapshots(call, volume_id=volume.id, backup=asked.is_backup)
-    fails = call.rules.fail_word in (volume.name or "")
-    then = "error" if fails else "available"
+    then = "error" if call.rules.fail_word in (volume.name or "") else "available"
     created = records.begin(call, asked, status="creating", then=then, seconds=call.rules.settle)
-    return Response(HTTPStatus.ACCEPTED, {"snapshot": _summary(created)})
+    return accepted(snapshot=_summary(created))
 
 
 def delete(call: Call) -> Response:
     """DELETE /snapshots/{item}: begin its end."""
-    snapshot = records.one(call, Snapshot, item=call.item)
-    if snapshot.status not in _DELETABLE:
+    snapshot = _one(call)
+    if snapshot.status not in DELETABLE:
         raise faults.bad_request(
             "Invalid snapshot: Snapshot status must be available or error and must "
             "not be part of a group."
         )
-    fails = call.rules.fail_word in (snapshot.name or "")
-    then = "error_deleting" if fails else GONE
-    records.begin(call, snapshot, status="deleting", then=then, seconds=call.rules.delete_settle)
-    return Response(HTTPStatus.ACCEPTED)
+    begin_deletion(call, snapshot)
+    return accepted()
+
+
+def add_metadata(call: Call) -> Response:
+    """POST /snapshots/{item}/metadata: add to its metadata, or replace entries of it."""
+    snapshot = _one(call)
+    body = bodies.parse(call.request)
+    added = bodies.metadata(body if isinstance(body, dict) else {})
+    metadata = {**snapshot.metadata, **added}
+    records.save(call.db, replace(snapshot, metadata=metadata))
+    return ok(metadata=metadata)
 
 
 def roll_back(call: Call) -> Response:
@@ -80,12 +87,30 @@ def roll_back(call: Call) -> Response:
 
     https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2020.html
     """
+    try:
+        snapshot = _one(call)
+    except faults.FaultError as fault:
+        raise fault.in_evs_words() from None
+    return accepted(rollback={"volume_id": begin_rollback(call, snapshot).id})
+
+
+def begin_deletion(call: Call, snapshot: Snapshot) -> bool:
+    """Begin the end of a snapshot; return whether it will come to a good one."""
+    fails = call.rules.fail_word in (snapshot.name or "")
+    then, seconds = "error_deleting" if fails else GONE, call.rules.delete_settle
+    records.begin(call, snapshot, status="deleting", then=then, seconds=seconds)
+    return not fails
+
+
+def begin_rollback(call: Call, snapshot: Snapshot) -> Volume:
+    """Begin the rollback that the body asks for, or refuse it; return the disk."""
     given = bodies.fields(call.request, key="rollback", allowed=("volume_id", "name"))
-    snapshot = _to_roll_back(call)
-    volume = records.one(call, Volume, item=snapshot.volume_id)
-    if bodies.text(given, name="volume_id") != volume.id:
+    if snapshot.is_backup:
+        raise faults.evs("EVS.2045", message="A backup service's snapshot cannot be used.")
+    if bodies.text(given, name="volume_id") != snapshot.volume_id:
         message = f"The snapshot is not one of disk {given.get('volume_id')}."
         raise faults.evs("EVS.2045", message=message)
+    volume = records.one(call, Volume, item=snapshot.volume_id)
     if snapshot.status != "available":
         raise faults.snapshot_not_available(snapshot.status)
     if volume.status not in {"available", "error_rollbacking"}:
@@ -96,23 +121,12 @@ def roll_back(call: Call) -> Response:
         )
     fails = call.rules.fail_word in (snapshot.name or "")
     then, seconds = "error_rollbacking" if fails else "available", call.rules.settle
-    records.begin(call, volume, status="rollbacking", then=then, seconds=seconds)
     records.begin(call, snapshot, status="rollbacking", then="available", seconds=seconds)
-    return Response(HTTPStatus.ACCEPTED, {"rollback": {"volume_id": volume.id}})
+    return records.begin(call, volume, status="rollbacking", then=then, seconds=seconds)
 
 
-def _to_roll_back(call: Call) -> Snapshot:
-    try:
-        snapshot = records.one(call, Snapshot, item=call.item)
-    except faults.FaultError as fault:
-        message = f"Snapshot {call.item} could not be found."
-        raise faults.evs("EVS.5404", message=message, status=HTTPStatus.NOT_FOUND) from fault
-    if snapshot.is_backup:
-        raise faults.evs("EVS.2045", message="A backup service's snapshot cannot be used.")
-    return snapshot
-
-
-def _check_status(volume: Volume, *, force: bool) -> None:
+def check_source(volume: Volume, *, force: bool) -> None:
+    """Refuse a disk of which no snapshot can be taken; ``force`` takes one that is in use."""
     if volume.status == "error":
         raise faults.bad_request(
             "Invalid volume: The snapshot cannot be created when the volume is in error status."
@@ -124,7 +138,14 @@ def _check_status(volume: Volume, *, force: bool) -> None:
         )
 
 
-def _summary(snapshot: Snapshot) -> dict[str, object]:
+def _one(call: Call) -> Snapshot:
+    snapshot = records.one(call, Snapshot, item=call.item)
+    if snapshot.is_standard:
+        raise faults.not_found(Snapshot.noun, item=call.item)
+    return snapshot
+
+
+def _summary(snapshot: Snapshot) -> listing.Row:
     return {
         "id": snapshot.id,
         "created_at": snapshot.created_at,
@@ -138,7 +159,7 @@ def _summary(snapshot: Snapshot) -> dict[str, object]:
     }
 
 
-def _detail(snapshot: Snapshot) -> dict[str, object]:
+def _detail(snapshot: Snapshot) -> listing.Row:
     undone = snapshot.status in {"creating", "error"}
     return _summary(snapshot) | {
         "os-extended-snapshot-attributes:project_id": ACCOUNT.project_id,
