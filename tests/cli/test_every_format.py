@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from evs_snap import cli
+from evs_snap.cli.context import Context
+from evs_snap.cli.output import note, write_line
 from evs_snap.render.columns import titles
 
 if TYPE_CHECKING:
@@ -78,15 +80,17 @@ def test_a_document_is_in_utf_8_where_stdout_takes_it(
     assert written.isascii() != (encoding == "utf-8")
 
 
-def test_whatever_a_hint_or_a_note_repeats_prints(run: Run, pretend: Pretend) -> None:
+def test_whatever_a_message_or_a_note_repeats_prints(
+    run: Run, pretend: Pretend, fake: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
     """found: escape codes in an ID reached the terminal by way of a hint."""
-    bad = shlex.quote("\x1b[2Jx\x9b")
-    for line in (f"delete {bad} -y", f"volumes nobody --os-region-name {bad}"):
-        told = run(f"--sandbox {line}", exit_code=5).stderr
-        assert all(c.isprintable() or c == "\n" for c in told)
+    bad = "\x1b[2Jx\x9b"
+    note(Context(fake.clock), f"to attach it: {bad}\nnext")
+    write_line(Context(fake.clock), "hint:", bad)
     snapshot = pretend.snapshot(pretend.disk("\x1b]0;title\x07"), "s")
-    told = run(f"-v --sandbox restore {snapshot} --as new").stderr
+    told = capsys.readouterr().err + run(f"-v --sandbox restore {snapshot} --as new").stderr
     assert all(c.isprintable() or c == "\n" for c in told)
+    assert told.startswith("to attach it: \\x1b[2Jx\\x9b\nnext\nhint: \\x1b[2Jx\\x9b\n")
 
 
 def test_a_command_in_a_hint_can_be_pasted(run: Run) -> None:
