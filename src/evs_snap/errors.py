@@ -12,7 +12,9 @@
     ├── InterruptedRunError       130   asked to stop (143 for SIGTERM)
     ├── VolumeStateError            1   the disk's or snapshot's status forbids it
     ├── LimitError                  6   the disk holds as many snapshots as it may
+    ├── HoldError                   8   what was to be held was not; nothing was made
     ├── WaitTimeoutError            7   still in progress when the time was up
+    ├── NotConsistentError          1   made, but not surely while what was to be held was held
     ├── SnapshotFailedError         1   the service made it, and it ended badly
     ├── RestoreFailedError          1   the service began to restore it, and that ended badly
     ├── UnreachableError            1   no answer from the service
@@ -125,6 +127,13 @@ class LimitError(EvsSnapError):
     brief = "full"
 
 
+class HoldError(EvsSnapError):
+    """What was to be held or to stand still meanwhile was not; no snapshot was made."""
+
+    exit_code = 8
+    brief = "the hold failed"
+
+
 class _EndedError(EvsSnapError):
     """How watching a snapshot or disk ended. ``seen`` is the last status that it was seen in."""
 
@@ -144,6 +153,12 @@ class SnapshotFailedError(_EndedError):
     """The service accepted the snapshot and could not make or keep it."""
 
     brief = "ended in error"
+
+
+class NotConsistentError(EvsSnapError):
+    """The snapshot is usable, but what was to be held was not surely held until it was."""
+
+    brief = "not held until usable"
 
 
 class RestoreFailedError(_EndedError):

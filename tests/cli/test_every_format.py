@@ -40,7 +40,7 @@ def commands() -> list[str]:
 
 def test_every_command_with_a_result_is_among_the_lines() -> None:
     assert {line.split()[0] for line, _ in LINES} == set(commands()) - {
-        "completion", "help", "sandbox"
+        "completion", "freeze", "help", "sandbox"
     }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ _COMMANDS = {
     "check": "Monitoring plugin: are the snapshots fresh?",
     "doctor": "Find out what stands between you and a snapshot.",
     "simulate": "Offline: what KEEP rules hold, day by day, and how far back they reach.",
+    "freeze": "A holder for --hold: file systems stand still until its stdin ends.",
     "help": "Show the help of a command.",
     "completion": "The script that completes commands in a shell.",
     "sandbox": "The built-in pretend cloud: serve it, or begin anew.",

@@ -40,6 +40,8 @@ class CreateWords(TypedDict, total=False):
     keep: Keep | None
     wait: bool
     timeout: float
+    hold: str | None
+    hold_for: float
     parallel: int
     lock_wait: float
     dry_run: bool
@@ -87,7 +89,9 @@ class Request:
     `wait` and `restore`. ``limit`` is how many snapshots a disk may hold; with ``on_limit``
     "replace" a full disk's oldest own snapshot is deleted first. With ``keep`` what the rules
     give up is deleted. ``timeout`` and ``lock_wait`` are seconds, ``size`` is GiB, ``parallel``
-    is how many disks are worked on at a time. With ``dry_run`` the plan is the result.
+    is how many disks are worked on at a time. With ``dry_run`` the plan is the result. ``hold`` is
+    a command that holds something until the snapshots are usable, for at most ``hold_for``
+    seconds: see runs.holds.
     """
 
     command: Command
@@ -103,6 +107,8 @@ class Request:
     keep: Keep | None = None
     wait: bool = True
     timeout: float = 900.0
+    hold: str | None = None
+    hold_for: float = 30.0
     parallel: int = 4
     lock_wait: float = 0.0
     dry_run: bool = False
@@ -172,12 +178,12 @@ def _check_values(request: Request) -> None:
     """Raise ConfigurationError for a value of the wrong kind or outside its range."""
     for name in ("name", "policy"):
         _require(isinstance(getattr(request, name), str), request, name, "a text")
-    for name in ("description", "as_name"):
+    for name in ("description", "as_name", "hold"):
         value = getattr(request, name)
         _require(value is None or isinstance(value, str), request, name, "a text")
     for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot"):
         _require(isinstance(getattr(request, name), bool), request, name, "True or False")
-    for name in ("timeout", "lock_wait"):
+    for name in ("timeout", "lock_wait", "hold_for"):
         _require(_is_span(getattr(request, name)), request, name, "a number of seconds, 0 or more")
     _require(_is_count(request.limit), request, "limit", "a whole number, 1 or more")
     _require(
@@ -219,6 +225,8 @@ def _check_disks(request: Request) -> None:
             "--server ID, --with-tag K=V, --with-metadata K=V or --all.",
         )
     check_policy(request.policy)
+    if request.hold is not None:
+        _check_hold(request, request.hold)
     if len(request.description or "") > LONGEST_DESCRIPTION:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
@@ -240,6 +248,16 @@ def _check_disks(request: Request) -> None:
         check_rules(keep, limit=request.limit)
         if not request.wait:
             raise ConfigurationError("rotate must wait: it deletes only once the new one is usable")
+
+
+def _check_hold(request: Request, command: str) -> None:
+    if not command.strip() or "\0" in command:
+        raise ConfigurationError(f"--hold {command!r} is no command")
+    if request.hold_for <= 0:
+        raise ConfigurationError("--hold-for 0s holds nothing")
+    if not request.wait:
+        raise ConfigurationError("--hold and --no-wait contradict each other: it holds until the "
+                                 "snapshots can be used")  # fmt: skip
 
 
 def _check_snapshots(request: Request) -> None:

@@ -37,6 +37,7 @@ def create_snapshots(
     *volumes: str | Volume,
     selection: Selection | None = None,
     progress: Progress = no_progress,
+    note: Progress = no_progress,
     **words: Unpack[CreateWords],
 ) -> RunRecord:
     """Take a snapshot of each disk, see it usable and, with ``keep``, prune.
@@ -47,8 +48,8 @@ def create_snapshots(
     disk that holds ``limit`` snapshots (default: what is configured for the cloud, else 7) is
     refused and nothing is sent; with ``on_limit="replace"`` its oldest own unneeded one is
     deleted first. What the rules of ``keep`` give up is deleted once the new one is usable.
-    ``policy`` is "manual" unless named, with ``keep`` "default". All ``words`` are described
-    at Request.
+    ``policy`` is "manual" unless named, with ``keep`` "default". ``note`` is given each line that
+    the command ``hold`` writes. All ``words`` are described at Request.
 
     Raises ConfigurationError for words that cannot work, SelectionError, AmbiguousError and
     what keeps the disks from being listed; from there on every failure is an item of the record.
@@ -59,7 +60,8 @@ def create_snapshots(
         said["policy"] = MANUAL_POLICY if keep is None else DEFAULT_POLICY
     said["selection"] = _selection(volumes, selection)
     request = request_of(evs, "create" if keep is None else "rotate", said)
-    return _over_disks(Work(client=evs, request=request, progress=progress), confirm=None)
+    work = Work(client=evs, request=request, progress=progress, note=note)
+    return _over_disks(work, confirm=None)
 
 
 def prune_snapshots(
@@ -158,6 +160,11 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
         request = Request(command=cast("Any", command), **words)
     except TypeError as error:
         raise ConfigurationError(f"{command}: {error}") from error
+    if request.hold is not None and not evs.service.can_hold:
+        raise ConfigurationError(
+            f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "
+            "minutes, and nothing can be held so long",
+        )
     evs.service.refuse(properties=request.properties, policy=request.policy)
     return request
 

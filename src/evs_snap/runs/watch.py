@@ -121,12 +121,17 @@ def watch(  # noqa: PLR0913 - what waiting consists of
 
 
 def await_usable(
-    work: Work, snapshots: Sequence[Snapshot], *, timeout: float
+    work: Work,
+    snapshots: Sequence[Snapshot],
+    *,
+    timeout: float,
+    every: Iterable[float] | None = None,
 ) -> dict[str, Snapshot | EvsSnapError]:
     """Return, by ID, each snapshot once it is usable, or the error that it met.
 
-    ``timeout`` is in seconds for all together. A look costs two requests, whatever the size of
-    the project: a page of the list, which begins with the newest, and one by its ID.
+    ``timeout`` is in seconds for all together, ``every`` the seconds between looks. A look costs
+    two requests, whatever the size of the project: a page of the list, which begins with the
+    newest, and one by its ID.
     """
 
     def look(
@@ -154,6 +159,7 @@ def await_usable(
         noun="snapshot",
         goal="available",
         hint="It goes on being made; `evs-snap wait ID` waits for it again.",
+        every=every,
         is_news=True,
     )
 

@@ -6,14 +6,19 @@ stops another's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING
 
+from evs_snap.clock import in_words
 from evs_snap.errors import (
     EvsSnapError,
+    HoldError,
     InterruptedRunError,
+    NotConsistentError,
     PermissionDeniedError,
     QuotaError,
     SignInError,
@@ -24,19 +29,27 @@ from evs_snap.plan.plan import judged_again, plan_disk
 from evs_snap.runs.deletion import ask, require_deletable, require_newer, see_gone
 from evs_snap.runs.duplicates import DUPLICATE_GRACE, DUPLICATE_TIMEOUT, keep_one
 from evs_snap.runs.gather import Readings
+from evs_snap.runs.holds.command import Hold, hold, surroundings
 from evs_snap.runs.record import Action, Item, failed, kept, refused, spared
-from evs_snap.runs.submit import another_one, submit
+from evs_snap.runs.submit import another_one, post, submit
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.work import PASSING
+from evs_snap.services.interface import APP_CONSISTENT, STAMP_CONSISTENCY
 
 if TYPE_CHECKING:
     from evs_snap.plan.creation import NewSnapshot
     from evs_snap.plan.plan import DiskPlan, Removal
     from evs_snap.runs.work import Work
-    from evs_snap.services.interface import Snapshot
+    from evs_snap.services.interface import Created, Snapshot
 
 _ENDING = (*PASSING, SignInError, PermissionDeniedError, WaitTimeoutError, InterruptedRunError)
 """What ends a disk's deletions; any other refusal costs the one snapshot that it is about."""
+
+_HELD_PAUSE = 0.5
+"""Seconds between looks while something is held."""
+
+_MARK_PAUSES = (0.0, 1.0, 2.0)
+"""Seconds before each attempt to write the word on a snapshot."""
 
 
 @dataclass(slots=True)
@@ -47,7 +60,8 @@ class DiskRun:
     snapshot, ``posts`` and ``sent`` what that took. ``before`` and ``after``
     are the deletions around it. ``left`` are the IDs of snapshots that could not be deleted.
     ``is_over`` says that nothing more is to be deleted, ``why`` then for what reason.
-    ``asked_at`` is the moment of the last deletion asked for.
+    ``asked_at`` is the moment of the last deletion asked for. ``doubt`` is why the snapshot that
+    was made may not be consistent, where something was to be held.
     """
 
     plan: DiskPlan
@@ -61,6 +75,7 @@ class DiskRun:
     is_over: bool = False
     why: str = "not begun"
     asked_at: float = -inf
+    doubt: str | None = None
 
     @property
     def volume_id(self) -> str:
@@ -100,10 +115,17 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     runs = [DiskRun(plan, plan.seen) for plan in plans]
     readings = Readings(work.client)
     _free_slots(work, runs, readings)
-    _submit_all(work, [run for run in runs if run.made is None])
+    due = [run for run in runs if run.made is None]
+    timeout = work.request.timeout
+    if work.request.hold is not None and any(run.plan.new and not run.is_over for run in due):
+        timeout -= _submit_held(work, due, command=work.request.hold)
+    _submit_all(work, [run for run in due if run.made is None])
     if work.request.wait:
-        _see_usable(work, runs, timeout=work.request.timeout)
+        _see_usable(work, runs, timeout=max(0.0, timeout))
     _leave_one_of_each(work, runs, readings)
+    for run in runs:
+        if run.made and run.created and run.doubt:
+            run.made = failed(run.made, _not_consistent(run.created, why=run.doubt))
     _prune(work, runs, readings)
     return [item for run in runs for item in run.items]
 
@@ -169,10 +191,108 @@ def _submit_all(work: Work, runs: Sequence[DiskRun]) -> None:
     work.side_by_side(step, runs)
 
 
-def _submit(work: Work, run: DiskRun, new: NewSnapshot) -> None:
+def _submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
+    """Ask for the new snapshots while the command holds, and see them usable while it does.
+
+    Returns how many seconds were waited for them.
+
+    They are asked for as ``crash``. The word becomes ``app`` once it is known that the command
+    held until they were usable. It is never written before: this process may die.
+    """
+    request = work.request
+    new = [(run, run.plan.new) for run in runs if run.plan.new and not run.is_over]
+    about: dict[str, list[str]] = {
+        "command": [request.command],
+        "policy": [request.policy],
+        "volumes": [run.volume_id for run, _ in new],
+        "volume_names": [run.plan.volume.name or "" for run, _ in new],
+    }
+    environ = surroundings(os.environ, about, seconds=request.hold_for)
+    wanted = Hold(command, request.hold_for)
+    work.progress("waiting for the hold")
+
+    def step(pair: tuple[DiskRun, NewSnapshot]) -> Created | EvsSnapError:
+        if work.stop.asked:
+            return InterruptedRunError("not begun: the run was stopped")
+        return post(in_time, pair[1])
+
+    try:
+        with hold(wanted, clock=work.clock, environ=environ, note=work.note) as held:
+            in_time = replace(work, client=work.client.until(held.until))
+            begun = work.side_by_side(step, new)
+            made = [outcome.snapshot for outcome in begun if not isinstance(outcome, EvsSnapError)]
+            since = work.clock.monotonic()
+            timeout = min(max(0.0, held.until - since), request.timeout)
+            seen = await_usable(work, made, timeout=timeout, every=repeat(_HELD_PAUSE))
+            waited = work.clock.monotonic() - since
+            release = held.release()
+    except (HoldError, InterruptedRunError) as error:
+        for run, _ in new:
+            item = Item(Action.REFUSED, run.plan.volume, reasons=(error.message,), error=error)
+            run.made = item if isinstance(error, HoldError) else _not_begun(run.plan)
+        return 0.0
+
+    def settle(outcome: tuple[tuple[DiskRun, NewSnapshot], Created | EvsSnapError]) -> None:
+        (run, draft), result = outcome
+        if isinstance(result, InterruptedRunError):
+            run.made = _not_begun(run.plan)
+            return
+        _submit(work, run, draft, begun=result)
+        if run.made is None or run.created is None:
+            return
+        usable = seen.get(run.created.id)
+        item = replace(run.made, reasons=(*run.made.reasons, f"held for {release.seconds:.1f} s"))
+        goes_on = isinstance(usable, WaitTimeoutError) and waited < request.timeout
+        run.made = item if goes_on else awaited(item, seen)
+        if release.trouble is not None:
+            run.doubt = release.trouble
+        elif usable is None or isinstance(usable, EvsSnapError):
+            run.doubt = (
+                f"it was not usable within {in_words(request.hold_for)}, the time of the hold"
+            )
+        else:
+            _mark_consistent(work, run)
+
+    work.side_by_side(settle, zip(new, begun, strict=True))
+    return waited
+
+
+def _mark_consistent(work: Work, run: DiskRun) -> None:
+    """Write the word ``app`` on the disk's new snapshot."""
+    made, item = run.created, run.made
+    if made is None or item is None:
+        return
+    label = {STAMP_CONSISTENCY: APP_CONSISTENT}
+    for pause in _MARK_PAUSES:
+        work.clock.sleep(pause)
+        try:
+            work.client.label_snapshot(made.id, label)
+        except PASSING as error:
+            run.doubt = f"it was held, but that could not be written on it: {error.message}"
+        except EvsSnapError as refusal:
+            # The cloud's rule, which no later run will get past: no reason to fail each night.
+            reason = f"held, but this cloud lets nobody mark it: {refusal.message}"
+            run.made, run.doubt = replace(item, reasons=(*item.reasons, reason)), None
+            return
+        else:
+            marked = made.model_copy(update={"labels": {**made.labels, **label}})
+            run.made, run.doubt = replace(item, snapshot=marked), None
+            return
+
+
+def _not_consistent(made: Snapshot, *, why: str) -> NotConsistentError:
+    return NotConsistentError(
+        f"snapshot {made.id} is only as a crash would leave the disk: {why}",
+        hint="It stays, and is marked `crash`.",
+    )
+
+
+def _submit(
+    work: Work, run: DiskRun, new: NewSnapshot, *, begun: Created | EvsSnapError | None = None
+) -> None:
     item = Item(Action.CREATED, new.volume, reasons=run.plan.reasons)
     try:
-        done = submit(work, new)
+        done = submit(work, new, begun=begun)
     except EvsSnapError as error:
         other = _of_another_run(work, new) if isinstance(error, QuotaError) else None
         run.made = other or failed(item, error)

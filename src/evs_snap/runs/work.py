@@ -43,11 +43,15 @@ def no_progress(_sentence: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A run: what was asked for, and the means. ``progress`` is told a sentence at any news."""
+    """A run: what was asked for, and the means.
+
+    ``progress`` is told a sentence at any news, ``note`` each line that a hold writes.
+    """
 
     client: EvsClient
     request: Request
     progress: Callable[[str], None] = no_progress
+    note: Callable[[str], None] = no_progress
 
     @property
     def clock(self) -> Clock:
