@@ -248,16 +248,27 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
         tuple(items),
         signal_code=None if request.dry_run else work.stop.code,
         dry_run=request.dry_run,
-        remark=_remark(gathered),
+        remark=_remark(request, items, gathered),
         usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
     )
 
 
-def _remark(gathered: Gathered) -> str:
+def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
+    """Say why there was nothing to do, or which --exclude excluded nothing; else ""."""
     if not gathered.volumes:
         return "no disk selected is in this shard: nothing to do"
-    idle = ", ".join(map(repr, gathered.idle))
-    return f"no disk has a name or ID like --exclude {idle}" if idle else ""
+    remarks = []
+    if gathered.idle:
+        idle = ", ".join(map(repr, gathered.idle))
+        remarks.append(f"no disk has a name or ID like --exclude {idle}")
+    if request.command == "prune" and all(i.action is Action.KEPT for i in items):
+        policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
+        why = f"the rules keep all snapshots of policy {request.policy}"
+        if request.policy not in policies:
+            others = f", only of {', '.join(policies)}" if policies else ""
+            why = f"there is no snapshot of policy {request.policy}{others}"
+        remarks.append(f"nothing to delete: {why}")
+    return "; ".join(remarks)
 
 
 def _declined(item: Item) -> Item:
