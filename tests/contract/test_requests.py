@@ -95,11 +95,11 @@ def test_pruning_asks_again_only_where_it_deletes(
     cloud: Cloud, sent: Sent, disks: list[str]
 ) -> None:
     keep = Keep(last=1)
-    create_snapshots(cloud.client, *disks)
+    create_snapshots(cloud.client, *disks, policy="default")
     nothing = sent(lambda: prune_snapshots(cloud.client, *disks, keep=keep))
     assert nothing == LISTS
     cloud.clock.sleep(1.1)  # one must be the newest
-    create_snapshots(cloud.client, disks[0])
+    create_snapshots(cloud.client, disks[0], policy="default")
     one = sent(lambda: prune_snapshots(cloud.client, *disks, keep=keep))
     assert one["DELETE snapshots/ID"] == 1
     # All, and that disk alone before and after the deletion.
