@@ -7,10 +7,8 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run the program. A signal that comes while it is being loaded waits until it is."""
-    if hasattr(signal, "pthread_sigmask"):  # Windows has none
-        waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-        signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    """Run the program. Signals are held back while it is being loaded."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     from evs_snap.cli import main as run_program  # noqa: PLC0415 - see above
 
     run_program()

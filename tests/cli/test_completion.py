@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import shutil
+import struct
 import subprocess
 import sys
+import termios
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Pretend
-    from tests.conftest import Run
+    from tests.conftest import FakeClock, Run
 
 PROGRAM = Path(sys.executable).parent / "evs-snap"
 TIMEOUT = 50
@@ -49,7 +55,7 @@ def bash(*lines: str) -> list[set[str]]:
             "bash",
             "source <(evs-snap completion bash)\n"
             + "".join(
-                f"COMPREPLY=() COMP_WORDS=({_quoted(line)}) COMP_CWORD={line.count(' ')}\n"
+                f"COMP_LINE='{line}' COMP_POINT={len(line)}\n"
                 f'_evs_snap_completion evs-snap\nprintf "%s\\n" "${{COMPREPLY[@]}}" {END}\n'
                 for line in lines
             ),
@@ -62,8 +68,7 @@ def zsh(*lines: str) -> list[set[str]]:
     return _offered(
         _shell(
             "zsh",
-            "compdef() { :; }\ncompadd() { print -l -- $completions }\n"
-            "_describe() { print -l -- ${completions_with_descriptions%%:*} }\n"
+            "compdef() { :; }\ncompadd() { print -l -- $values }\n"
             "source <(evs-snap completion zsh)\n"
             + "".join(
                 f"words=({_quoted(line)}) CURRENT={line.count(' ') + 1}\n"
@@ -78,6 +83,72 @@ def fish(*lines: str) -> list[set[str]]:
     """Complete each line with fish's own command for that."""
     asked = "".join(f"complete -C '{line}'; echo {END}\n" for line in lines)
     return _offered(_shell("fish", f"evs-snap completion fish | source\n{asked}"))
+
+
+START = """\
+PS1='READY>'
+args() {{ printf '<%s>' "$@"; printf 'END\\n'; }}
+{0}
+source <(evs-snap completion {1})
+"""
+FISH = """\
+function fish_greeting; end
+function fish_prompt; echo -n 'READY>'; end
+function args; printf '<%s>' $argv; printf 'END\\n'; end
+evs-snap completion fish | source
+"""
+
+
+@contextmanager
+def _interactive(shell: str) -> Iterator[Callable[[str], list[str]]]:
+    """Give what types a line in a shell on a terminal, then tab, and returns the words made."""
+    program = shutil.which(shell)
+    if program is None or not PROGRAM.exists():
+        pytest.skip(f"no {shell} here, or no evs-snap beside this Python")
+    home = Path(os.environ["HOME"])
+    arguments = {"bash": ["--noprofile", "--rcfile", "rc", "-i"], "zsh": ["-i"], "fish": ["-i"]}
+    (home / "rc").write_text(START.format("", shell))
+    (home / ".zshrc").write_text(START.format("autoload -U compinit; compinit -u", shell))
+    (home / "config" / "fish").mkdir(parents=True)
+    (home / "config" / "fish" / "config.fish").write_text(FISH)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    shown = b""
+
+    def until(wanted: bytes) -> bytes:
+        nonlocal shown
+        while wanted not in shown:
+            shown += os.read(ours, 65536)
+        before, _, shown = shown.partition(wanted)
+        return before
+
+    def typed(line: str) -> list[str]:
+        os.write(ours, line.encode() + b"\t")
+        os.write(ours, b"\x01args \n")  # to the line's beginning
+        words = until(b"END\r\n").decode().rpartition("<evs-snap>")[2]
+        until(b"READY>")
+        return words.strip("<>").split("><")
+
+    with subprocess.Popen(
+        [program, *arguments[shell]],
+        env={
+            **os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "TERM": "xterm",
+            "ZDOTDIR": str(home),
+        },
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=home,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - for fish
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        try:
+            until(b"READY>")
+            yield typed
+        finally:
+            process.kill()
+            os.close(ours)
 
 
 def _quoted(line: str) -> str:
@@ -117,15 +188,99 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
 def test_clouds_of_clouds_yaml_are_offered(
     complete: Callable[..., list[set[str]]], tmp_path: Path
 ) -> None:
-    (tmp_path / "clouds.yaml").write_text("clouds: {prod: {}, 'pr x;reboot': {}, dev: {}}\n")
+    (tmp_path / "clouds.yaml").write_text('clouds: {prod: {}, "pr\\nx": {}, dev: {}}\n')
     assert complete("evs-snap --os-cloud pr") == [{"prod"}]
 
 
-def test_nothing_is_offered_that_a_shell_would_take_for_more_than_a_name(pretend: Pretend) -> None:
-    """Names come from strangers, and the shells' scripts do not quote."""
-    for name in ("x-good", "x-$(reboot)", "x;reboot", "x *", "x\nnew", "x`y`", "x'y", "x&y"):
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_takes_what_is_offered_for_one_word(pretend: Pretend, shell: str) -> None:
+    """found: names with blanks were not offered, and a disk called --all was an option."""
+    odd = ("golden image", "it's one", "x$(reboot)", "y;reboot", "com,ma, one", 'q"uo"te', "a:b=c")
+    for name in (*odd, "--all", "!bang", "same", "same", "tab\tin"):
         pretend.disk(name)
-    assert bash("evs-snap --sandbox create x") == [{"x-good"}]
+    pretend.snapshot(pretend.named("data-01"), "zeta, 2")
+    start = "evs-snap --sandbox create "
+    wanted = {
+        start + "gol": "golden image",
+        start + "'gol": "golden image",
+        start + '"golden i': "golden image",
+        start + "golden\\ i": "golden image",
+        start + "--volume=gol": "--volume=golden image",
+        start + "--volume it": "it's one",
+        start + "x": "x$(reboot)",
+        start + "y": "y;reboot",
+        start + "com": "com,ma, one",
+        start + "q": 'q"uo"te',
+        start + "a:b": "a:b=c",
+        start + "-- --a": "--all",
+        start + "!": "!bang",
+        "evs-snap --sandbox snapshots -c Volume\\ I": "Volume ID",
+        "evs-snap --sandbox volumes --format=js": "--format=json",
+        "evs-snap --sandbox delete zet": "zeta, 2",
+    }
+    with _interactive(shell) as typed:
+        assert {line: typed(line)[-1] for line in wanted} == wanted
+
+
+@every_shell
+def test_a_name_that_would_not_do_is_offered_by_its_id(
+    complete: Callable[..., list[set[str]]], pretend: Pretend
+) -> None:
+    """found: a disk called --all was offered as an option."""
+    ids = {pretend.disk(name) for name in ("--all", "same", "same", "tab\tin")}
+    (offered,) = complete("evs-snap --sandbox create ")
+    assert ids < offered
+    assert not {"--all", "same"} & offered
+    assert "data-01" in offered
+    some_id = min(ids)
+    assert complete(f"evs-snap --sandbox create {some_id[:9]}") == [{some_id}]
+
+
+def test_fish_shows_what_is_beside_a_value_whole(pretend: Pretend) -> None:
+    """found: a text beside a value was cut at its first comma."""
+    volume = pretend.disk("same")
+    pretend.disk("same")
+    snapshot = pretend.snapshot(volume, "one, two")
+    told = _shell(
+        "fish",
+        "evs-snap completion fish | source\n"
+        f"complete -C 'evs-snap --sandbox delete {snapshot[:9]}'\n"
+        "complete -C 'evs-snap create --once-'\n",
+    )
+    assert f"{snapshot}\tone, two\n" in told
+    assert "--once-per\tOne snapshot a period (UTC), however often it is run.\n" in told
+
+
+def test_the_tab_key_signs_in_with_a_wrong_password_once(
+    monkeypatch: pytest.MonkeyPatch, run: Run, fake: FakeClock
+) -> None:
+    """found: five presses were five refused sign-ins, after which the cloud locks the user."""
+    asked: list[str] = []
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("_EVS_SNAP_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "evs-snap create ")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("OS_AUTH_URL", f"http://127.0.0.1:{server.server_port}/v3")
+        for name in ("USERNAME", "PASSWORD", "PROJECT_NAME", "USER_DOMAIN_NAME"):
+            monkeypatch.setenv(f"OS_{name}", "somebody")
+        for _ in range(5):
+            assert run("").stdout == "\n"
+        assert len(asked) == 1
+        fake.advance(301)
+        run("")
+        server.shutdown()
+        thread.join()
+    assert len(asked) == 2, "some minutes later it may be tried again"
 
 
 @pytest.mark.parametrize(
@@ -153,25 +308,3 @@ def test_the_script_is_printed(run: Run, shell: str) -> None:
     shown = run(f"completion {shell}")
     assert "_EVS_SNAP_COMPLETE" in shown.stdout
     assert shown.stderr == ""
-
-
-def test_bash_offers_names_where_the_tab_key_is_pressed(tmp_path: Path) -> None:
-    if not PROGRAM.exists():
-        pytest.skip("no evs-snap beside this Python")
-    ours, theirs = pty.openpty()
-    (tmp_path / "rc").write_text("PS1='>'; source <(evs-snap completion bash)\n")
-    with subprocess.Popen(
-        ["bash", "--noprofile", "--rcfile", str(tmp_path / "rc"), "-i"],
-        env={**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "TERM": "dumb"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        os.write(ours, b"evs-snap --sandbox create db-d\t\n")
-        shown = b""
-        while b"db-data" not in shown:
-            shown += os.read(ours, 4096)
-        process.kill()
-    os.close(ours)

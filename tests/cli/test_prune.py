@@ -101,13 +101,13 @@ def test_on_a_terminal_it_shows_what_would_go_and_asks(
 ) -> None:
     old = nights(run, fake, 3)
     terminal("n\n")
-    asked = run("--sandbox prune --volume data-01 --keep-last 1 -f json")
+    asked = run("--sandbox prune --volume data-01 --keep-last 1 -f json", exit_code=1)
     assert "Delete 2 snapshots?" in asked.stderr
     assert all(id_[:8] in asked.stderr for id_ in old[:2])
     assert "data-01" in asked.stderr
     assert old[2][:8] not in asked.stderr
-    assert asked.json["summary"] == {"kept": 2}
-    assert asked.json["items"][0]["reasons"] == ["not confirmed"]
+    assert asked.json["summary"] == {"refused": 2}
+    assert asked.json["items"][0]["reasons"] == ["not confirmed; nothing was deleted"]
     assert held(pretend) == set(old)
     terminal("y\n")
     run("--sandbox prune --volume data-01 --keep-last 1")

@@ -279,11 +279,6 @@ def test_any_other_answer_is_no_consent(
     assert safety_of(pretend, "data-02") == []
 
 
-def test_no_answer_at_all_is_an_interruption(run: Run, terminal: Callable[[str], None]) -> None:
-    terminal("")
-    run(f"--sandbox restore {NEWER} --in-place", exit_code=130)
-
-
 def test_a_disk_without_a_name_is_confirmed_by_its_id(
     run: Run, pretend: Pretend, terminal: Callable[[str], None]
 ) -> None:

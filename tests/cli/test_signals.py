@@ -18,6 +18,9 @@ from evs_snap.clock import Stop
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Run
 
+OURS = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
+"""A snapshot of data-02 that carries our stamp."""
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SIGNALS = pytest.mark.parametrize("number", CODES, ids=lambda number: signal.Signals(number).name)
 
@@ -48,8 +51,8 @@ def amid_an_import(module: str, number: int, line: str) -> subprocess.CompletedP
 @SIGNALS
 @pytest.mark.parametrize(
     "module",
-    ["evs_snap.cli", "click", "evs_snap.cli.volumes", "httpx", "pydantic", "evs_snap.services.interface",
-     "sqlite3", "concurrent.futures"],
+    ["evs_snap.cli", "click", "evs_snap.cli.volumes", "httpx", "pydantic",
+     "evs_snap.services.interface", "sqlite3", "concurrent.futures"],
 )  # fmt: skip
 def test_a_signal_while_modules_load_ends_without_a_traceback(module: str, number: int) -> None:
     """found: Ctrl-C while modules load gave a traceback now and then."""
@@ -169,11 +172,19 @@ def test_inside_a_run_they_are_ours(run: Run, fake: FakeClock, number: int) -> N
     assert all(seen)
 
 
-def test_the_end_of_input_is_no_yes() -> None:
-    """found: with the input at its end, a question ended as if somebody had interrupted."""
-    ours = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
-    code, shown = on_terminal("--sandbox", "delete", ours, typed=b"\x04")
-    assert code == 0
+@pytest.mark.parametrize(
+    ("line", "question"),
+    [
+        (f"delete {OURS}", "Delete 1 snapshot? [y/N]"),
+        ("prune data-02 --keep-last 1", "Delete 1 snapshot? [y/N]"),
+        (f"restore {OURS} --in-place", "Type the disk's name (data-02) to roll it back:"),
+    ],
+)
+@pytest.mark.parametrize("typed", [b"\x04", b"n\n"], ids=["end of input", "no"])
+def test_a_question_that_is_declined_ends_with_1(line: str, question: str, typed: bytes) -> None:
+    """found: `delete` and `prune` ended with 0; the end of the input counted as Ctrl-C."""
+    code, shown = on_terminal("--sandbox", *line.split(), typed=typed)
+    assert code == 1
     text = " ".join("\n".join(lines(shown)).split())
-    assert "Delete 1 snapshot? [y/N]" in text
+    assert question in text
     assert "not confirmed" in text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.cli.processes import run as process
 from tests.cli.processes import started
 from tests.factories import NOW, volume
 
@@ -38,6 +42,7 @@ class Pings:
 
     statuses: list[int] = field(default_factory=lambda: [200])
     location: str | None = None
+    echoes: bool = False
     got: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
@@ -59,6 +64,9 @@ def _served(pings: Pings) -> Iterator[Pings]:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
             pings.got.append((self.path, body))
             pings.headers.append({k.lower(): v for k, v in self.headers.items()})
+            if pings.echoes:
+                self.wfile.write(f"unknown: {self.path.split('/')[1]}\r\n\r\n".encode())
+                return
             status = pings.statuses[0] if len(pings.statuses) == 1 else pings.statuses.pop(0)
             self.send_response(status)
             self.send_header("Set-Cookie", "session=1")
@@ -186,13 +194,13 @@ def test_a_lost_network_is_told(run: Run, pings: Pings, monkeypatch: pytest.Monk
 
 def test_a_run_that_is_terminated_is_told(pings: Pings) -> None:
     line = ("-v", "--sandbox", "create", "data-01", "--metrics", FILE)
-    with started(*line) as process:
-        assert process.stderr is not None
-        for said in process.stderr:
+    with started(*line) as running:
+        assert running.stderr is not None
+        for said in running.stderr:
             if "POST" in said and "/snapshots" in said:
                 break
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=20) == 143
     assert pings.endings == ["/start", "/143"]
     assert of_run("last_run_exit_code") == 143
     assert set(metrics()["evs_snap_volume_slots_used"].values()) == {1}, "it is being made"
@@ -200,11 +208,11 @@ def test_a_run_that_is_terminated_is_told(pings: Pings) -> None:
 
 def test_a_run_that_is_terminated_before_it_has_a_plan_is_told(pings: Pings) -> None:
     line = ("-v", "--sandbox", "create", "data-01", "--metrics", FILE)
-    with started(*line) as process:
-        assert process.stderr is not None
-        assert "ping " in process.stderr.readline()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 143
+    with started(*line) as running:
+        assert running.stderr is not None
+        assert "ping " in running.stderr.readline()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=20) == 143
     assert pings.endings == ["/start", "/143"]
     assert of_run("last_run_exit_code") == 143
 
@@ -290,6 +298,55 @@ def test_the_address_is_shown_nowhere(
     assert "warning: " in result.stderr
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/a%2Fb", "/a%20b", "/a%3Fb", "/a%23b", "/a%25b", "/a%0Ab", "/a%FFb", "/a%00b", "/a%5Bb%5D",
+     "/%C3%BC", "/a;b", "/a:b@c", "/%2e%2e/a"],
+)  # fmt: skip
+def test_an_address_is_used_as_it_is_written(path: str, run: Run, pings: Pings) -> None:
+    """found: %2F became another path, and %0A a traceback before the snapshot was made."""
+    address = pings.url.removesuffix(f"/{SECRET}") + path
+    assert run(f"--sandbox create data-01 --ping '{address}'").stderr.count("warning") == 0
+    assert [asked for asked, _ in pings.got] == [f"{path}/start", path]
+
+
+def test_an_answer_that_quotes_the_address_is_not_quoted(run: Run, pings: Pings) -> None:
+    """found: an answer that is not HTTP was told with the address in it."""
+    pings.echoes = True
+    said = run("--sandbox create data-01 -vv").stderr
+    assert "warning: the ping to 127.0.0.1 failed: " in said
+    assert SECRET not in said
+
+
+def test_only_this_machine_is_pinged_without_a_proxy_and_over_plain_http(
+    run: Run, pings: Pings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: the ping of this machine went to the proxy; others were pinged over plain http."""
+    proxy = pings.url.removesuffix(f"/{SECRET}")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    run("--sandbox create data-01")
+    assert pings.endings == ["/start", ""]
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("EVS_SNAP_PING", "http://hc.example/x")
+    refused = "warning: nothing is told to EVS_SNAP_PING: it is plain http"
+    assert refused in run("--sandbox create data-01").stderr
+    assert len(pings.got) == 2
+    monkeypatch.setenv("EVS_SNAP_ALLOW_HTTP", "1")
+    run("--sandbox create data-01")
+    assert pings.got[2][0] == "http://hc.example/x/start"
+
+
+def test_a_run_that_is_terminated_waits_three_seconds_for_a_ping() -> None:
+    """found: 33 seconds, after which Kubernetes would have killed it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}/x"
+        with started("--sandbox", "create", "data-01", "--ping", address) as running:
+            asked, _ = mute.accept()
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(timeout=8) == 143
+            asked.close()
+
+
 def test_an_address_with_a_query_keeps_it(run: Run, pings: Pings) -> None:
     run(f"--sandbox create data-01 --ping '{pings.url}/?key=1'")
     assert pings.endings == ["/start?key=1", "?key=1"]
@@ -311,6 +368,32 @@ def test_a_file_that_cannot_be_written_is_a_warning(path: str, run: Run) -> None
     result = run(f"--sandbox create data-01 --metrics {path}")
     assert f"warning: the metrics cannot be written to {path}: " in result.stderr
     assert not [p for p in Path().iterdir() if p.name.startswith(("..", ".x"))]
+
+
+def test_only_regular_files_are_replaced(run: Run) -> None:
+    """found: /dev/null, and a link to it, were replaced by a file, which breaks the machine."""
+    os.mkfifo("fifo.prom")
+    Path("null.prom").symlink_to(os.devnull)
+    Path("link.prom").symlink_to("target.prom")
+    Path("target.prom").touch()
+    for name, disk in (("fifo", "data-01"), ("null", "data-02"), ("link", "db-data")):
+        said = run(f"--sandbox create {disk} --metrics {name}.prom").stderr
+        assert ("it is no regular file" in said) is (name == "fifo")
+    assert Path("fifo.prom").is_fifo()
+    assert Path("null.prom").is_symlink()
+    assert Path("link.prom").is_symlink()
+    assert "evs_snap_last_run_exit_code" in Path("target.prom").read_text()
+
+
+def test_the_result_on_stdout_is_not_replaced_by_metrics() -> None:
+    """found: --metrics /dev/stdout replaced the file that stdout was sent to."""
+    Path("stdout.prom").symlink_to("/dev/stdout")
+    with Path("result").open("wb") as file:
+        done = process("--sandbox", "create", "data-01", "-f", "json", "--metrics", "stdout.prom",
+                       stdout=file)  # fmt: skip
+    assert done.returncode == 0
+    assert "the run's own output goes there" in done.stderr
+    assert json.loads(Path("result").read_text())["exit_code"] == 0
 
 
 def test_a_disk_in_error_and_one_in_progress_keep_their_slots(run: Run, pretend: Pretend) -> None:

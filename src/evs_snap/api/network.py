@@ -36,7 +36,8 @@ class Network(httpx.BaseTransport):
     """Sends a request once and reads its whole answer. May be shared by threads.
 
     ``verify`` is True, False, or the path of a file or folder of CAs. ``proxy_for`` gives the
-    proxy for an address, or None; each proxy is looked at when a request first needs it.
+    proxy for an address, or None; each proxy is looked at when a request first needs it. A
+    request has ``once_stopped`` seconds left when somebody asks to stop.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Network(httpx.BaseTransport):
         verify: bool | str,
         clock: Clock,
         proxy_for: Callable[[str], str | None] = lambda _url: None,
+        once_stopped: float = ONCE_STOPPED,
     ) -> None:
         self._clock = clock
-        self._backend = _Backend(clock)
+        self._backend = _Backend(clock, once_stopped=once_stopped)
         self._proxy_for = proxy_for
         self._context = _tls(verify)
         self._lock = threading.Lock()
@@ -81,9 +83,7 @@ class Network(httpx.BaseTransport):
         # threads would wait for others.
         limits = httpx.Limits()
         try:
-            client = httpx.Client(
-                verify=self._context, limits=limits, proxy=proxy, trust_env=False
-            )
+            client = httpx.Client(verify=self._context, limits=limits, proxy=proxy, trust_env=False)
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigurationError(
                 "the proxy settings of the environment cannot be used",
@@ -124,8 +124,9 @@ def _trusting(folder: Path) -> ssl.SSLContext:
 class _Backend(httpcore.SyncBackend):
     """Opens connections that end with the request for which a thread uses them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, once_stopped: float) -> None:
         self._clock = clock
+        self._once_stopped = once_stopped
         self._of_thread = threading.local()
 
     def end_at(self, moment: float) -> None:
@@ -137,7 +138,7 @@ class _Backend(httpcore.SyncBackend):
         now = self._clock.monotonic()
         ends: float = self._of_thread.ends
         if self._clock.stop.asked:
-            self._of_thread.ends = ends = min(ends, now + ONCE_STOPPED)
+            self._of_thread.ends = ends = min(ends, now + self._once_stopped)
         return ends - now
 
     def connect_tcp(

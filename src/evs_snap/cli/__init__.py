@@ -1,6 +1,6 @@
-"""The command line, a command a file: parse, one call, render, exit code.
+"""The command line, one file for each command: parse, make one call, render, exit.
 
-No decision about disks and snapshots is made here. Each command is loaded when it is called.
+Nothing is decided here about disks and snapshots. A command's file is loaded when it is called.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from evs_snap.cli.command import Command, Group
 from evs_snap.cli.context import Context
-from evs_snap.cli.options import Command, Group
+from evs_snap.cli.guesses import did_you_mean
 from evs_snap.cli.output import OutputError, Stderr, is_document, show_error, show_record
 from evs_snap.cli.signals import ENDED, INTERRUPTED, StoppedError, handle_signals
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import ConfigurationError, EvsSnapError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _COMMANDS = {
     "volumes": "List disks and how full of snapshots they are.",
@@ -37,18 +38,17 @@ _COMMANDS = {
     "check": "Monitoring plugin: are the snapshots fresh?",
     "doctor": "Find out what stands between you and a snapshot.",
     "simulate": "Offline: what KEEP rules hold, day by day, and how far back they reach.",
+    "freeze": "A holder for --hold: file systems stand still until its stdin ends.",
+    "help": "Show the help of a command.",
     "completion": "The script that completes commands in a shell.",
     "sandbox": "The built-in pretend cloud: serve it, or begin anew.",
 }
 _ALIASES = {"disks": "volumes", "list": "volumes"}
-_RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
-"""Commands whose result is a run record, on every failure too."""
-
 _PROGRAM = "evs-snap"
 
 
 class _Root(Group):
-    """Finds each command in the module of its name, when it is called."""
+    """Loads each command from the module of its name when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
         return list(_COMMANDS)
@@ -72,9 +72,9 @@ class _Root(Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
-            meant = _close(args[0], (*_COMMANDS, *_ALIASES))
+            meant = did_you_mean(args[0], (*_COMMANDS, *_ALIASES))
             raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
-        # The command's own name, not the alias, makes the names of its variables.
+        # Variables are named after the command itself, not after an alias.
         return command.name if command else None, command, args[1:]
 
 
@@ -92,17 +92,21 @@ root = _Root(
 
 
 def run(args: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
-    """Run one command line; return the exit code. The one place where errors become codes."""
+    """Run one command line and return the exit code. Only here errors become exit codes."""
     args = list(sys.argv[1:] if args is None else args)
     clock = clock or system_clock()
     _accept_any_text()
+    if instruction := os.environ.get("_EVS_SNAP_COMPLETE"):
+        from evs_snap.cli.completion import answer
+
+        return answer(root, Context(clock), program=_PROGRAM, instruction=instruction)
     try:
         with handle_signals(clock.stop):
             code = root.main(args, prog_name=_PROGRAM, standalone_mode=False, obj=Context(clock))
         return int(code or 0)
     except StoppedError as stopped:
         return _stopped(stopped.code, args, clock)
-    except click.exceptions.Abort:  # Ctrl-C in a thread of a caller's own, who handles signals
+    except click.exceptions.Abort:  # Ctrl-C, where our handlers are not set
         return _stopped(INTERRUPTED, args, clock)
     except click.ClickException as wrong:
         hint = _way_on(wrong)
@@ -119,16 +123,18 @@ def _stopped(code: int, args: list[str], clock: Clock) -> int:
 def _failed(
     error: EvsSnapError, args: list[str], clock: Clock, *, signal_code: int | None = None
 ) -> int:
-    """Say what ended the program before it had a result; return the exit code."""
+    """Tell what ended the program before it had a result, and return the exit code."""
     name, context = _intent(args, clock)
     is_lost = isinstance(error, OutputError)
-    if not isinstance(error.__cause__, BrokenPipeError):  # who reads no further wants no message
+    if not isinstance(error.__cause__, BrokenPipeError):  # nobody reads on
         show_error(context, error)
     if name == "check":
         from evs_snap.cli.check import show_unknown
 
         return show_unknown(context, error, is_lost=is_lost)
-    if name in _RECORDED and is_document(context) and not is_lost:
+    from evs_snap.render.columns import RECORDED
+
+    if name in RECORDED and is_document(context) and not is_lost:
         from evs_snap.runs.record import RunRecord
 
         return show_record(context, RunRecord(name, error=error, signal_code=signal_code))
@@ -136,7 +142,7 @@ def _failed(
 
 
 def _intent(args: list[str], clock: Clock) -> tuple[str, Context]:
-    """Return the command and the global options that a line means, however wrong the rest is."""
+    """Return the command and the global options of a line, even if the rest of it is wrong."""
     lenient = Command(
         _PROGRAM, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
     )
@@ -146,28 +152,22 @@ def _intent(args: list[str], clock: Clock) -> tuple[str, Context]:
             _PROGRAM, list(args), resilient_parsing=True, auto_envvar_prefix=prefix
         )
 
-    words = (_ALIASES.get(word, word) for word in parsed("EVS_SNAP").args)
-    name = next((word for word in words if word in _COMMANDS), "")
+    # The first word is the command: a later one that is called like a command is its argument.
+    words = (word for word in parsed("EVS_SNAP").args if not word.startswith("-"))
+    name = next(words, "")
+    name = _ALIASES.get(name, name)
+    name = name if name in _COMMANDS else ""
     return name, Context(clock).merged(parsed(f"EVS_SNAP_{name.upper()}"))
 
 
 def _message(error: click.ClickException) -> str:
-    """Return what was wrong, with what may have been meant where that is close."""
+    """Return what was wrong, and what may have been meant if a known word is close."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = (name for param in error.ctx.command.params for name in param.opts)
-        return f"No such option {error.option_name!r}.{_close(error.option_name, known)}"
+        return f"No such option {error.option_name!r}.{did_you_mean(error.option_name, known)}"
     message = error.format_message()
-    # Click lists what may be chosen one a line.
+    # Click writes each choice on a line of its own.
     return " ".join(message.split()) if isinstance(error, click.MissingParameter) else message
-
-
-def _close(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    close = get_close_matches(word, names, n=2, cutoff=0.75)
-    close = close or [name for name in names if word.strip("-")[2:] and name.startswith(word)]
-    return f" Did you mean {' or '.join(repr(name) for name in close[:3])}?" if close else ""
 
 
 def _way_on(error: click.ClickException) -> str | None:
@@ -176,7 +176,7 @@ def _way_on(error: click.ClickException) -> str | None:
 
 
 def _accept_any_text() -> None:
-    """Have both streams take any text: a name outside the locale's alphabet stops nothing."""
+    """Let both streams take any text: a name that the locale cannot encode must not stop a run."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -186,13 +186,13 @@ def _accept_any_text() -> None:
 def main() -> NoReturn:
     """Run the program."""
     for number in range(3):
-        # A stream that is closed leaves its number to the next file opened: say, to a lock.
+        # Reopen closed descriptors 0 to 2: else the next file opened, say a lock, becomes stdout.
         with suppress(OSError):
             os.fstat(number)
             continue
         os.open(os.devnull, os.O_RDWR)
-    # Rows come by the ten thousand and refer to nothing in a circle: a collection after every
-    # 700 of them would take longer than reading them.
+    # There may be tens of thousands of rows, and none is part of a reference cycle. Collecting
+    # after every 700 of them, as is the default, would take longer than reading them.
     gc.set_threshold(30_000)
     encoding = sys.stderr.encoding if sys.stderr else "utf-8"
     raw = io.BufferedWriter(Stderr(2, "w", closefd=False))
@@ -204,5 +204,5 @@ def main() -> NoReturn:
         sys.exit(_failed(lost, sys.argv[1:], system_clock()))
     code = run()
     if code in ENDED:
-        os._exit(code)  # a request in a thread may take a minute to give up
+        os._exit(code)  # do not wait for a thread: its request may take a minute to end
     sys.exit(code)

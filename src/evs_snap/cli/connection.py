@@ -1,32 +1,33 @@
-"""From the global options to a client, with what a person at a terminal is told meanwhile."""
+"""Makes a client from the global options, and shows a person at a terminal what goes on."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
 from os import environ
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-import click
-
 from evs_snap.cli.output import is_coloured, is_watched, note, write_line
+from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from evs_snap.cli.context import Context
     from evs_snap.render.progress import Progress
-    from evs_snap.runs.record import Item
     from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
 
 
 def settings_of(context: Context) -> Settings:
-    """Return the settings of the cloud that is meant. Raises ConfigurationError."""
+    """Return the settings of the cloud that is meant.
+
+    Raises ConfigurationError, also where the sandbox is asked for and a cloud was named.
+    """
     from evs_snap.settings import load_settings, sandbox_settings
 
     if context.sandbox:
+        _require_no_cloud(context)
         return sandbox_settings(environ, region=context.os_region_name)
     return load_settings(
         environ,
@@ -37,6 +38,20 @@ def settings_of(context: Context) -> Settings:
             "project_id": context.os_project_id,
         },
     )
+
+
+def _require_no_cloud(context: Context) -> None:
+    """Refuse the sandbox where a cloud was named in the same way, or in a clearer one."""
+    if "sandbox" in context.typed:
+        cloud = context.os_cloud if "os_cloud" in context.typed else None
+    else:
+        cloud = context.os_cloud or environ.get("OS_CLOUD")
+    if cloud:
+        asked = "--sandbox" if "sandbox" in context.typed else "EVS_SNAP_SANDBOX"
+        raise ConfigurationError(
+            f"{asked} asks for the pretend cloud, and the cloud {cloud!r} was named as well",
+            hint="Leave out one of them: --os-cloud or OS_CLOUD, or the sandbox.",
+        )
 
 
 @contextmanager
@@ -79,41 +94,3 @@ def changing(context: Context) -> Iterator[tuple[EvsClient, Progress]]:
         progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
     ):
         yield evs, progress
-
-
-def is_somebody_here() -> bool:
-    """Whether a question would be seen, and could be answered."""
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
-
-
-def confirmation(
-    context: Context, *, needed: bool
-) -> Callable[[Progress], Callable[[Sequence[Item]], bool]]:
-    """Return what asks before deleting. Where nobody can be asked: a usage error."""
-    if needed and not is_somebody_here():
-        raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
-
-    def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
-        def ask(items: Sequence[Item]) -> bool:
-            with progress.paused():
-                return _ask(context, items)
-
-        return ask if needed else lambda _items: True
-
-    return asking
-
-
-def _ask(context: Context, items: Sequence[Item]) -> bool:
-    from evs_snap.health.findings import count_of
-    from evs_snap.render.columns import going_columns
-    from evs_snap.render.tables import fitted
-
-    columns = [c for c in going_columns(context.clock.now()) if any(map(c.value, items))]
-    room = get_terminal_size().columns
-    colour = is_coloured(context, sys.stderr)
-    table, _ = fitted(items, columns, room=room, colour=colour, fit=True)
-    click.echo(table, nl=False, err=True, color=colour)
-    try:
-        return click.confirm(f"Delete {count_of(len(items), 'snapshot')}?", err=True)
-    except click.Abort:  # the end of the input is no yes
-        return False

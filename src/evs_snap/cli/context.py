@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import click
 
     from evs_snap.clock import Clock
@@ -49,6 +53,22 @@ class Context:
                 given[name] += self.verbose
         return replace(self, **given, typed=frozenset(typed))
 
+    def pasteable(self, text: str) -> str:
+        """Return the text; commands in it are for the cloud that was named on this command line.
+
+        A command stands in backquotes. What a variable says needs no repeating: it still says so.
+        """
+        said = "".join(f" {words}" for words in self._cloud())
+        return _COMMAND.sub(lambda match: match[0] + said, text)
+
+    def _cloud(self) -> Iterator[str]:
+        for name in ("sandbox", "os_cloud", "os_region_name", "os_project_name", "os_project_id"):
+            if name in self.typed:
+                option, value = "--" + name.replace("_", "-"), getattr(self, name)
+                yield option if value is True else f"{option} {quote(value)}"
+
+
+_COMMAND = re.compile("`evs-snap(?= (?!sandbox)[a-z])")
 
 GLOBAL_NAMES = frozenset(Context.__slots__) - {"clock", "typed"}
 """The options that stand before and after every command."""

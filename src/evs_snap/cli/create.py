@@ -6,23 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
-    Command,
     dry_run_option,
     limit_options,
     naming_options,
     select_options,
     wait_options,
 )
-from evs_snap.cli.output import reporting
+from evs_snap.cli.output import reporting, write_line
+from evs_snap.cli.parameters import WAIT, option
 from evs_snap.cli.tell import tell_options
+from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evs_snap.cli.context import Context
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
 
 
@@ -32,12 +34,25 @@ def create_options(policy: str) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         for group in (
             dry_run_option, limit_options, wait_options, naming_options(policy),
-            select_options(), tell_options,
+            select_options(), tell_options, hold_options,
         ):  # fmt: skip
             command = group(command)
         return command
 
     return decorate
+
+
+def hold_options(command: F) -> F:
+    """Add --hold and --hold-for: what is held until the snapshots can be used."""
+    command = option(
+        "--hold-for", type=duration, default="30s", show_default=True, section=WAIT,
+        metavar="DUR", help="How long at most.",
+    )(command)  # fmt: skip
+    return option(
+        "--hold", metavar="CMD", section=WAIT, consent=True,
+        help="Run this meanwhile, which says READY once all stands still, and lets go when its "
+        "stdin ends.",
+    )(command)  # fmt: skip
 
 
 @click.command(
@@ -68,7 +83,11 @@ def take_snapshots(context: Context, command: str, *, tell: Tell, **words: Any) 
     with reporting(context, command) as report:
         with changing(context) as (evs, progress):
             record = create_snapshots(
-                evs, lock_wait=context.lock_wait, progress=progress.show, **words
+                evs,
+                lock_wait=context.lock_wait,
+                progress=progress.show,
+                note=lambda line: write_line(context, "hold:", line),
+                **words,
             )
         tell(ending_of_record(record))
         return report(record)

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.connection import changing, confirmation
-from evs_snap.cli.options import (
-    Command,
-    dry_run_option,
-    option,
-    snapshots_argument,
-    yes_option,
-)
+from evs_snap.cli.command import Command
+from evs_snap.cli.connection import changing
+from evs_snap.cli.options import dry_run_option, snapshots_argument, yes_option
 from evs_snap.cli.output import reporting
+from evs_snap.cli.parameters import option
+from evs_snap.cli.questions import confirmation
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     ),
 )
 @snapshots_argument
-@option("--foreign", is_flag=True, help="Also those that evs-snap did not make.")
+@option("--foreign", is_flag=True, consent=True, help="Also those that evs-snap did not make.")
 @yes_option
 @dry_run_option
 @click.pass_obj

@@ -1,165 +1,40 @@
-"""Options that commands share, in sections, and commands whose help shows these sections."""
+"""The options that commands share, each defined once: groups of them, and the global ones."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, wraps
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evs_snap import __version__
-from evs_snap.cli.context import GLOBAL_NAMES
+from evs_snap.api.version import __version__
 from evs_snap.cli.output import write_result
+from evs_snap.cli.parameters import (
+    GLOBAL,
+    KEEP,
+    LIMIT,
+    NAMING,
+    SELECT,
+    WAIT,
+    Option,
+    argument,
+    complete_with,
+    option,
+)
+from evs_snap.cli.values import duration, key_and_value, key_or_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from click.shell_completion import CompletionItem
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from evs_snap.cli.parameters import F
 
 KEPT_PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 STATUSES = (
     "creating", "available", "error", "deleting", "error_deleting", "rollbacking", "backing-up",
 )  # fmt: skip
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
-
-SELECT, NAMING, WAIT, LIMIT = "Which disks", "Naming", "Waiting", "The limit"
-KEEP, TELLING, OTHER, GLOBAL = "What to keep", "Telling others", "Options", "Global options"
-_SECTIONS = (OTHER, SELECT, KEEP, NAMING, WAIT, LIMIT, TELLING, GLOBAL)
-_DURATION = re.compile("".join(rf"(?:([0-9]{{1,6}}){unit})?" for unit in "ywdhms"))
-_SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
-_LONGEST = 100 * 365 * 86400
-
-
-def duration(value: str) -> float:
-    """Read ``90s``, ``15m``, ``1h30m``, ``7d``, ``2w`` or ``1y`` (365 days) as seconds."""
-    match = _DURATION.fullmatch(value)
-    if not match or not value:
-        raise click.BadParameter(f"{value!r} is no duration: write 90s, 15m, 1h30m, 7d or 2w")
-    seconds = sum(
-        int(count or 0) * size for count, size in zip(match.groups(), _SECONDS, strict=True)
-    )
-    if seconds > _LONGEST:
-        raise click.BadParameter(f"{value!r} is more than a hundred years")
-    return float(seconds)
-
-
-def key_and_value(value: str) -> tuple[str, str]:
-    """Read ``K=V``."""
-    key, equals, rest = value.partition("=")
-    if not key or not equals:
-        raise click.BadParameter(f"{value!r} is not of the form K=V")
-    return key, rest
-
-
-def key_or_pair(value: str) -> tuple[str, str | None]:
-    """Read ``K=V``, or ``K`` alone as a key with any value."""
-    return key_and_value(value) if "=" in value else (value, None)
-
-
-def refuse_empty(value: Any) -> Any:
-    """Return the value; an empty one is a usage error: say, a variable that is not set."""
-    if value == "" or (isinstance(value, tuple | list) and "" in value):
-        raise click.BadParameter("it is empty")
-    return value
-
-
-class Option(click.Option):
-    """An option with its section of the help.
-
-    The variable ``EVS_SNAP_<OPTION>`` sets it for all commands that have it;
-    ``EVS_SNAP_<COMMAND>_<OPTION>`` for one, and wins. An empty variable is none.
-    """
-
-    def __init__(self, *args: Any, section: str = OTHER, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.section = section
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the variable's value: the command's own before the shared one."""
-        if not self.allow_from_autoenv:
-            return None
-        name = self.opts[-1].lstrip("-").replace("-", "_").upper()
-        own = os.environ.get(f"{ctx.auto_envvar_prefix}_{name}")
-        return own or os.environ.get(f"EVS_SNAP_{name}") or None
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Read the value; an empty one is a usage error."""
-        return super().type_cast_value(ctx, refuse_empty(value))
-
-
-class Argument(click.Argument):
-    """A positional argument, which must not be empty."""
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Read the value; an empty one is a usage error."""
-        return super().type_cast_value(ctx, refuse_empty(value))
-
-
-class _WithSections(click.Command):
-    """Help with examples first and options in sections; global options after the command too."""
-
-    def __init__(self, name: str | None, *, examples: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(name, add_help_option=False, **kwargs)
-        self.examples = examples
-        self.params.extend(_global_options())
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run with the global options merged into the context object."""
-        ctx.obj = ctx.obj.merged(ctx)
-        for name in GLOBAL_NAMES:
-            del ctx.params[name]
-        return super().invoke(ctx)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, then each section's options."""
-        if self.examples:
-            with formatter.section("Examples"):
-                formatter.write("".join(f"  {line}\n" for line in self.examples))
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in _SECTIONS}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record and isinstance(param, Option):
-                sections[param.section].append(record)
-        for title, records in sections.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
-
-
-class Command(_WithSections):
-    """A command."""
-
-
-class Group(_WithSections, click.Group):
-    """A command with commands of its own; alone, it prints its help."""
-
-    def __init__(self, name: str, **kwargs: Any) -> None:
-        super().__init__(name, callback=_show_help_alone, invoke_without_command=True, **kwargs)
-
-
-@click.pass_context
-def _show_help_alone(ctx: click.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        write_result(ctx.get_help() + "\n")
-
-
-def complete_with(function: str) -> Callable[..., list[CompletionItem]]:
-    """Return what completes a value by that function of cli/completion.py, loaded when asked."""
-
-    def complete(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:
-        module = import_module("evs_snap.cli.completion")
-        return cast("list[CompletionItem]", getattr(module, function)(ctx, param, text))
-
-    return complete
 
 
 def select_options(*, required: bool = True) -> Callable[[F], F]:
@@ -207,19 +82,20 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
         disk = complete_with("disks")
         return _with(
             cast("F", selecting),
-            click.argument("disks", cls=Argument, nargs=-1, metavar="[DISK]...",
-                           shell_complete=disk),
-            option("--volume", multiple=True, metavar="NAME|ID", section=SELECT,
+            argument("disks", nargs=-1, metavar="[DISK]...", selects=True,
+                     shell_complete=disk),
+            option("--volume", multiple=True, selects=True, metavar="NAME|ID", section=SELECT,
                    shell_complete=disk, help="This disk, as DISK; repeatable."),
-            option("--match", multiple=True, metavar="GLOB", section=SELECT,
+            option("--match", multiple=True, selects=True, metavar="GLOB", section=SELECT,
                    help="Disks whose name is like this; quote it."),
-            option("--server", multiple=True, metavar="ID", section=SELECT,
+            option("--server", multiple=True, selects=True, metavar="ID", section=SELECT,
                    help="Disks attached to this server."),
-            option("--with-tag", multiple=True, type=key_or_pair, section=SELECT,
+            option("--with-tag", multiple=True, selects=True, type=key_or_pair, section=SELECT,
                    metavar="K[=V]", help="Disks with this EVS tag; with several, all of them."),
-            option("--with-metadata", multiple=True, type=key_or_pair, section=SELECT,
+            option("--with-metadata", multiple=True, selects=True, type=key_or_pair, section=SELECT,
                    metavar="K[=V]", help="Disks with this metadata."),
-            option("--all", is_flag=True, section=SELECT, help="All disks of the project."),
+            option("--all", is_flag=True, selects=True, consent=True, section=SELECT,
+                   help="All disks of the project."),
             option("--exclude", multiple=True, metavar="GLOB", section=SELECT,
                    help="But not disks with such a name or ID."),
             option("--shard", metavar="I/N", section=SELECT,
@@ -231,8 +107,8 @@ def select_options(*, required: bool = True) -> Callable[[F], F]:
 
 def snapshots_argument(command: F) -> F:
     """Add SNAPSHOT..., the snapshots named."""
-    return click.argument(
-        "snapshots", cls=Argument, metavar="SNAPSHOT...", nargs=-1, required=True,
+    return argument(
+        "snapshots", metavar="SNAPSHOT...", nargs=-1, required=True,
         shell_complete=complete_with("snapshots"),
     )(command)  # fmt: skip
 
@@ -298,6 +174,26 @@ def limit_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def slots_option(command: F) -> F:
+    """Add --slots: what --limit is elsewhere. On a list, --limit would be taken for rows."""
+    return _with(
+        command,
+        option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
+               section=LIMIT,
+               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]"),
+        option("--limit", "rows", hidden=True, expose_value=False, allow_from_autoenv=False,
+               callback=_refuse_limit),
+    )  # fmt: skip
+
+
+def _refuse_limit(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        raise click.UsageError(
+            "A list has no --limit: it shows all rows. How many snapshots a disk may hold is "
+            "--slots N here.", ctx,
+        )  # fmt: skip
+
+
 def limit_options(command: F) -> F:
     """Add LIMIT: how many snapshots a disk may hold, and what to do when it does."""
     return _with(
@@ -350,7 +246,7 @@ def keep_options(command: F, *, required: bool = True) -> F:
 
 def yes_option(command: F) -> F:
     """Add --yes."""
-    return option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+    return option("-y", "--yes", is_flag=True, consent=True, help="Do not ask.")(command)
 
 
 def dry_run_option(command: F) -> F:
@@ -360,11 +256,6 @@ def dry_run_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
-def option(*names: str, **how: Any) -> Callable[[F], F]:
-    """Add an option of our kind."""
-    return click.option(*names, cls=Option, **how)
-
-
 def _with(command: F, *options: Callable[[F], F]) -> F:
     for add in reversed(options):
         command = add(command)
@@ -372,7 +263,7 @@ def _with(command: F, *options: Callable[[F], F]) -> F:
 
 
 @cache
-def _global_options() -> tuple[Option, ...]:
+def global_options() -> tuple[Option, ...]:
     """Return what says which cloud and how to write."""
 
     def make(*names: str, **how: Any) -> Option:

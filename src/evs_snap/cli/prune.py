@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.connection import changing, confirmation
+from evs_snap.cli.command import Command
+from evs_snap.cli.connection import changing
 from evs_snap.cli.options import (
-    Command,
     dry_run_option,
     keep_options,
     policy_option,
@@ -16,6 +16,7 @@ from evs_snap.cli.options import (
     yes_option,
 )
 from evs_snap.cli.output import reporting
+from evs_snap.cli.questions import confirmation
 from evs_snap.cli.tell import tell_options
 
 if TYPE_CHECKING:

@@ -6,27 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evs_snap.cli.connection import changing, is_somebody_here
-from evs_snap.cli.options import (
-    WAIT,
-    Argument,
-    Command,
-    as_mapping,
-    complete_with,
-    dry_run_option,
-    duration,
-    key_and_value,
-    option,
-    yes_option,
-)
-from evs_snap.cli.output import note, reporting, write_line
+from evs_snap.cli.command import Command
+from evs_snap.cli.connection import changing
+from evs_snap.cli.options import as_mapping, dry_run_option, yes_option
+from evs_snap.cli.output import note, reporting
+from evs_snap.cli.parameters import WAIT, argument, complete_with, option
+from evs_snap.cli.questions import require_somebody, rollback_confirmation
+from evs_snap.cli.values import duration, key_and_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from evs_snap.cli.context import Context
-    from evs_snap.plan.restoration import Rollback
-    from evs_snap.render.progress import Progress
     from evs_snap.runs.record import RunRecord
 
 
@@ -37,18 +26,23 @@ if TYPE_CHECKING:
         "evs-snap restore data-01-20261123T021700Z --in-place --dry-run",
     ),
 )
-@click.argument("snapshot", cls=Argument, metavar="SNAPSHOT",
-                shell_complete=complete_with("snapshots"))  # fmt: skip
-@option("--as", "as_name", metavar="NAME", help="Make a new disk of this name.")
-@option("--in-place", is_flag=True, help="Roll the snapshot's own, detached disk back.")
-@option("--size", type=click.IntRange(1), metavar="GIB",
+@argument("snapshot", metavar="SNAPSHOT",
+          shell_complete=complete_with("snapshots"))  # fmt: skip
+@option(
+    "--as", "as_name", metavar="NAME", not_with="in_place", help="Make a new disk of this name."
+)
+@option(
+    "--in-place", is_flag=True, consent=True, help="Roll the snapshot's own, detached disk back."
+)
+@option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
-              callback=as_mapping,
+              callback=as_mapping, not_with="in_place",
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
 @option("--no-safety-snapshot", "safety_snapshot", flag_value=False, default=True,
+              consent=True, not_with="as_name",
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
-@option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
+@option("--wait/--no-wait", default=True, show_default=True, section=WAIT, not_with="in_place",
               help="See the disk available before saying so.")  # fmt: skip
 @option("--timeout", type=duration, default="30m", show_default=True, section=WAIT,
               help="How long to wait for the disk.")  # fmt: skip
@@ -68,8 +62,8 @@ def restore(
     from evs_snap import restore as bring_back
 
     asking = in_place and not (yes or dry_run)
-    if asking and not is_somebody_here():
-        raise click.UsageError("Nobody is here to be asked: add -y, or look first with --dry-run.")
+    if asking:
+        require_somebody()
     with reporting(context, "restore") as report:
         with changing(context) as (evs, progress):
             record = bring_back(
@@ -79,7 +73,7 @@ def restore(
                 in_place=in_place,
                 dry_run=dry_run,
                 lock_wait=context.lock_wait,
-                confirm=_asking(context, progress) if asking else None,
+                confirm=rollback_confirmation(context, progress) if asking else None,
                 progress=progress.show,
                 **words,
             )
@@ -87,41 +81,6 @@ def restore(
         if as_name is not None and code == 0 and not dry_run:
             _tell_how_to_attach(context, record)
         return code
-
-
-def _asking(context: Context, progress: Progress) -> Callable[[Rollback], bool]:
-    def ask(plan: Rollback) -> bool:
-        with progress.paused():
-            return _ask(context, plan)
-
-    return ask
-
-
-def _ask(context: Context, plan: Rollback) -> bool:
-    """Show what would be done and lost; return whether the disk's name was typed."""
-    from evs_snap.render.text import age, printable, rfc3339
-
-    volume, snapshot, safety = plan.volume, plan.snapshot, plan.safety
-    made, ago = rfc3339(snapshot.created_at), age(snapshot.created_at, now=context.clock.now())
-    called = printable(volume.name or volume.id)
-    for line in (
-        f"disk      {called}  {volume.id}  {volume.status}, attached to no server",
-        f"snapshot  {snapshot.name or ''}  {snapshot.id}  {made}, {ago}",
-        f"lost      all that was written to the disk since ({ago})",
-        f"safety    {safety.new.name} is taken first" if safety and safety.new else "",
-    ):
-        if line:
-            click.echo("  " + printable(line), err=True)
-    if safety is not None and safety.refusal is not None:
-        write_line(context, "warning:", safety.refusal.message)
-        for line in safety.refusal.details:
-            write_line(context, " ", line)
-        if not click.confirm("Go on without a safety snapshot?", err=True):
-            return False
-    elif safety is None:
-        write_line(context, "warning:", "no safety snapshot is taken (--no-safety-snapshot)")
-    typed: str = click.prompt(f"Type the disk's name ({called}) to roll it back", err=True)
-    return typed in {called, volume.id}
 
 
 def _tell_how_to_attach(context: Context, record: RunRecord) -> None:

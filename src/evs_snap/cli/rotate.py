@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.create import create_options, take_snapshots
-from evs_snap.cli.options import Command, keep_options
+from evs_snap.cli.options import keep_options
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
+    without_variables=("wait",),
     examples=(
         "evs-snap -q rotate --all --keep-daily 4 --keep-weekly 2 --once-per day",
         "evs-snap rotate data-01 --keep-last 3 --dry-run",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.options import Command, Group, option
+from evs_snap.cli.command import Command, Group
 from evs_snap.cli.output import is_watched, note, write_result
+from evs_snap.cli.parameters import option
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context

@@ -20,18 +20,14 @@ INTERRUPTED = 130
 ENDED = {INTERRUPTED: "interrupted", 143: "terminated", 129: "hung up"}
 """Exit codes of the signals, and what to call each ending."""
 
-_CODES = {
-    getattr(signal, name): code
-    for name, code in (("SIGINT", INTERRUPTED), ("SIGTERM", 143), ("SIGHUP", 129))
-    if hasattr(signal, name)  # Windows has no SIGHUP
-}
+_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 143, signal.SIGHUP: 129}
 _STDERR = 2
 
 
 class StoppedError(BaseException):
     """A signal came while nothing was being changed; ``code`` is its exit code.
 
-    Like KeyboardInterrupt it is no Exception: nothing may take it for a failure.
+    It is not an Exception, as KeyboardInterrupt is not: no handler of failures may catch it.
     """
 
     def __init__(self, code: int) -> None:
@@ -41,22 +37,22 @@ class StoppedError(BaseException):
 
 @contextmanager
 def handle_signals(stop: Stop) -> Iterator[None]:
-    """Inside, a first signal asks ``stop``; a second one ends the program at once.
+    """Handle signals inside: the first one asks ``stop``, a second one ends the program at once.
 
-    Before anything is being changed there is nothing to finish: the first one raises
-    StoppedError. A SIGHUP that is ignored, as under nohup, stays ignored.
+    Before a run has begun to change anything, the first one raises StoppedError instead: there
+    is nothing to finish. A SIGHUP that is ignored, as under nohup, stays ignored.
     """
     raised: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        code = _CODES[number]
+        code = _CODES[signal.Signals(number)]
         if stop.asked:
             os._exit(code)
         if not stop.begun:
             raised.append(code)
             raise StoppedError(code)
         stop.ask(code)
-        # No print: the signal may have come amid one, and sys.stderr is not reentrant.
+        # Not print(): the signal may have interrupted one, and sys.stderr is not reentrant.
         with suppress(OSError):
             os.write(_STDERR, b"stopping: requests in flight end first; once more stops at once\n")
 
@@ -68,13 +64,13 @@ def handle_signals(stop: Stop) -> Iterator[None]:
         for number in _CODES
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
     }
-    if hasattr(signal, "pthread_sigmask"):  # those that came while the program was loaded
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CODES)
+    # __main__ blocks them while modules are loaded; those that came meanwhile are handled now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _CODES)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if raised and sys.exception() is not None:
-            # Raised while a class was being made, it comes out as a RuntimeError.
+            # Python turns it into a RuntimeError if it is raised while a class is being made.
             raise StoppedError(raised[0]) from None

@@ -1,10 +1,11 @@
-"""TELL: what a run did, told to a heartbeat service and to Prometheus' textfile collector.
+"""TELL: reports how a run ended to a heartbeat service and to Prometheus' textfile collector.
 
-Neither changes the exit code: what cannot be told is a warning.
+Neither changes the exit code: a report that fails is a warning.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from contextlib import contextmanager, suppress
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evs_snap.cli.options import TELLING, option
 from evs_snap.cli.output import note, write_line
+from evs_snap.cli.parameters import TELLING, option, written_as
 from evs_snap.cli.signals import ENDED, StoppedError
 from evs_snap.errors import EvsSnapError
 
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
 
     from evs_snap.cli.context import Context
     from evs_snap.cli.heartbeat import Heartbeat
-    from evs_snap.cli.options import F
+    from evs_snap.cli.parameters import F
     from evs_snap.render.metrics import Ending
 
     Tell = Callable[[Ending], None]
+
+UNKNOWN = 3
+"""What `check` ends with where it could not be found out (Monitoring Plugins guidelines)."""
 
 _READABLE = 0o644
 _LARGEST = 64 * 2**20
 
 
 def tell_options(command: F) -> F:
-    """Add TELL. The command gets ``tell``, which takes how it ended.
+    """Add TELL. The command gets ``tell`` and calls it with how the run ended.
 
-    A dry run tells nobody: it did nothing.
+    A dry run is not reported, because nothing was done.
     """
 
     @wraps(command)
@@ -45,8 +49,7 @@ def tell_options(command: F) -> F:
         current = click.get_current_context()
         if others.get("dry_run"):
             ping = metrics = None
-        name = current.command.name or ""
-        with _telling(current.obj, name, ping=ping, metrics=metrics) as tell:
+        with _telling(current, ping=ping, metrics=metrics) as tell:
             return command(*args, tell=tell, **others)
 
     return option(
@@ -59,33 +62,33 @@ def tell_options(command: F) -> F:
 
 
 @contextmanager
-def _telling(
-    context: Context, command: str, *, ping: str | None, metrics: str | None
-) -> Iterator[Tell]:
+def _telling(current: click.Context, *, ping: str | None, metrics: str | None) -> Iterator[Tell]:
     if not (ping or metrics):
         yield lambda _ending: None
         return
     from evs_snap.render.metrics import Ending
 
+    context: Context = current.obj
+    command = current.command.name or ""
     clock = context.clock
     began = clock.monotonic()
     ending = Ending()
+    is_stopped = False
 
     def tell(how: Ending) -> None:
         nonlocal ending
         ending = how
 
-    heartbeat = _heartbeat(context, ping) if ping else None
+    heartbeat = _heartbeat(current, ping) if ping else None
     try:
         if heartbeat:
             _warn(context, heartbeat.tell("/start"))
         yield tell
     except StoppedError as stopped:
         ending = replace(ending, exit_code=stopped.code, text=ENDED[stopped.code])
+        is_stopped = True
         raise
     except (EvsSnapError, click.ClickException) as error:
-        from evs_snap.cli.check import UNKNOWN
-
         code = UNKNOWN if command == "check" else error.exit_code
         ending = replace(ending, exit_code=code, text=error.message)
         raise
@@ -95,22 +98,24 @@ def _telling(
         if heartbeat:
             body = f"evs-snap {command}, exit code {ending.exit_code}: {ending.text}\n"
             path = f"/{int(ending.exit_code)}" if ending.exit_code else ""
-            _warn(context, heartbeat.tell(path, body=body))
+            _warn(context, heartbeat.tell(path, body=body, in_hurry=is_stopped))
 
 
-def _heartbeat(context: Context, ping: str) -> Heartbeat | None:
+def _heartbeat(current: click.Context, ping: str) -> Heartbeat | None:
     from evs_snap.cli.heartbeat import Heartbeat
+    from evs_snap.settings.values import is_switched_on
 
+    context: Context = current.obj
     log = (lambda text: note(context, text)) if context.verbose else lambda _text: None
+    allow_http = is_switched_on(os.environ.get("EVS_SNAP_ALLOW_HTTP", ""))
     try:
-        return Heartbeat(ping, clock=context.clock, note=log)
+        return Heartbeat(ping, clock=context.clock, note=log, allow_http=allow_http)
     except EvsSnapError as error:
-        _warn(context, error.message)
+        _warn(context, f"nothing is told to {written_as(current, 'ping')}: {error.message}")
         return None
 
 
 def _write(context: Context, path: Path, ending: Ending, command: str, *, duration: float) -> None:
-    """Write the metrics whole: a reader finds the old file or the new one."""
     from evs_snap.render.metrics import metrics_text
 
     text = metrics_text(
@@ -121,25 +126,51 @@ def _write(context: Context, path: Path, ending: Ending, command: str, *, durati
         duration=duration,
         last_success=_last_success(path),
     )
+    why = ""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(text)
-                file.flush()
-                temporary.chmod(_READABLE)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink()
-                raise
+        if _is_our_stream(path):
+            why = "the run's own output goes there"
+        elif path.is_file() or not path.exists():
+            _replace(Path(os.path.realpath(path)), text)
+        elif path.is_char_device():
+            path.write_text(text, encoding="utf-8")
+        else:
+            why = "it is no regular file"
     except OSError as error:
-        _warn(context, f"the metrics cannot be written to {path}: {error.strerror or error}")
+        why = error.strerror or str(error)
+    if why:
+        _warn(context, f"the metrics cannot be written to {path}: {why}")
+
+
+def _is_our_stream(path: Path) -> bool:
+    """Whether the path is our stdout or stderr, as /dev/stdout is; the null device never is."""
+    for number in (1, 2):
+        with suppress(OSError):
+            stream = os.fstat(number)
+            null = Path(os.devnull).stat()
+            if os.path.samestat(stream, path.stat()) and not os.path.samestat(stream, null):
+                return True
+    return False
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file whole: a reader finds the old one or the new one."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            temporary.chmod(_READABLE)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
 
 
 def _last_success(path: Path) -> float:
-    """Return what the file told before: Unix time, or 0."""
+    """Return the time of the last success that the file tells of: Unix time, or 0."""
     from evs_snap.render.metrics import LAST_SUCCESS
 
     with suppress(OSError, ValueError):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evs_snap.cli.command import Command
 from evs_snap.cli.connection import changing
-from evs_snap.cli.options import Command, snapshots_argument, timeout_option
+from evs_snap.cli.options import snapshots_argument, timeout_option
 from evs_snap.cli.output import reporting
 
 if TYPE_CHECKING:

@@ -32,12 +32,14 @@ from evs_snap.health.findings import (
     on_rights,
 )
 from evs_snap.runs.gather import gather
+from evs_snap.runs.holds.command import Hold, hold, surroundings
 from evs_snap.settings.addresses import evs_url
 from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from evs_snap.clock import Clock
     from evs_snap.plan.selection import Selection
     from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
@@ -69,6 +71,22 @@ def examine(
             yield from _skipped(_STEPS, because="needs the connection")
             return
     yield from _project(evs, selection, settings, limit=limit)
+
+
+def rehearse(command: str, *, seconds: float, clock: Clock, note: Callable[[str], None]) -> Finding:
+    """Start what is to be held during a run, and let it go as soon as it is ready."""
+    given = surroundings(environ, {"command": ["doctor"]}, seconds=seconds)
+    began = clock.monotonic()
+    try:
+        with hold(Hold(command, seconds), clock=clock, environ=given, note=note) as held:
+            ready = clock.monotonic() - began
+            release = held.release()
+    except EvsSnapError as error:
+        return failure("hold", error)
+    if release.trouble is not None:
+        return Finding("hold", Result.FAIL, release.trouble, exit_code=1)
+    ended = f"ready after {ready:.1f} s, over {release.seconds:.1f} s later"
+    return Finding("hold", Result.PASS, f"{ended}; nothing was made")
 
 
 def _files() -> Finding:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from evs_snap.errors import VolumeStateError
 from evs_snap.plan.naming import Template
 from evs_snap.plan.retention import SKEW
-from evs_snap.services.interface import USABLE_VOLUME_STATUSES, Snapshot, Stamp, Volume
+from evs_snap.services.interface import (
+    APP_CONSISTENT,
+    CRASH_CONSISTENT,
+    USABLE_VOLUME_STATUSES,
+    Snapshot,
+    Stamp,
+    Volume,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +54,11 @@ class NewSnapshot:
     def is_for_same_period(self, row: Snapshot) -> bool:
         """Whether the row is a snapshot of this period and policy, and stands for this one."""
         return self.stamp.bucket is not None and is_of_period(
-            row, self.volume, policy=self.stamp.policy, bucket=self.stamp.bucket
+            row,
+            self.volume,
+            policy=self.stamp.policy,
+            bucket=self.stamp.bucket,
+            held=self.stamp.consistency is not None,
         )
 
     def as_made(self, own: Sequence[Snapshot], *, now: datetime) -> Snapshot:
@@ -66,14 +77,18 @@ class NewSnapshot:
         )
 
 
-def is_of_period(row: Snapshot, volume: Volume, *, policy: str, bucket: str) -> bool:
-    """Whether the row is the disk's snapshot of that period under that policy, or will be."""
+def is_of_period(row: Snapshot, volume: Volume, *, policy: str, bucket: str, held: bool) -> bool:
+    """Whether the row is the disk's snapshot of that period under that policy, or will be.
+
+    Where something is ``held``, only one counts that was held until it was usable.
+    """
     return (
         row.volume_id == volume.id
         and row.stamp is not None
         and (row.stamp.bucket, row.stamp.policy) == (bucket, policy)
         and row.status in {"available", "creating"}
         and not row.is_system
+        and (not held or row.stamp.consistency == APP_CONSISTENT)
     )
 
 
@@ -94,12 +109,18 @@ def new_snapshot_for(
         raise VolumeStateError(
             f"the disk is {volume.status!r}, not available or in-use",
             hint="EVS takes snapshots of no others: wait, or repair the disk in the console.",
+            brief=f"disk in {volume.status}",
         )
     return NewSnapshot(
         volume=volume,
         name=Template(request.name).name(volume, now=now, policy=request.policy),
         description=request.description,
         properties=request.properties,
-        stamp=Stamp(key, request.policy, request.bucket(now)),
+        stamp=Stamp(
+            key,
+            request.policy,
+            request.bucket(now),
+            consistency=CRASH_CONSISTENT if request.hold is not None else None,
+        ),
         known=frozenset(s.id for s in snapshots),
     )

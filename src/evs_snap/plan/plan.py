@@ -117,7 +117,12 @@ def _reused(
     bucket = request.bucket(now)
     if bucket is None:
         return None
-    made = [s for s in snapshots if is_of_period(s, volume, policy=request.policy, bucket=bucket)]
+    held = request.hold is not None
+    made = [
+        s
+        for s in snapshots
+        if is_of_period(s, volume, policy=request.policy, bucket=bucket, held=held)
+    ]
     if not made:
         return None
     best = min(made, key=lambda s: (not s.is_usable, s.age_key))

@@ -39,6 +39,8 @@ class CreateWords(TypedDict, total=False):
     keep: Keep | None
     wait: bool
     timeout: float
+    hold: str | None
+    hold_for: float
     parallel: int
     lock_wait: float
     dry_run: bool
@@ -86,7 +88,9 @@ class Request:
     `wait` and `restore`. ``limit`` is how many snapshots a disk may hold; with ``on_limit``
     "replace" a full disk's oldest own snapshot is deleted first. With ``keep`` what the rules
     give up is deleted. ``timeout`` and ``lock_wait`` are seconds, ``size`` is GiB, ``parallel``
-    is how many disks are worked on at a time. With ``dry_run`` the plan is the result.
+    is how many disks are worked on at a time. With ``dry_run`` the plan is the result. ``hold`` is
+    a command that holds something until the snapshots are usable, for at most ``hold_for``
+    seconds: see runs.holds.
     """
 
     command: Command
@@ -102,6 +106,8 @@ class Request:
     keep: Keep | None = None
     wait: bool = True
     timeout: float = 900.0
+    hold: str | None = None
+    hold_for: float = 30.0
     parallel: int = 4
     lock_wait: float = 0.0
     dry_run: bool = False
@@ -171,12 +177,12 @@ def _check_values(request: Request) -> None:
     """Raise ConfigurationError for a value of the wrong kind or outside its range."""
     for name in ("name", "policy"):
         _require(isinstance(getattr(request, name), str), request, name, "a text")
-    for name in ("description", "as_name"):
+    for name in ("description", "as_name", "hold"):
         value = getattr(request, name)
         _require(value is None or isinstance(value, str), request, name, "a text")
     for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot"):
         _require(isinstance(getattr(request, name), bool), request, name, "True or False")
-    for name in ("timeout", "lock_wait"):
+    for name in ("timeout", "lock_wait", "hold_for"):
         _require(_is_span(getattr(request, name)), request, name, "a number of seconds, 0 or more")
     _require(_is_count(request.limit), request, "limit", "a whole number, 1 or more")
     _require(
@@ -219,6 +225,8 @@ def _check_disks(request: Request) -> None:
             "--server ID, --with-tag K=V, --with-metadata K=V or --all.",
         )
     check_policy(request.policy)
+    if request.hold is not None:
+        _check_hold(request, request.hold)
     if len(request.description or "") > LONGEST_DESCRIPTION:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
@@ -229,7 +237,7 @@ def _check_disks(request: Request) -> None:
         raise ConfigurationError(
             f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
             "deletes them",
-            hint="Delete them by their IDs: evs-snap delete ID.",
+            hint="Delete them by their IDs: `evs-snap delete ID`.",
         )
     if request.command != "create" and (keep is None or keep.is_empty):
         raise ConfigurationError(
@@ -240,6 +248,16 @@ def _check_disks(request: Request) -> None:
         check_rules(keep, limit=request.limit)
         if not request.wait:
             raise ConfigurationError("rotate must wait: it deletes only once the new one is usable")
+
+
+def _check_hold(request: Request, command: str) -> None:
+    if not command.strip() or "\0" in command:
+        raise ConfigurationError(f"--hold {command!r} is no command")
+    if request.hold_for <= 0:
+        raise ConfigurationError("--hold-for 0s holds nothing")
+    if not request.wait:
+        raise ConfigurationError("--hold and --no-wait contradict each other: it holds until the "
+                                 "snapshots can be used")  # fmt: skip
 
 
 def _check_snapshots(request: Request) -> None:
@@ -254,8 +272,10 @@ def _check_snapshots(request: Request) -> None:
 def _check_restore(request: Request) -> None:
     name = request.as_name
     if (name is not None) is request.in_place:
-        raise ConfigurationError("restore as a new disk, or in place: one of the two",
-                                 hint="Say how: --as NAME for a new disk, or --in-place.")  # fmt: skip
+        raise ConfigurationError(
+            "restore as a new disk, or in place: one of the two",
+            hint="Say how: --as NAME for a new disk, or --in-place.",
+        )
     if name is None:
         if request.size is not None or request.properties or not request.wait:
             raise ConfigurationError("--size, --property and --no-wait go with --as")

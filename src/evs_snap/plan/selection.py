@@ -14,27 +14,25 @@ from evs_snap.plan.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R", "Volume", "Snapshot")
 
-_BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}")
-"""The first eight characters of an ID, or more."""
+_BEGINNING = re.compile("[0-9a-f]{8}[0-9a-f-]{0,27}", re.IGNORECASE)
+"""The first eight characters of an ID, or more. IDs are compared without regard to case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked for.
+    """The disks that the user asked for.
 
-    Chosen are the ``volumes`` (names or IDs), and all that meet every one of the
-    other criteria given: a name like one of ``match``, attached to one of
-    ``servers``, carrying one of ``metadata`` (a key, or key and value) and each one of
-    ``tags`` (the same), or simply
-    ``everything``; less those whose name is like one of ``exclude``, or whose ID is one;
-    of all these the ones in ``shard``.
-    In place of an ID its first eight characters do, or more.
+    These are the disks in ``volumes`` (names or IDs), and all disks that meet every criterion
+    given. The criteria: the name is like one of ``match``; the disk is attached to one of
+    ``servers``; it has one of ``metadata`` (a key, or a key and its value); it has each of
+    ``tags`` (the same). ``everything`` means all disks. Disks whose name is like one of
+    ``exclude``, or whose ID is one, are left out. Of the rest, the disks in ``shard`` are taken.
+    An ID may be cut to its first eight characters or more, and is compared without case.
     """
 
     volumes: tuple[str, ...] = ()
@@ -97,7 +95,7 @@ def _is_pair(pair: object) -> bool:
 def refuse_empty(option: str, values: Iterable[str]) -> None:
     """Raise ConfigurationError if one of an option's values is empty.
 
-    A name can be empty in EVS, but in a script an empty value is a variable that is not set.
+    A disk's name can be empty in EVS, but an empty value is often a shell variable not set.
     """
     if not all(values):
         raise ConfigurationError(
@@ -108,11 +106,11 @@ def refuse_empty(option: str, values: Iterable[str]) -> None:
 
 
 def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
-    """Return the disks chosen, each once: the named ones first, in the order asked.
+    """Return the disks chosen, each once: first the named ones, in the order asked.
 
-    Raises SelectionError for a name that nothing has, for criteria that no disk meets and
-    for a selection that comes out empty, AmbiguousError for a name that several disks have.
-    Only a shard may come out empty.
+    Raises SelectionError for a name that no disk has, for criteria that no disk meets, and
+    where all disks are excluded. Raises AmbiguousError for a name that means several disks.
+    A shard may be empty.
     """
     named = [find(volumes, wanted) for wanted in selection.volumes]
     # With --exclude alone, what is left of all disks is meant.
@@ -138,15 +136,13 @@ def select(volumes: Sequence[Volume], selection: Selection) -> list[Volume]:
 
 
 def called(rows: Sequence[R], wanted: str) -> list[R]:
-    """Return the rows with this ID; else with this name; else with an ID that begins so.
+    """Return the rows with this ID; else those with this name or with an ID that begins so.
 
-    A beginning has eight characters or more.
+    A beginning has eight characters or more. A name may be the beginning of another's ID: then
+    it is not clear which is meant, and both are returned.
     """
-    return (
-        [row for row in rows if row.id == wanted]
-        or [row for row in rows if row.name == wanted]
-        or [row for row in rows if _is_beginning(wanted, row.id)]
-    )
+    exact = [row for row in rows if row.id.lower() == wanted.lower()]
+    return exact or [row for row in rows if row.name == wanted or _is_beginning(wanted, row.id)]
 
 
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
@@ -166,39 +162,16 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
     if len(found) > 1:
         raise AmbiguousError(
             f"{len(found)} disks match {wanted!r}",
-            details=tuple(f"{v.id}  {v.size} GiB  {v.status}" for v in found),
+            details=tuple(f"{v.id}  {v.name or ''}  {v.size} GiB  {v.status}" for v in found),
             hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
         )
     return found[0]
 
 
-def newest_first(
-    snapshots: Iterable[Snapshot],
-    *,
-    owned: bool = False,
-    status: str | None = None,
-    before: datetime | None = None,
-    all_kinds: bool = False,
-) -> list[Snapshot]:
-    """Return the snapshots wanted, newest first.
-
-    With ``owned`` only those that carry our stamp; in one ``status``; made ``before`` that
-    moment; the backup services' only with ``all_kinds``.
-    """
-    found = [
-        s
-        for s in snapshots
-        if (all_kinds or not s.is_system)
-        and (s.policy is not None or not owned)
-        and status in {None, s.status}
-        and (before is None or (s.created_at is not None and s.created_at < before))
-    ]
-    return sorted(found, key=lambda s: s.age_key, reverse=True)
-
-
 def _is_beginning(text: str, id_: str) -> bool:
     """Whether the text is the ID, or its first eight characters or more."""
-    return text == id_ or (_BEGINNING.fullmatch(text) is not None and id_.startswith(text))
+    is_begun = _BEGINNING.fullmatch(text) is not None and id_.lower().startswith(text.lower())
+    return is_begun or text.lower() == id_.lower()
 
 
 def may_be_beginning(text: str) -> bool:
@@ -237,7 +210,13 @@ def _carries(labels: Mapping[str, str], key: str, value: str | None) -> bool:
 
 
 def _is_excluded(volume: Volume, selection: Selection) -> bool:
-    return any(
-        _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
-        for glob in selection.exclude
-    )
+    return any(_excludes(glob, volume) for glob in selection.exclude)
+
+
+def _excludes(glob: str, volume: Volume) -> bool:
+    return _is_beginning(glob, volume.id) or fnmatchcase(volume.name or "", glob)
+
+
+def idle_exclusions(volumes: Sequence[Volume], selection: Selection) -> tuple[str, ...]:
+    """Return the values of ``--exclude`` that none of the disks read has: perhaps mistyped."""
+    return tuple(g for g in selection.exclude if not any(_excludes(g, v) for v in volumes))

@@ -1,4 +1,4 @@
-"""Which of the selected disks are this process's, where several share the work."""
+"""Which of the selected disks this process works on, where several processes share the work."""
 
 from __future__ import annotations
 

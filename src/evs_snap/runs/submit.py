@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from evs_snap.plan.creation import NewSnapshot
     from evs_snap.runs.work import Work
-    from evs_snap.services.interface import Snapshot, Volume
+    from evs_snap.services.interface import Created, Snapshot, Volume
 
 R = TypeVar("R")
 
@@ -39,41 +39,52 @@ class Submitted:
     sent: int
 
 
-def submit(work: Work, new: NewSnapshot) -> Submitted:
+def post(work: Work, new: NewSnapshot) -> Created | EvsSnapError:
+    """Ask for the snapshot, once; return what came of it."""
+    try:
+        created = work.client.create_snapshot(
+            new.volume,
+            name=new.name,
+            description=new.description,
+            properties=new.properties,
+            stamp=new.stamp,
+        )
+    except EvsSnapError as error:
+        return error
+    if created.snapshot.id in new.known:
+        mixed_up = another_one(created.snapshot, name=new.name)
+        mixed_up.sent = created.sent
+        return mixed_up
+    return created
+
+
+def submit(
+    work: Work, new: NewSnapshot, *, begun: Created | EvsSnapError | None = None
+) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
-    Raises what kept it from being created; where it could not even be found out whether
-    it was, an AnswerLostError that says so.
+    ``begun`` is what came of the first POST, where that was sent already. Raises what kept it
+    from being created; where it could not even be found out whether it was, an AnswerLostError
+    that says so.
     """
     sent = 0
     for posts in range(1, POSTS + 1):
-        try:
-            created = work.client.create_snapshot(
-                new.volume,
-                name=new.name,
-                description=new.description,
-                properties=new.properties,
-                stamp=new.stamp,
-            )
-            sent += created.sent
-            if created.snapshot.id in new.known:
-                raise another_one(created.snapshot, name=new.name)
-        except EvsSnapError as error:
-            sent += error.sent
-            unknown = is_unknown(error)
-            if posts == 1 and sent <= 1 and not unknown:
-                raise
-            # A request that was sent twice may be refused the second time just because it was
-            # carried out the first time: it took the last slot, or is still at work on the disk.
-            found = _look(work, new, lost=error)
-            if found is not None:
-                return Submitted(found, posts, sent)
-            if work.stop.asked:
-                raise _unsettled(error, new, why="the run was stopped") from error
-            if posts == POSTS or not unknown:
-                raise
-        else:
-            return Submitted(created.snapshot, posts, sent)
+        outcome = begun if begun is not None and posts == 1 else post(work, new)
+        sent += outcome.sent
+        if not isinstance(outcome, EvsSnapError):
+            return Submitted(outcome.snapshot, posts, sent)
+        unknown = is_unknown(outcome)
+        if posts == 1 and sent <= 1 and not unknown:
+            raise outcome
+        # A request that was sent twice may be refused the second time just because it was
+        # carried out the first time: it took the last slot, or is still at work on the disk.
+        found = _look(work, new, lost=outcome)
+        if found is not None:
+            return Submitted(found, posts, sent)
+        if work.stop.asked:
+            raise _unsettled(outcome, new, why="the run was stopped") from outcome
+        if posts == POSTS or not unknown:
+            raise outcome
     raise AssertionError("unreachable")
 
 

@@ -15,12 +15,14 @@ from evs_snap.errors import (
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
 from evs_snap.plan.selection import Selection
+from evs_snap.runs.creating import awaited
 from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
-from evs_snap.runs.gather import FRESH, Gathered, Readings, disks_of, find_snapshots, gather
+from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
+from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
 from evs_snap.runs.watch import await_usable
-from evs_snap.runs.waves import awaited, carry_out
+from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
 from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot, Volume
 
@@ -39,6 +41,7 @@ def create_snapshots(
     *volumes: str | Volume,
     selection: Selection | None = None,
     progress: Progress = no_progress,
+    note: Progress = no_progress,
     **words: Unpack[CreateWords],
 ) -> RunRecord:
     """Take a snapshot of each disk, see it usable and, with ``keep``, prune.
@@ -49,8 +52,8 @@ def create_snapshots(
     disk that holds ``limit`` snapshots (default: what is configured for the cloud, else 7) is
     refused and nothing is sent; with ``on_limit="replace"`` its oldest own unneeded one is
     deleted first. What the rules of ``keep`` give up is deleted once the new one is usable.
-    ``policy`` is "manual" unless named, with ``keep`` "default". All ``words`` are described
-    at Request.
+    ``policy`` is "manual" unless named, with ``keep`` "default". ``note`` is given each line that
+    the command ``hold`` writes. All ``words`` are described at Request.
 
     Raises ConfigurationError for words that cannot work, SelectionError, AmbiguousError and
     what keeps the disks from being listed; from there on every failure is an item of the record.
@@ -61,7 +64,8 @@ def create_snapshots(
         said["policy"] = MANUAL_POLICY if keep is None else DEFAULT_POLICY
     said["selection"] = _selection(volumes, selection)
     request = request_of(evs, "create" if keep is None else "rotate", said)
-    return _over_disks(Work(client=evs, request=request, progress=progress), confirm=None)
+    work = Work(client=evs, request=request, progress=progress, note=note)
+    return _over_disks(work, confirm=None)
 
 
 def prune_snapshots(
@@ -160,6 +164,11 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
         request = Request(command=cast("Any", command), **words)
     except TypeError as error:
         raise ConfigurationError(f"{command}: {error}") from error
+    if request.hold is not None and not evs.service.can_hold:
+        raise ConfigurationError(
+            f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "
+            "minutes, and nothing can be held so long",
+        )
     evs.service.refuse(properties=request.properties, policy=request.policy)
     return request
 
@@ -242,13 +251,32 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
         tuple(items),
         signal_code=None if request.dry_run else work.stop.code,
         dry_run=request.dry_run,
-        remark="" if gathered.volumes else "no disk selected is in this shard: nothing to do",
+        remark=_remark(request, items, gathered),
         usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
     )
 
 
+def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
+    """Say why there was nothing to do, or which --exclude excluded nothing; else ""."""
+    if not gathered.volumes:
+        return "no disk selected is in this shard: nothing to do"
+    remarks = []
+    if gathered.idle:
+        idle = ", ".join(map(repr, gathered.idle))
+        remarks.append(f"no disk has a name or ID like --exclude {idle}")
+    if request.command == "prune" and all(i.action is Action.KEPT for i in items):
+        policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
+        why = f"the rules keep all snapshots of policy {request.policy}"
+        if request.policy not in policies:
+            others = f", only of {', '.join(policies)}" if policies else ""
+            why = f"there is no snapshot of policy {request.policy}{others}"
+        remarks.append(f"nothing to delete: {why}")
+    return "; ".join(remarks)
+
+
 def _declined(item: Item) -> Item:
-    return replace(item, action=Action.KEPT, reasons=("not confirmed",))
+    error = EvsSnapError("not confirmed; nothing was deleted")
+    return replace(item, action=Action.REFUSED, reasons=(error.message,), error=error)
 
 
 # -- snapshots by their IDs: delete ------------------------------------------------------------

@@ -44,11 +44,15 @@ def no_progress(_sentence: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A run: what was asked for, and the means. ``progress`` is told a sentence at any news."""
+    """A run: what was asked for, and the means.
+
+    ``progress`` is told a sentence at any news, ``note`` each line that a hold writes.
+    """
 
     client: EvsClient
     request: Request
     progress: Callable[[str], None] = no_progress
+    note: Callable[[str], None] = no_progress
 
     def __post_init__(self) -> None:
         """Refuse what cannot be told: it would fail after the first snapshot was made."""

@@ -214,6 +214,15 @@ class EvsClient:
         _require_same(told, asked=volume.id, doing="creating the snapshot")
         return created
 
+    def label_snapshot(self, snapshot_id: str, labels: Mapping[str, str]) -> None:
+        """Add these labels to a snapshot, or replace those of these names.
+
+        Raises BadAnswerError where the answer does not show them.
+        """
+        told = self.service.label(snapshot_id, labels)
+        if not labels.items() <= told.items():
+            raise BadAnswerError("labelling the snapshot: the answer does not show the label")
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Ask for a deletion; the service carries it out after it has answered."""
         self.service.delete(snapshot_id)

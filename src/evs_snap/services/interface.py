@@ -46,6 +46,9 @@ STAMP_KEY = "evs_snap_key"
 STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 STAMP_CONSISTENCY = "evs_snap_consistency"
+APP_CONSISTENT, CRASH_CONSISTENT = "app", "crash"
+"""Whether something was held until the snapshot was usable; ``crash`` until that is known."""
+
 DEFAULT_POLICY = "default"
 """The policy of ``rotate``, where none is named."""
 
@@ -242,6 +245,9 @@ class SnapshotService(ABC):
     limit: ClassVar[int]
     """How many snapshots made by hand the vendor allows a disk."""
 
+    can_hold: ClassVar[bool]
+    """Whether one is usable so soon after it was asked for that something may be held till then."""
+
     def __init__(self, project: Project) -> None:
         self.project = project
 
@@ -269,6 +275,13 @@ class SnapshotService(ABC):
         """Ask for a snapshot; the service makes it after it has answered.
 
         After AnswerLostError, BadAnswerError or ServerError it may or may not have been made.
+        """
+
+    @abstractmethod
+    def label(self, snapshot_id: str, labels: Mapping[str, str]) -> Mapping[str, str]:
+        """Add these labels to a snapshot, or replace those of these names; return what it has now.
+
+        Doing so again does no harm.
         """
 
     @abstractmethod

@@ -78,4 +78,9 @@ class Values(Mapping[str, str]):
             raise ConfigurationError(
                 f"{self.told(key)} is {self[key]!r}, which is neither true nor false"
             )
-        return value in _TRUE
+        return is_switched_on(value)
+
+
+def is_switched_on(text: str) -> bool:
+    """Whether the text of a switch says that it is on."""
+    return text.strip().lower() in _TRUE

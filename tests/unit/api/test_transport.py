@@ -747,9 +747,7 @@ def test_a_proxy_is_used_and_gets_no_token(fake: FakeClock) -> None:
     with server(answer(b"", status="407 Proxy Authentication Required")) as (url, heard):
         proxy = url.removesuffix("/v3/p/volumes")
         with (
-            open_http(
-                verify=False, clock=fake.clock, proxy_for=lambda _url: proxy
-            ) as http,
+            open_http(verify=False, clock=fake.clock, proxy_for=lambda _url: proxy) as http,
             pytest.raises(NotSentError, match="the proxy refused: 407"),
         ):
             http.post("https://evs.example.com/", headers={"X-Auth-Token": TOKEN})

@@ -1,0 +1,204 @@
+"""The protocol of a hold: READY, the lifeline, the end; every way a command can break it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from evs_snap.clock import system_clock
+from evs_snap.errors import HoldError, InterruptedRunError
+from evs_snap.runs.holds.command import Hold, Release, hold, surroundings
+
+PATIENCE = 0.3
+
+
+class Said(list[str]):
+    """The lines that a command wrote; the first one is its process ID."""
+
+    def is_over(self) -> bool:
+        """Whether the command and all its children have ended, though PID 1 may not know it."""
+        for _ in range(40):
+            if not any(
+                _is_alive(stat, group=self[0]) for stat in Path("/proc").glob("[0-9]*/stat")
+            ):
+                return True
+            time.sleep(0.05)  # noqa: TID251 - the kernel's time
+        return False
+
+
+def _is_alive(stat: Path, *, group: str) -> bool:
+    with suppress(OSError):
+        state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        return its_group == group and state != "Z"
+    return False
+
+
+def held(command: str, said: Said, *, seconds: float = 20.0) -> Release:
+    """Hold, and release at once."""
+    wanted = Hold(f"echo $$ >&2; {command}", seconds, patience=PATIENCE)
+    with hold(wanted, clock=system_clock(), environ=os.environ, note=said.append) as holding:
+        return holding.release()
+
+
+@pytest.mark.parametrize(
+    ("command", "trouble", "told"),
+    [
+        ("echo READY; cat", None, []),
+        ("echo one; echo two >&2; echo ' READY '; cat >&2; echo three", None, ["three"]),
+        ("echo READY; cat; exit 3", "the hold ended with code 3", []),
+        ("echo READY; cat; kill -9 $$", "the hold ended with signal 9", []),
+        (
+            "echo READY; exec sleep 60",
+            "the hold did not end by itself; SIGTERM ended it",
+            ["it goes on 0.3 s after its stdin ended: SIGTERM is sent"],
+        ),
+        (
+            "echo READY; sleep 60 & wait",
+            "the hold did not end by itself; SIGTERM ended it",
+            ["it goes on 0.3 s after its stdin ended: SIGTERM is sent"],
+        ),
+        (
+            "trap '' TERM; echo READY; while :; do sleep 0.1; done",
+            "the hold did not end by itself; SIGKILL ended it",
+            [
+                "it goes on 0.3 s after its stdin ended: SIGTERM is sent",
+                "it goes on 0.3 s after its stdin ended: SIGKILL is sent",
+            ],
+        ),
+        (
+            "(trap '' TERM; sleep 60) & echo READY; exec sleep 60",
+            "the hold did not end by itself; SIGKILL ended it",
+            [
+                "it goes on 0.3 s after its stdin ended: SIGTERM is sent",
+                "it goes on 0.3 s after its stdin ended: SIGKILL is sent",
+            ],
+        ),
+    ],
+)
+def test_how_a_hold_ends_is_told_and_nothing_of_it_is_left(
+    command: str, trouble: str | None, told: list[str]
+) -> None:
+    said = Said()
+    release = held(command, said)
+    assert release.trouble == trouble
+    assert 0.0 < release.seconds < 5.0
+    assert said[len(said) - len(told) :] == told
+    assert "READY" not in said
+    assert said.is_over()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("sleep 60; echo READY; cat", "the hold was not ready within 0.3 s"),
+        ("cat", "the hold was not ready within 0.3 s"),
+        ("echo ready; echo READY or not; printf READY; cat", "the hold was not ready within 0.3 s"),
+        ("echo READY >&2; cat", "the hold was not ready within 0.3 s"),
+        ("trap '' TERM; while :; do sleep 0.1; done", "the hold was not ready within 0.3 s"),
+        ("exec >/dev/null; cat", "the hold closed its stdout without a line READY"),
+        ("exit 3", "the hold ended before it was ready, with code 3"),
+        ("kill -9 $$", "the hold ended before it was ready, with signal 9"),
+        ("no-such-command-here", "the hold ended before it was ready, with code 127"),
+        ("sleep 0.2 & exit 0", "the hold ended before it was ready, with code 0"),
+        ("echo READY", "the hold ended right after READY, with code 0"),
+        ("echo READY; exit 3", "the hold ended right after READY, with code 3"),
+    ],
+)
+def test_what_is_not_ready_in_time_is_refused_and_ended(command: str, message: str) -> None:
+    said = Said()
+    with pytest.raises(HoldError) as refused:
+        held(command, said, seconds=0.3)
+    assert refused.value.message == message
+    assert refused.value.exit_code == 8
+    assert said.is_over()
+
+
+@pytest.mark.parametrize("command", ["cat\0", "true " * 100_000])
+def test_a_command_that_cannot_be_started_is_refused(command: str) -> None:
+    with pytest.raises(HoldError, match="the hold cannot be started"):
+        held(command, Said())
+
+
+def test_a_hold_that_ends_before_it_is_released_has_let_go_too_early() -> None:
+    said = Said()
+    wanted = Hold("echo $$; echo READY; sleep 0.2", 20, patience=PATIENCE)
+    with hold(wanted, clock=system_clock(), environ=os.environ, note=said.append) as holding:
+        assert said.is_over()
+        assert holding.release().trouble == "the hold ended too early, with code 0"
+
+
+def test_a_signal_ends_the_wait_for_ready() -> None:
+    clock, said = system_clock(), Said()
+    clock.stop.ask(143)
+    wanted = Hold("echo $$; cat", 60, patience=PATIENCE)
+    with (
+        pytest.raises(InterruptedRunError),
+        hold(wanted, clock=clock, environ=os.environ, note=said.append),
+    ):
+        pytest.fail("it was never ready")
+    assert said.is_over()
+
+
+HOLDER = """
+import os, subprocess
+from evs_snap.clock import system_clock
+from evs_snap.runs.holds.command import Hold, hold
+wanted = Hold("echo $$; echo READY; cat", 60)
+with hold(wanted, clock=system_clock(), environ=os.environ, note=print):
+    other = subprocess.Popen(["sleep", "60"])
+    print(other.pid, "is held", flush=True)
+    other.wait()
+"""
+
+
+def test_a_killed_run_lets_go_though_other_children_live_on() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", HOLDER], stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        said = Said([run.stdout.readline()])
+        other = int(run.stdout.readline().split()[0])
+        run.kill()
+        try:
+            assert said.is_over()
+            os.kill(other, 0)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
+
+
+def test_a_command_is_told_of_the_run_and_given_no_secret() -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PGPASSWORD": "its own",
+        "OS_PASSWORD": "secret",
+        "OS_TOKEN": "secret",
+        "HW_SECRET_KEY": "secret",
+        "HUAWEICLOUD_SDK_SK": "secret",
+        "OTC_SECRET": "secret",
+        "EVS_SNAP_PING": "https://ping.example/secret",
+        "EVS_SNAP_FREEZE_FOR": "1s",
+        "https_proxy": "http://me:secret@proxy:3128",
+        "HTTP_PROXY": "http://proxy:3128",
+    }
+    about = {
+        "command": ["rotate"],
+        "volumes": ["a", "b"],
+        "volume_names": ["data 01", "x\ny\ud800"],
+    }
+    assert surroundings(environ, about, seconds=30.0) == {
+        "PATH": os.environ["PATH"],
+        "PGPASSWORD": "its own",
+        "HTTP_PROXY": "http://proxy:3128",
+        "EVS_SNAP_COMMAND": "rotate",
+        "EVS_SNAP_VOLUMES": "a\nb",
+        "EVS_SNAP_VOLUME_NAMES": "data 01\nx?y?",
+        "EVS_SNAP_HOLD_SECONDS": "30",
+    }
