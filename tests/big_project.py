@@ -131,4 +131,3 @@ def _page(kind: str, rows: dict[str, Row], query: dict[str, str]) -> Row:
     if len(found) > limit:
         document[f"{kind}_links"] = [{"rel": "next", "href": "https://evs.internal:8776/next"}]
     return document
-
