@@ -288,7 +288,8 @@ def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
         (safety,) = carry_out(safe, [plan.safety])
         if safety.error is not None or safety.snapshot is None:
             error = safety.error or InterruptedRunError("not begun: the run was stopped")
-            item = replace(item, reasons=("not rolled back, as the safety snapshot failed",))
+            name = plan.safety.new.name if plan.safety.new else ""
+            item = replace(item, reasons=(f"not rolled back: safety snapshot {name} failed",))
             return failed(item, error)
         item = replace(item, reasons=(f"safety snapshot {safety.snapshot.id}",))
     try:
