@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "volumes": "List disks and how full of snapshots they are.",
     "snapshots": "List snapshots.",
+    "show": "Show all about a disk or snapshot: fields, rules, a line of time.",
     "create": "Take a snapshot of each disk, and wait until it can be used.",
     "rotate": "For cron: create, wait until it can be used, then prune.",
     "prune": "Delete our snapshots that no KEEP rule keeps.",

@@ -17,12 +17,14 @@ from evs_snap.errors import EvsSnapError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from typing import TextIO
 
     from typing_extensions import Buffer
 
     from evs_snap.cli.context import Context
     from evs_snap.render.columns import Column
+    from evs_snap.render.timeline import Mark
     from evs_snap.runs.record import Item, RunRecord
 
 R = TypeVar("R")
@@ -66,8 +68,17 @@ def show_document(context: Context, document: object) -> None:
     """Print a document as JSON or YAML, in UTF-8 where stdout takes it, else in ASCII."""
     from evs_snap.render.documents import encoded
 
-    encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name
-    write_result(encoded(document, form=context.format, ascii_only=encoding != "utf-8"))
+    write_result(encoded(document, form=context.format, ascii_only=not takes_unicode()))
+
+
+def takes_unicode() -> bool:
+    """Whether stdout takes every character."""
+    return codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name == "utf-8"
+
+
+def is_picture(context: Context) -> bool:
+    """Whether the result is for somebody's eyes: a table on a terminal, with all its columns."""
+    return context.format == "table" and sys.stdout.isatty() and not context.column
 
 
 def show_rows(
@@ -111,6 +122,16 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
             note(context, f"(no room for {', '.join(left_out)}: widen the terminal, or use -c)")
 
 
+def show_timeline(context: Context, marks: Sequence[Mark], *, now: datetime) -> None:
+    """Draw marks as a line of time that ends ``now``."""
+    from evs_snap.render.timeline import timeline
+
+    colour = is_coloured(context, sys.stdout)
+    room = shutil.get_terminal_size().columns
+    picture = timeline(marks, now=now, room=room, ascii_only=not takes_unicode(), colour=colour)
+    write_result(picture, colour=colour)
+
+
 @contextmanager
 def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
     """Give a function that prints a run's record and returns its exit code.
@@ -132,8 +153,7 @@ def show_record(context: Context, record: RunRecord) -> int:
         if is_document(context):
             show_document(context, record_document(record))
         elif record.items or context.format != "table":
-            is_people = context.format == "table" and sys.stdout.isatty() and not context.column
-            columns = item_columns(record.command, on_terminal=is_people)
+            columns = item_columns(record.command, on_terminal=is_picture(context))
             show_table(context, _lines(record), chosen(columns, context.column))
     except OutputError as lost:
         if not isinstance(lost.__cause__, BrokenPipeError):

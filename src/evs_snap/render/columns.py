@@ -185,6 +185,11 @@ def titles(command: str) -> tuple[list[str], list[str]]:
         columns = volume_columns(never)
     elif command == "snapshots":
         columns = snapshot_columns({}, now=never)
+    elif command == "show":
+        from evs_snap.render.details import snapshot_fields, volume_fields  # noqa: PLC0415 - a circle
+
+        of_both = (*volume_fields(never), *snapshot_fields({}, now=never))
+        return list(dict.fromkeys(column.title for column in of_both)), []
     elif command == "doctor":
         columns = finding_columns()
     elif command == "simulate":
