@@ -34,6 +34,8 @@ _COMMANDS = {
     "rotate": "For cron: create, wait until it can be used, then prune.",
     "prune": "Delete our snapshots that no KEEP rule keeps.",
     "delete": "Delete the snapshots named.",
+    "pin": "Put snapshots out of every rule's reach.",
+    "unpin": "Give pinned snapshots back to their rules.",
     "restore": "Make a new disk of a snapshot, or roll its disk back.",
     "wait": "Wait until the snapshots named can be used.",
     "check": "Monitoring plugin: are the snapshots fresh?",

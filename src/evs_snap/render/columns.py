@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
+RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait", "pin", "unpin")
 """Commands whose result is a run record, on every failure too."""
 
 _PERIOD = re.compile(r"\b(hourly|daily|weekly|monthly|yearly) \d[\dTW:-]*")

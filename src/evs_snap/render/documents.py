@@ -64,6 +64,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     document["updated_at"] = rfc3339(row.updated_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
+        document["pinned_from"] = row.pinned_from
         document["kind"] = row.kind
         document["consistency"] = row.stamp.consistency if row.stamp else None
     return document

@@ -34,6 +34,8 @@ class Action(StrEnum):
     WOULD_RESTORE = "would-restore"
     RESTORED = "restored"
     READY = "ready"
+    PINNED = "pinned"
+    UNPINNED = "unpinned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def delete_snapshots(
     refused always. ``confirm`` is given what would be deleted, and says whether to go on.
     Raises ConfigurationError, and SelectionError or AmbiguousError for a name that is not clear.
     """
-    said = {**words, "snapshots": _ids(snapshots)}
+    said = {**words, "snapshots": ids_of(snapshots)}
     work = Work(client=evs, request=request_of(evs, "delete", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     read_at = work.clock.monotonic()
@@ -131,7 +131,7 @@ def wait_for_snapshots(
     ``timeout`` is seconds for all together. Raises ConfigurationError, and SelectionError or
     AmbiguousError for a name that is not clear.
     """
-    said = {"snapshots": _ids(snapshots), "timeout": timeout}
+    said = {"snapshots": ids_of(snapshots), "timeout": timeout}
     work = Work(client=evs, request=request_of(evs, "wait", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)
@@ -174,10 +174,11 @@ def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> 
     if selection is not None and not isinstance(selection, Selection):
         raise ConfigurationError(f"selection {selection!r} is not a Selection")
     chosen = selection or Selection()
-    return replace(chosen, volumes=(*_ids(volumes), *chosen.volumes))
+    return replace(chosen, volumes=(*ids_of(volumes), *chosen.volumes))
 
 
-def _ids(things: Sequence[str | Volume | Snapshot]) -> tuple[str, ...]:
+def ids_of(things: Sequence[str | Volume | Snapshot]) -> tuple[str, ...]:
+    """Return the IDs of records, and texts as they are."""
     return tuple(t.id if isinstance(t, Volume | Snapshot) else t for t in things)
 
 
