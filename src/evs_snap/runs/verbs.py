@@ -15,12 +15,14 @@ from evs_snap.errors import (
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
 from evs_snap.plan.selection import Selection
+from evs_snap.runs.creating import awaited
 from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
-from evs_snap.runs.gather import FRESH, Gathered, Readings, disks_of, find_snapshots, gather
+from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
+from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
 from evs_snap.runs.watch import await_usable
-from evs_snap.runs.waves import awaited, carry_out
+from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
 from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot, Volume
 
