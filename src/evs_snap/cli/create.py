@@ -12,6 +12,7 @@ from evs_snap.cli.options import (
     dry_run_option,
     limit_options,
     naming_options,
+    report_options,
     select_options,
     wait_options,
 )
@@ -33,7 +34,7 @@ def create_options(policy: str) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         for group in (
-            dry_run_option, limit_options, wait_options, naming_options(policy),
+            dry_run_option, report_options, limit_options, wait_options, naming_options(policy),
             select_options(), tell_options, hold_options,
         ):  # fmt: skip
             command = group(command)
@@ -60,7 +61,7 @@ def hold_options(command: F) -> F:
     examples=(
         "evs-snap create data-01",
         "evs-snap create --match 'data-*' --policy before-upgrade",
-        "ID=$(evs-snap create data-01 -f value -c ID)",
+        "ID=$(evs-snap create data-01 -f value -c ID --only created)",
     ),
 )
 @create_options(policy="manual")
@@ -75,12 +76,14 @@ def create(context: Context, /, **words: Any) -> int:
     return take_snapshots(context, "create", **words)
 
 
-def take_snapshots(context: Context, command: str, *, tell: Tell, **words: Any) -> int:
+def take_snapshots(
+    context: Context, command: str, *, tell: Tell, only: tuple[str, ...], brief: bool, **words: Any
+) -> int:
     """Carry out `create` or `rotate`; return the exit code."""
     from evs_snap import create_snapshots
     from evs_snap.render.metrics import ending_of_record
 
-    with reporting(context, command) as report:
+    with reporting(context, command, only=only, brief=brief) as report:
         with changing(context) as (evs, progress):
             record = create_snapshots(
                 evs,
