@@ -188,8 +188,9 @@ def titles(command: str) -> tuple[list[str], list[str]]:
     elif command == "show":
         from evs_snap.render.details import snapshot_fields, volume_fields  # noqa: PLC0415 - a circle
 
-        of_both = (*volume_fields(never), *snapshot_fields({}, now=never))
-        return list(dict.fromkeys(column.title for column in of_both)), []
+        of_disk = [column.title for column in volume_fields(never)]
+        of_snapshot = [column.title for column in snapshot_fields({}, now=never)]
+        return list(dict.fromkeys((*of_disk, *of_snapshot))), []
     elif command == "doctor":
         columns = finding_columns()
     elif command == "simulate":

@@ -11,7 +11,8 @@ from evs_snap.errors import AmbiguousError, NotFoundError, SelectionError
 from evs_snap.plan.retention import judge
 from evs_snap.plan.selection import called, is_id
 from evs_snap.plan.slots import Usage, usage
-from evs_snap.runs.gather import disks_of, side_by_side
+from evs_snap.runs.gather import disks_of
+from evs_snap.runs.readings import side_by_side
 from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ def _found(evs: EvsClient, wanted: Sequence[str]) -> Mapping[str, Volume | Snaps
     first = side_by_side(lambda text: _by_one_request(evs, text), wanted)
     if all(first):
         return {thing.id: thing for thing in first if thing}
-    volumes, snapshots = side_by_side(lambda read: read(), (evs.volumes, evs.snapshots))
+    volumes, snapshots = evs.volumes(), evs.snapshots()
     found: dict[str, Volume | Snapshot] = {}
     for text, known in zip(wanted, first, strict=True):
-        thing = known or _listed(text, volumes, snapshots)  # type: ignore[arg-type]
+        thing = known or _listed(text, volumes, snapshots)
         found[thing.id] = thing
     return found
 
@@ -125,7 +126,8 @@ def _by_one_request(evs: EvsClient, text: str) -> Volume | Snapshot | None:
 def _listed(
     text: str, volumes: Sequence[Volume], snapshots: Sequence[Snapshot]
 ) -> Volume | Snapshot:
-    found: list[Volume | Snapshot] = [*(called(volumes, text) or called(snapshots, text))]
+    found: list[Volume | Snapshot] = [*called(volumes, text)]
+    found = found or [*called(snapshots, text)]
     if not found:
         raise SelectionError(
             f"no disk and no snapshot has the name or ID {text!r}",
