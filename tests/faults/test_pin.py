@@ -19,7 +19,7 @@ REFUSED = b'{"error": {"code": "EVS.5403", "message": "metadata can not be opera
     ("how", "body", "exit_code", "told"),
     [
         (403, REFUSED, 4, ("EVS.5403", "restore ID --as NAME")),
-        ("nothing", None, 1, ("labelling the snapshot",)),
+        ("nothing", None, 1, ("the answer is no JSON object",)),
     ],
 )
 def test_a_pin_that_is_not_written_is_no_pin(

@@ -56,7 +56,7 @@ def _relabelled(
     lock_wait: float,
     progress: Progress,
 ) -> RunRecord:
-    said = {"snapshots": ids_of(snapshots), "lock_wait": lock_wait}
+    said = {"snapshots": ids_of(snapshots, Snapshot), "lock_wait": lock_wait}
     work = Work(client=evs, request=request_of(evs, command, said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)

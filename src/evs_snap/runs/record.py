@@ -48,7 +48,8 @@ CHANGING = frozenset(
 class Item:
     """One outcome. ``volume`` is None for a snapshot whose disk was not read.
 
-    ``name`` is that of a snapshot which is only planned.
+    ``name`` is that of a snapshot which is only planned. ``answered_at`` is the moment (seconds
+    of a monotonic clock) at which the service accepted a new one.
     """
 
     action: Action
@@ -58,6 +59,7 @@ class Item:
     request_id: str | None = None
     error: EvsSnapError | None = None
     name: str | None = None
+    answered_at: float | None = None
 
     @property
     def label(self) -> str:
@@ -108,6 +110,16 @@ class RunRecord:
                 for item in self.items
             )
         )
+
+    @property
+    def spread_ms(self) -> int | None:
+        """Milliseconds between the first and the last answer that accepted a new snapshot.
+
+        None where fewer than two were accepted. It is no more than that: the snapshots of a run
+        are as far apart at the most as the service lets them be.
+        """
+        moments = [item.answered_at for item in self.items if item.answered_at is not None]
+        return round((max(moments) - min(moments)) * 1000) if len(moments) > 1 else None
 
     @property
     def summary(self) -> dict[str, int]:

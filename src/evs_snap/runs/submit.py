@@ -6,7 +6,7 @@ request, never by sending again blindly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, ServiceError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from evs_snap.plan.creation import NewSnapshot
     from evs_snap.runs.work import Work
-    from evs_snap.services.interface import Created, Snapshot, Volume
+    from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R")
 
@@ -31,15 +31,17 @@ _SERVER_FAULT = 500
 class Submitted:
     """The snapshot, how many POSTs were begun for it, and how many may have arrived.
 
-    After more than one there may be two snapshots under the same key.
+    After more than one there may be two snapshots under the same key. ``answered_at`` is the
+    moment of ``clock.monotonic`` at which the service accepted it, None where no answer said so.
     """
 
     snapshot: Snapshot
     posts: int
     sent: int
+    answered_at: float | None = None
 
 
-def post(work: Work, new: NewSnapshot) -> Created | EvsSnapError:
+def post(work: Work, new: NewSnapshot) -> Submitted | EvsSnapError:
     """Ask for the snapshot, once; return what came of it."""
     try:
         created = work.client.create_snapshot(
@@ -55,11 +57,11 @@ def post(work: Work, new: NewSnapshot) -> Created | EvsSnapError:
         mixed_up = another_one(created.snapshot, name=new.name)
         mixed_up.sent = created.sent
         return mixed_up
-    return created
+    return Submitted(created.snapshot, 1, created.sent, work.clock.monotonic())
 
 
 def submit(
-    work: Work, new: NewSnapshot, *, begun: Created | EvsSnapError | None = None
+    work: Work, new: NewSnapshot, *, begun: Submitted | EvsSnapError | None = None
 ) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
@@ -72,7 +74,7 @@ def submit(
         outcome = begun if begun is not None and posts == 1 else post(work, new)
         sent += outcome.sent
         if not isinstance(outcome, EvsSnapError):
-            return Submitted(outcome.snapshot, posts, sent)
+            return replace(outcome, posts=posts, sent=sent)
         unknown = is_unknown(outcome)
         if posts == 1 and sent <= 1 and not unknown:
             raise outcome

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.errors import (
     BadAnswerError,
+    ConfigurationError,
     NotFoundError,
     ServerError,
     ThrottledError,
@@ -83,6 +84,13 @@ class Work:
     request: Request
     progress: Callable[[str], None] = no_progress
     note: Callable[[str], None] = no_progress
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be told: it would fail after the first snapshot was made."""
+        told: dict[str, object] = {"progress": self.progress, "note": self.note}
+        for name, function in told.items():
+            if not callable(function):
+                raise ConfigurationError(f"{name} {function!r} is not a function")
 
     @property
     def clock(self) -> Clock:
