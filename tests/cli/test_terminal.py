@@ -89,6 +89,13 @@ def test_a_run_ends_with_one_line_that_sums_up() -> None:
     assert lines(shown)[-1] == "2 created, 1 refused"
 
 
+def test_the_first_snapshot_of_a_disk_leads_on_to_the_next_commands() -> None:
+    _, shown = on_terminal("--sandbox", "create", "data-01")
+    assert "Next: `evs-snap --sandbox show data-01`." in words(shown)
+    _, shown = on_terminal("--sandbox", "create", "data-01")
+    assert "Next:" not in words(shown)
+
+
 def test_a_log_gets_a_line_at_the_beginning_and_one_at_the_end() -> None:
     told = run("--sandbox", "create", "data-01", "data-02").stderr.splitlines()[1:]
     assert told == ["0 of 2 snapshots available, 0s of 15m", "2 created"]

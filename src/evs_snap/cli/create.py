@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from evs_snap.cli.options import (
     select_options,
     wait_options,
 )
-from evs_snap.cli.output import reporting, write_line
+from evs_snap.cli.output import is_picture, note, reporting, write_line
 from evs_snap.cli.parameters import WAIT, option
 from evs_snap.cli.tell import tell_options
 from evs_snap.cli.values import duration
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
+    from evs_snap.runs.record import RunRecord
 
 
 def create_options(policy: str) -> Callable[[F], F]:
@@ -93,4 +95,18 @@ def take_snapshots(
                 **words,
             )
         tell(ending_of_record(record))
-        return report(record)
+        code = report(record)
+    if command == "create" and is_picture(context):
+        _show_next(context, record)
+    return code
+
+
+def _show_next(context: Context, record: RunRecord) -> None:
+    """Name the commands to go on with, after the first snapshot of the only disk."""
+    if record.exit_code == 0 and not record.dry_run and [u.used for u in record.usages] == [1]:
+        disk = quote(record.items[0].label)
+        note(
+            context,
+            f"Next: `evs-snap show {disk}`. Every night: `evs-snap rotate {disk} --keep-daily 4 "
+            "--once-per day`.",
+        )
