@@ -238,7 +238,7 @@ def _check_disks(request: Request) -> None:
             hint="`evs-snap pin ID` puts a snapshot out of reach, and `evs-snap unpin ID` back.",
         )
     keep = request.keep
-    if request.command != "create" and request.policy == SAFETY_POLICY:
+    if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):
         raise ConfigurationError(
             f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
             "deletes them",

@@ -225,7 +225,7 @@ def sandbox_settings(
     """Return what it takes to sign in at the built-in pretend cloud, in this process.
 
     Its region is ``region``, else the OS_REGION_NAME of ``environ`` where that is one of the
-    sandbox's: another cloud's is not meant for it.
+    sandbox's: another cloud's is not meant for it. EVS_SNAP_LIMIT holds for it too.
     """
     from evs_snap.sandbox.rules import ACCOUNT, REGIONS  # noqa: PLC0415 - only --sandbox needs it
 
@@ -237,4 +237,5 @@ def sandbox_settings(
         ),
         project_name=ACCOUNT.project_name,
         region=region or (named if named in REGIONS else ACCOUNT.region),
+        limit=_limit(from_environment(environ or {})),
     )

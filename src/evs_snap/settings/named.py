@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _USER_DOMAIN = frozenset({"user_domain_name", "user_domain_id"})
 _SIGN_IN = _USER_DOMAIN.union({"auth_type"}, *(kind.settings() for kind in KINDS))
 _SELECTION = frozenset({"region"}.union(*ALTERNATIVES[3:5]))
-_OWN = frozenset({"allow_http", "metadata_url"})
+_OWN = frozenset({"allow_http", "metadata_url", "limit"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,11 @@ _OUTSIDE: Mapping[str, tuple[str, ...]] = {
 KEYS: Mapping[str, tuple[str, ...]] = {**_UNDER_AUTH, **_BESIDE_AUTH, **_OUTSIDE}
 """Our key -> all names that openstacksdk reads for it, best first."""
 
-_OWN_VARIABLES = {"allow_http": "EVS_SNAP_ALLOW_HTTP", "metadata_url": "EVS_SNAP_METADATA_URL"}
+_OWN_VARIABLES = {
+    "allow_http": "EVS_SNAP_ALLOW_HTTP",
+    "metadata_url": "EVS_SNAP_METADATA_URL",
+    "limit": "EVS_SNAP_LIMIT",
+}
 
 # The variables of other tools for keys, by our key. They are used where no cloud is named and
 # OS_ACCESS_KEY and OS_SECRET_KEY are not set. The first set that has an access key or a secret
