@@ -120,7 +120,7 @@ def test_a_long_wait_says_every_five_minutes_that_it_lasts() -> None:
 
 def test_progress_has_numbers_and_time() -> None:
     _, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "db-data")
-    assert re.search(r"━{20} 0 of 3 snapshots available, \d+s of 15m", words(shown))
+    assert re.search(r"─{20} 0 of 3 snapshots available, \d+s of 15m", words(shown))
 
 
 def test_a_run_takes_a_line_a_row_of_80_columns() -> None:

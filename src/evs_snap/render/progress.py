@@ -80,7 +80,7 @@ def _drawn(sentence: str, *, ascii_only: bool) -> Text:
     if tally_is_many := sentence.total > 1:
         full = _CELLS * sentence.done // sentence.total
         text.append(("#" if ascii_only else "━") * full, style="green")
-        text.append(("-" if ascii_only else "━") * (_CELLS - full), style="dim")
+        text.append(("-" if ascii_only else "─") * (_CELLS - full), style="dim")
     text.append(f"{' ' if tally_is_many else ''}{printable(_told(sentence))}")
     return text
 
