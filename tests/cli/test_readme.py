@@ -148,6 +148,6 @@ def test_each_example_in_python_runs(tmp_path: Path, name: str) -> None:
 
 
 def test_help_of_the_package_shows_every_name() -> None:
-    told = pydoc.render_doc(evs_snap, renderer=pydoc.plaintext)
+    told = pydoc.plain(pydoc.render_doc(evs_snap))
     for name in ("create_snapshots", "pin_snapshots", "connect", "RunRecord", "LimitError"):
         assert name in told

@@ -18,7 +18,6 @@ from evs_snap.cli.output import (
     write_result,
 )
 from evs_snap.cli.parameters import argument, complete_with
-from evs_snap.services.interface import DEFAULT_POLICY
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -58,6 +57,7 @@ def show(
     """
     from evs_snap.render.details import details_document, field_columns, fields
     from evs_snap.runs.details import DiskDetails, details
+    from evs_snap.services.interface import DEFAULT_POLICY
 
     with connection(context) as evs:
         found = details(evs, things, keep=keep, policy=policy or DEFAULT_POLICY, limit=limit)
