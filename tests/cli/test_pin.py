@@ -18,6 +18,7 @@ def test_no_rule_reaches_a_pinned_snapshot_until_it_is_unpinned(run: Run) -> Non
     (pinned,) = run(f"--sandbox pin {OLD} -f json").json["items"]
     assert (pinned["action"], pinned["snapshot"]["policy"]) == ("pinned", "pinned")
     assert pinned["snapshot"]["pinned_from"] == "default"
+    assert pinned["reasons"] == ["policy was default"]
     spared = run(prune).json["items"]
     assert [(i["action"], i["reasons"]) for i in spared] == [
         ("kept", ["last 1"]),

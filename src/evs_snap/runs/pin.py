@@ -88,8 +88,8 @@ def _one(work: Work, item: Item, held: Held) -> Item:
     except EvsSnapError as error:
         return failed(item, error)
     now = snapshot.model_copy(update={"labels": {**snapshot.labels, **labels}})
-    policy = now.pinned_from or now.policy
-    return replace(item, snapshot=now, reasons=(f"policy {policy}",))
+    told = f"policy was {now.pinned_from}" if now.is_pinned else f"policy {now.policy}"
+    return replace(item, snapshot=now, reasons=(told,))
 
 
 def _require_labelled(snapshot: Snapshot) -> None:
