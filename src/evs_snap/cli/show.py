@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "evs-snap show data-01",
-        "evs-snap show data-01 --keep-daily 4 --keep-weekly 2     what rules would keep",
+        "evs-snap show data-01 --keep-daily 4 --keep-weekly 2   what rules keep",
         "evs-snap show 3f2b8c1d -f json",
         "evs-snap show 3f2b8c1d -f value -c Policy",
     ),
