@@ -3,8 +3,8 @@
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
 By default each fault meets every fourteenth event, beginning at another one each.
-``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``EVS_SNAP_SWEEP=pairs`` also tries
-all pairs of faults of which the first is at an event that changes something.
+``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``-m pairs`` tries all pairs of faults of
+which the first is at an event that changes something.
 """
 
 from __future__ import annotations
@@ -556,7 +556,7 @@ def test_whatever_befalls_one_event_every_invariant_holds(
         pytest.fail("".join(wrong), pytrace=False)
 
 
-@pytest.mark.skipif(SWEEP != "pairs", reason="EVS_SNAP_SWEEP=pairs asks for it")
+@pytest.mark.pairs
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if not fault.lasts])
 @pytest.mark.parametrize("name", SCENES)
