@@ -275,6 +275,9 @@ def global_options() -> tuple[Option, ...]:
         make("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
         make("--os-project-name", metavar="NAME", help="[env: OS_PROJECT_NAME]"),
         make("--os-project-id", metavar="ID", help="[env: OS_PROJECT_ID]"),
+        make("--kind", type=click.Choice(("legacy", "standard")),
+             help="Snapshots to work with; standard ones are billed. [default: legacy, or "
+             "clouds.yaml]"),
         make("--sandbox", is_flag=True, help="Use the built-in pretend cloud."),
         make("-f", "--format", type=click.Choice(("table", "json", "yaml", "csv", "value")),
              help="How the result is written. [default: table]"),
