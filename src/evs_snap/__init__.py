@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from evs_snap.api.version import __version__
+
 if TYPE_CHECKING:
     from evs_snap.clock import Clock
     from evs_snap.connection import connect
@@ -102,6 +104,7 @@ __all__ = [
     "VolumeStateError",
     "WaitTimeoutError",
     "WrongEndpointError",
+    "__version__",
     "connect",
     "create_snapshots",
     "delete_snapshots",
@@ -109,8 +112,6 @@ __all__ = [
     "restore",
     "wait_for_snapshots",
 ]
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "Action": "runs.record",

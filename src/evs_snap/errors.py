@@ -42,10 +42,12 @@ from typing import ClassVar
 class EvsSnapError(Exception):
     """What happened and why (the message), and what to do about it (the hint).
 
-    ``details`` are lines that belong between the two, as a list of culprits.
+    ``details`` are lines that belong between the two, as a list of culprits. ``brief`` says the
+    same in a few words, for a table; "" where the message itself is to stand there.
     """
 
     exit_code: ClassVar[int] = 1
+    brief: str = ""
     sent: int = 0
     """How many times the request that failed may have reached the service.
 
@@ -54,12 +56,19 @@ class EvsSnapError(Exception):
     """
 
     def __init__(
-        self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        details: tuple[str, ...] = (),
+        brief: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.details = details
+        if brief is not None:
+            self.brief = brief
 
 
 class ConfigurationError(EvsSnapError):
@@ -88,34 +97,41 @@ class NotOursError(EvsSnapError):
     """The snapshot is not this tool's to delete."""
 
     exit_code = 2
+    brief = "not made by evs-snap"
 
 
 class LockedError(EvsSnapError):
     """Another run on this machine is at work on the disk."""
 
     exit_code = 11
+    brief = "another run is at work"
 
 
 class InterruptedRunError(EvsSnapError):
     """A signal came before this step was begun."""
 
     exit_code = 130
+    brief = "interrupted"
 
 
 class VolumeStateError(EvsSnapError):
     """The status of the disk, or of its snapshot, forbids what is wanted; nothing was sent."""
+
+    brief = "not in this state"
 
 
 class LimitError(EvsSnapError):
     """The disk already holds as many snapshots as it may; nothing was sent."""
 
     exit_code = 6
+    brief = "full"
 
 
 class HoldError(EvsSnapError):
     """What was to be held or to stand still meanwhile was not; no snapshot was made."""
 
     exit_code = 8
+    brief = "the hold failed"
 
 
 class _EndedError(EvsSnapError):
@@ -130,23 +146,31 @@ class WaitTimeoutError(_EndedError):
     """The time given for waiting is up; what was begun is left in progress."""
 
     exit_code = 7
+    brief = "still in progress"
 
 
 class SnapshotFailedError(_EndedError):
     """The service accepted the snapshot and could not make or keep it."""
 
+    brief = "ended in error"
+
 
 class NotConsistentError(EvsSnapError):
     """The snapshot is usable, but what was to be held was not surely held until it was."""
+
+    brief = "not held until usable"
 
 
 class RestoreFailedError(_EndedError):
     """The service accepted to make or to roll back the disk, and could not."""
 
+    brief = "not restored"
+
 
 class UnreachableError(EvsSnapError):
     """The service gave no answer."""
 
+    brief = "no answer"
     sent = 1
 
 
@@ -163,6 +187,7 @@ class AnswerLostError(UnreachableError):
 class BadAnswerError(EvsSnapError):
     """The answer is not what the API promises: HTML, cut-off JSON, missing IDs."""
 
+    brief = "unreadable answer"
     sent = 1
 
 
@@ -173,6 +198,7 @@ class ServiceError(EvsSnapError):
     one (``EVS.5404``), ``request_id`` what its support will ask for.
     """
 
+    brief = "refused by the service"
     sent = 1
 
     def __init__(
@@ -194,39 +220,50 @@ class SignInError(ServiceError):
     """The credentials, or what came of them, were refused."""
 
     exit_code = 4
+    brief = "sign-in refused"
 
 
 class PermissionDeniedError(ServiceError):
     """Signed in, but not allowed to do this."""
 
     exit_code = 4
+    brief = "not allowed"
 
 
 class WrongEndpointError(ServiceError):
     """That address does not serve this API for this project."""
 
     exit_code = 2
+    brief = "wrong endpoint"
 
 
 class NotFoundError(ServiceError):
     """The service knows no such volume or snapshot."""
 
     exit_code = 5
+    brief = "not found"
 
 
 class QuotaError(ServiceError):
     """A limit or quota of the service's own; nothing was made."""
 
     exit_code = 6
+    brief = "limit or quota of the service"
 
 
 class BusyError(ServiceError):
     """Somebody else makes a snapshot of this disk; this request made none."""
 
+    brief = "another snapshot is being made"
+
 
 class ThrottledError(ServiceError):
     """Too many requests."""
 
+    brief = "too many requests"
+
 
 class ServerError(ServiceError):
     """The service failed (5xx); whether it acted first is not known."""
+
+    brief = "the service failed"

@@ -25,24 +25,29 @@ def line_of(run: Run, options: str, *, exit_code: int) -> str:
 
 
 def test_a_fresh_snapshot_is_ok_until_it_is_too_old(run: Run, fake: FakeClock) -> None:
-    run("--sandbox create --policy default --volume data-01")
+    run("--sandbox create --volume data-01 --policy default")
     options = "--volume data-01 --max-age 26h"
     line = line_of(run, options, exit_code=0)
     assert re.fullmatch(
-        r"EVS-SNAP OK - 1 disk, each has a fresh snapshot \| disks=1 oldest_newest=\d+s;;93600",
+        r"EVS-SNAP OK - 1 disk, each has a fresh snapshot "
+        r"\| disks=1 without=0 oldest_newest=\d+s;;93600",
         line,
     )
     fake.advance(25 * HOUR)
     line_of(run, options, exit_code=0)
     fake.advance(2 * HOUR)
     line = line_of(run, options, exit_code=2)
-    assert line.startswith("EVS-SNAP CRITICAL - 1 of 1 disk: data-01 newest is 27h old | ")
+    assert line.startswith("EVS-SNAP CRITICAL - 1 of 1 disk: data-01 newest is 1d3h old, ")
 
 
-def test_no_snapshot_of_ours_is_critical_whatever_others_have(run: Run, pretend: Pretend) -> None:
+def test_no_snapshot_of_the_policy_is_critical_whatever_others_have(
+    run: Run, pretend: Pretend
+) -> None:
     pretend.snapshot(pretend.named("data-01"), "data-01-20261123T021700Z")
+    run("--sandbox create data-01")
     line = line_of(run, "--volume data-01 --max-age 26h", exit_code=2)
-    assert "data-01 has no usable snapshot of ours" in line
+    assert "data-01 has no usable snapshot of policy default" in line
+    line_of(run, "--volume data-01 --max-age 26h --policy manual", exit_code=0)
 
 
 def test_too_few_are_critical(run: Run) -> None:
@@ -132,12 +137,12 @@ def test_a_prune_that_stopped_is_a_warning(run: Run, fake: FakeClock) -> None:
     options = f"--volume data-01 --max-age 26h {rules}"
     line_of(run, options, exit_code=0)
     for _ in range(2):
-        run("--sandbox create --policy default --volume data-01")
+        run("--sandbox create --volume data-01 --policy default")
         line_of(run, options, exit_code=0)  # a run may be at work
         fake.advance(24 * HOUR)
     line = line_of(run, options, exit_code=1)
     assert "data-01 has 4 usable snapshots where the rules keep 3 at most: not pruned" in line
-    line_of(run, f"{options} --policy other", exit_code=0)
+    line_of(run, f"{options} --policy other", exit_code=2)
     line_of(run, f"{options} --keep-within 3d", exit_code=0)
     line_of(run, "--volume data-01 --max-age 26h", exit_code=0)
     run(f"--sandbox rotate --volume data-01 {rules}")

@@ -66,7 +66,7 @@ def test_lists_show_printable_text_and_a_row_a_line(run: Run, nasty: str) -> Non
 def test_json_keeps_the_true_name(run: Run, nasty: str) -> None:
     for command in ("volumes", "snapshots"):
         shown = run(f"--sandbox {command} -f json")
-        assert shown.stdout.isascii()
+        assert _is_safe(shown.stdout)
         assert nasty in {row["name"] for row in shown.json}
 
 
@@ -79,6 +79,13 @@ def test_actions_and_their_errors_show_printable_text(run: Run, nasty: str) -> N
     assert _is_safe(full.stdout + full.stderr)
     duplicates = run(f"--sandbox snapshots --volume={shlex.quote(nasty + '?')}", exit_code=5)
     assert _is_safe(duplicates.stdout + duplicates.stderr)
+
+
+def test_csv_is_exact(run: Run, pretend: Pretend) -> None:
+    """A cell that a spreadsheet takes for a formula stays as it is: programs read CSV, too."""
+    disk = pretend.disk("=1+1,@x")
+    written = run(f"--sandbox volumes {disk} -f csv -c Name").stdout
+    assert list(csv.reader(io.StringIO(written))) == [["Name"], ["=1+1,@x"]]
 
 
 def test_the_trace_shows_printable_text(run: Run, nasty: str) -> None:

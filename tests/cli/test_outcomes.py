@@ -244,3 +244,9 @@ def test_without_a_selection_create_asks_for_one(run: Run) -> None:
     refused = run("--sandbox create", exit_code=2)
     assert "--volume" in refused.stderr
     assert "--all" in refused.stderr
+
+
+def test_a_snapshot_that_ended_in_error_is_shown_so(run: Run, pretend: Pretend) -> None:
+    pretend.disk("this-will-fail")
+    (item,) = run("--sandbox create --volume this-will-fail -f json", exit_code=1).json["items"]
+    assert item["snapshot"]["status"] == "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_exit_codes_leave_the_process_and_no_traceback_does(line: str, code: int
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    assert _imported("import evs_snap") == set()
+    assert _imported("import evs_snap") == {"evs_snap.api", "evs_snap.api.version"}
     assert not _imported("import evs_snap.cli") & set(HEAVY)
 
 
@@ -93,7 +94,9 @@ def test_the_locale_c_and_an_ascii_stream_are_no_reason_to_fail(env: dict[str, s
     done = run("--sandbox", "volumes", env=env)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
-    assert run("--sandbox", "volumes", "-f", "json", env=env).stdout.isascii()
+    shown = run("--sandbox", "volumes", "-f", "json", env=env).stdout
+    assert len(json.loads(shown)) == 10
+    assert shown.isascii() == ("PYTHONIOENCODING" in env), "Python writes UTF-8 in the locale C"
 
 
 def test_no_colour_and_no_control_codes_reach_a_pipe() -> None:
@@ -122,6 +125,11 @@ def test_a_full_disk_is_an_error_that_is_told(line: str) -> None:
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
+    if "create" in line:
+        (made,) = run(
+            *["--sandbox", "snapshots", "data-01", "-f", "value", "-c", "ID"]
+        ).stdout.split()
+        assert made in done.stderr, "found: nobody was told the ID of what was made"
 
 
 @pytest.mark.parametrize("columns", [80, 140])
@@ -160,7 +168,7 @@ def test_columns_asked_for_are_all_shown_however_narrow_the_terminal() -> None:
 def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
     _, shown = on_terminal("--sandbox", "create", "--volume", "data-01", "--dry-run")
     words = " ".join("\n".join(lines(shown)).split())
-    assert "would-create" in words
+    assert "would create" in words
 
 
 def test_a_dumb_terminal_gets_no_control_codes_at_all() -> None:

@@ -53,6 +53,14 @@ def test_an_unknown_column_is_an_error_that_names_those_there_are(run: Run, comm
     assert "Status" in refused.stderr
 
 
+@pytest.mark.parametrize("form", ["table", "json", "value"])
+def test_an_unknown_column_is_refused_before_anything_is_sent(
+    run: Run, requests: Callable[[str], list[str]], form: str
+) -> None:
+    refused = run(f"-v --sandbox create --volume data-01 -c Bogus -f {form}", exit_code=2)
+    assert not [line for line in requests(refused.stderr) if line.startswith("POST")]
+
+
 def test_a_table_off_a_terminal_is_plain_aligned_text(run: Run) -> None:
     header, *rows = run("--sandbox volumes").stdout.splitlines()
     assert len(rows) == 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +10,10 @@ from tests.factories import snapshot
 
 from evs_snap.plan.retention import Keep, judge
 from evs_snap.render.simulation import calendar
-from evs_snap.render.text import span
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Run
 
 RULES = "--keep-daily 4 --keep-weekly 2 --keep-monthly 1 --every 1d"
@@ -73,11 +74,30 @@ def test_no_cloud_is_needed_and_none_is_asked(run: Run) -> None:
         ("--keep-last 2 --every 2d --for 1d", "--every"),
         ("--keep-last 2 --every 1d --miss 1", "--miss"),
         ("--keep-last 2 --every 1s", "10000 is the most"),
+        # found: these two did not end
+        ("--keep-last 9000 --every 1h --limit 10000", "too much to play"),
+        ("--keep-within 1y --every 1h --limit 100000", "too much to play"),
         ("--keep-daily 7 --keep-weekly 4 --every 1d", "10"),
     ],
 )
 def test_what_cannot_be_played_is_a_usage_error(run: Run, options: str, told: str) -> None:
     assert told in run(f"simulate {options}", exit_code=2).stderr
+
+
+def test_its_limit_is_that_of_every_other_command(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """found: the help said that `--limit` comes from clouds.yaml, and it was always 7."""
+    rules = "simulate --keep-last 8 --every 1d --for 9d -f value -c Value"
+    run(rules, exit_code=2)
+    monkeypatch.setenv("EVS_SNAP_LIMIT", "9")
+    assert "9 of 9" in run(rules).stdout
+    monkeypatch.delenv("EVS_SNAP_LIMIT")
+    cloud = {"auth_type": "token", "auth": {"auth_url": "https://iam", "token": "t"}}
+    own = {"auth": {**cloud["auth"], "project_id": "p"}, "evs_snap": {"limit": 10}}  # type: ignore[dict-item]
+    (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"ours": {**cloud, **own}}}))
+    assert "9 of 10" in run(f"{rules} --os-cloud ours").stdout
+    run(f"{rules} --os-cloud nobodys", exit_code=2)
 
 
 def test_the_picture_shows_the_months_that_hold_something() -> None:
@@ -96,11 +116,3 @@ def test_the_picture_shows_the_months_that_hold_something() -> None:
         "",
     ]
     assert "\x1b[" in calendar(kept, room=80, colour=True)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59, "59s"), (5400, "1h30m"), (8 * 86400, "8d"), (90061, "1d1h1m1s")],
-)
-def test_a_span_is_written_as_the_options_take_it(seconds: int, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text

@@ -73,6 +73,27 @@ def test_older_than_keeps_the_old(run: Run, age: str, count: int) -> None:
     assert len(run(f"--sandbox snapshots --older-than {age} -f json").json) == count
 
 
+def test_newer_than_keeps_the_young(run: Run) -> None:
+    young = run("--sandbox snapshots --newer-than 5d -f json").json
+    old = run("--sandbox snapshots --older-than 5d -f json").json
+    assert (len(young), len(old)) == (8, 3)
+    assert len(run("--sandbox snapshots --newer-than 5d --older-than 3d -f json").json) == 3
+
+
+def test_rows_are_sorted_by_what_they_mean(run: Run) -> None:
+    sizes = run("--sandbox snapshots --sort Size -f value -c Size").stdout.split()
+    assert sizes == sorted(sizes, key=int)
+    shown = run("--sandbox snapshots --sort Volume --sort Created -f value -c Volume -c Created")
+    rows = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert rows == sorted(rows)
+
+
+def test_whose_kind_and_how_consistent_it_is_are_columns_on_request(run: Run) -> None:
+    shown = run("--sandbox snapshots data-02 -f csv -c Kind -c Consistency -c Age").stdout
+    assert shown.splitlines() == ["Kind,Consistency,Age", "legacy,,1d", "legacy,,2d"]
+    assert {row["kind"] for row in run("--sandbox snapshots -f json").json} == {"legacy"}
+
+
 def test_older_than_counts_from_now(run: Run, fake: FakeClock) -> None:
     assert run("--sandbox snapshots --older-than 30d -f json").json == []
     fake.advance(40 * 86400)

@@ -112,3 +112,13 @@ def test_check_prints_one_document_too(line: str) -> None:
     assert document["exit_code"] == done.returncode
     assert document["status"] == {2: "CRITICAL", 3: "UNKNOWN"}[done.returncode]
     assert len(document["items"]) == (10 if done.returncode == 2 else 0)
+
+
+def test_a_reader_that_goes_away_is_no_error_message() -> None:
+    assert "error" not in shell("evs-snap --sandbox volumes -f json | exec true").stderr
+
+
+def test_bytes_that_are_no_text_are_a_usage_error() -> None:
+    """found: a name that is no UTF-8 was called a bad answer of the service."""
+    done = shell("evs-snap --sandbox create data-01 --name $(printf 'x\\377') --no-wait")
+    assert done.returncode == 2

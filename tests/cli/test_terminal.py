@@ -42,7 +42,7 @@ def test_both_streams_are_coloured_where_that_is_wanted(
     """found: `error:` stayed bold red under NO_COLOR=1 and --color never."""
     line = "create data-01 full-01 --no-wait"
     _, shown = on_terminal("--color", choice, "--sandbox", *line.split(), env=env)
-    assert bool(re.search(r"\x1b\[1mID", shown)) == coloured
+    assert bool(re.search(r"\x1b\[1mVolume", shown)) == coloured
     assert bool(re.search(r"\x1b\[31m.*error:", shown)) == coloured
 
 
@@ -72,6 +72,15 @@ def test_a_question_is_a_table_that_names_the_disk() -> None:
     assert "Delete 1 snapshot? [y/N]" in shown
 
 
+def test_the_question_before_a_rollback_breaks_no_word() -> None:
+    """found: lines of the question were broken inside IDs and times."""
+    _, shown = on_terminal("--sandbox", "restore", OURS, "--in-place", typed=b"n\n")
+    told = lines(shown)
+    assert all(len(line) <= 80 for line in told)
+    assert any(OURS in line for line in told)
+    assert any("Type the disk's name (data-02) to roll it back" in line for line in told)
+
+
 def test_a_run_ends_with_one_line_that_sums_up() -> None:
     code, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "full-01", "--no-wait")
     assert code == 3
@@ -89,12 +98,22 @@ def test_progress_has_numbers_and_time() -> None:
     assert re.search(r"0 of 3 snapshots available, \d+s of 15m", words(shown))
 
 
-def test_a_dry_run_names_the_new_one_where_the_run_does() -> None:
-    """found: its name was told in the last column, where it was broken over two lines."""
-    _, shown = on_terminal("--sandbox", "rotate", "data-02", "--keep-last", "1", "--dry-run")
-    assert re.search(
-        r"^ +data-02-\d{8}T\d{6}Z +data-02 +would-create", "\n".join(lines(shown)), re.MULTILINE
-    )
+def test_a_run_takes_a_line_a_row_of_80_columns() -> None:
+    """found: `create --all` took 45 lines for ten disks."""
+    _, shown = on_terminal("--sandbox", "create", "--all", "--dry-run")
+    table = [line for line in lines(shown) if not line.startswith(("sandbox:", "error:", "hint:"))]
+    at = next(n for n, line in enumerate(table) if line.startswith("Volume "))
+    assert table[at].split()[:3] == ["Volume", "Action", "Reason"], "no ID is known yet"
+    rows = table[at + 1 : at + 11]
+    assert sum("would create" in row for row in rows) == 8
+    assert any(re.search(r"full-01 +refused +full: 7 of 7", row) for row in rows)
+    assert any(re.search(r"broken-01 +refused +disk in error", row) for row in rows)
+    assert "8 would create, 2 refused" in shown
+
+
+def test_what_a_run_made_is_named_where_there_is_room() -> None:
+    _, shown = on_terminal("--sandbox", "create", "data-01", "--no-wait", columns=110)
+    assert re.search(r"data-01 +created .* +data-01-\d{8}T\d{6}Z", "\n".join(lines(shown)))
 
 
 def test_a_choice_that_is_missing_is_told_in_one_line() -> None:

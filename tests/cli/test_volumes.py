@@ -52,9 +52,59 @@ def test_the_newest_is_the_newest_usable_one(run: Run, pretend: Pretend) -> None
     assert shown[0]["newest_snapshot_at"] is None
 
 
-def test_the_limit_shown_is_the_one_set(run: Run) -> None:
-    shown = run("--sandbox volumes --volume data-02 --slots 3 -f value -c Snapshots")
-    assert shown.stdout.strip() == "2/3"
+def test_the_limit_shown_is_the_one_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """found: `--limit 3` means three rows to those who know `openstack`."""
+    assert "--slots N" in run("--sandbox volumes --limit 3", exit_code=2).stderr
+    shown = "--sandbox volumes --volume data-02 -f value -c Snapshots"
+    assert run(f"{shown} --slots 3").stdout.strip() == "2/3"
+    monkeypatch.setenv("EVS_SNAP_LIMIT", "4")
+    assert run(shown).stdout.strip() == "2/4"
+
+
+BY_NAME = ["backed-up", "broken-01", "data-01", "data-02", "db-data", "full-01", "shared-name",
+           "shared-name", "数据盘-größe", ""]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ("", BY_NAME),
+        ("data-02 data-01", ["data-01", "data-02"]),
+        ("--status in-use", ["db-data"]),
+        ("--status ERROR", ["broken-01"]),
+        ("--match 'd*' --sort size:desc", ["db-data", "data-02", "data-01"]),
+        ("--match 'd*' --sort Size", ["data-01", "data-02", "db-data"]),
+        ("--match 'd*' --sort type --sort name:DESC", ["db-data", "data-02", "data-01"]),
+        ("--sort newest:desc --match '*-0[12]'", ["full-01", "data-02", "broken-01", "data-01"]),
+        ("--sort snapshots:desc --match '*-0[12]'", ["full-01", "data-02", "broken-01", "data-01"]),
+        ("--unprotected", [n for n in BY_NAME if n not in {"data-02", "full-01"}]),
+        ("--unprotected --newer-than 23h --match '*-0[12]'", ["broken-01", "data-01", "data-02"]),
+        ("--unprotected --older-than 52w", []),
+        ("--older-than 1d --match '*-01'", ["broken-01", "data-01", "full-01"]),
+        ("--newer-than 1d", []),
+        ("--newer-than 52w --match '*-02'", ["data-02"]),
+    ],
+)
+def test_a_list_answers_questions(run: Run, options: str, names: list[str]) -> None:
+    shown = run(f"--sandbox volumes {options} -f value -c Name").stdout
+    assert shown.splitlines() == names
+
+
+@pytest.mark.parametrize("sort", ["colour", "Name:up", ":desc"])
+@pytest.mark.parametrize("command", ["volumes", "snapshots"])
+def test_an_order_that_is_none_is_refused_before_anything_is_sent(
+    run: Run, requests: Callable[[str], list[str]], command: str, sort: str
+) -> None:
+    refused = run(f"-v --sandbox {command} --sort {sort}", exit_code=2)
+    assert requests(refused.stderr) == []
+
+
+def test_columns_on_request(run: Run, pretend: Pretend) -> None:
+    disk = pretend.disk("young")
+    shown = run(f"--sandbox volumes {disk} -f csv -c age -c Description").stdout
+    assert shown == "Age,Description\n3s,\n"
+    (row,) = run(f"--sandbox volumes {disk} -f json -c Age").json
+    assert RFC3339.fullmatch(row["created_at"]), "programs count from the moment"
 
 
 def test_names_alone_cost_one_listing(run: Run, requests: Callable[[str], list[str]]) -> None:

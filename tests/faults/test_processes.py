@@ -20,15 +20,15 @@ import httpx
 import pytest
 from tests.factories import made_past
 
+from evs_snap.api.project import Project
 from evs_snap.auth import identify
 from evs_snap.clock import system_clock
 from evs_snap.sandbox import ACCOUNT, Sandbox
 from evs_snap.sandbox.rules import Rules
 from evs_snap.sandbox.server import serving
-from evs_snap.api.project import Project
 from evs_snap.services.client import EvsClient
-from evs_snap.services.legacy import Legacy
 from evs_snap.services.interface import Stamp
+from evs_snap.services.legacy import Legacy
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from datetime import timedelta
@@ -68,6 +69,26 @@ def test_rotation_holds_its_count_whatever_the_servers_clock_says(
         made += [i["snapshot"]["id"] for i in result.json["items"] if i["action"] == "created"]
         service.fake.advance(86_400)
     assert [s.id for s in service.left(disk)] == made[-3:]
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize("days", [-3, 0, 3])
+def test_lists_and_check_tell_ages_by_the_services_clock(
+    days: int, service: Service, run: Run
+) -> None:
+    """found: with this machine's clock three days behind a snapshot three days old was fresh."""
+    service.skew = timedelta(days=days)
+    service.disk("d1")
+    run("create --volume d1 --policy default")
+    for hours, code, older in ((0, 0, 0), (30, 2, 1)):
+        service.fake.advance(3600 * hours)
+        run("check d1 --max-age 26h", exit_code=code)
+        told = run("snapshots d1 -c Age -f value").stdout
+        assert re.fullmatch(r"1d\n" if hours else r"\d+s\n", told)
+        assert len(run("snapshots d1 --older-than 26h -f value").stdout.splitlines()) == older
+        assert len(run("snapshots d1 --newer-than 26h -f value").stdout.splitlines()) == 1 - older
+        unprotected = run("volumes d1 --unprotected --newer-than 26h -f value").stdout
+        assert len(unprotected.splitlines()) == older
 
 
 @pytest.mark.usefixtures("online")

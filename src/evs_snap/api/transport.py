@@ -9,11 +9,11 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING
 
-from evs_snap import __version__
 from evs_snap.api.bounds import DEADLINE, ENDS, LEAST, SENT, UNTIL, whole
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import REPEATABLE
 from evs_snap.api.refusals import period_of
+from evs_snap.api.version import __version__
 from evs_snap.errors import AnswerLostError, BadAnswerError, NotSentError, UnreachableError
 
 if TYPE_CHECKING:

@@ -39,13 +39,11 @@ _COMMANDS = {
     "doctor": "Find out what stands between you and a snapshot.",
     "simulate": "Offline: what KEEP rules hold, day by day, and how far back they reach.",
     "freeze": "A holder for --hold: file systems stand still until its stdin ends.",
+    "help": "Show the help of a command.",
     "completion": "The script that completes commands in a shell.",
     "sandbox": "The built-in pretend cloud: serve it, or begin anew.",
 }
 _ALIASES = {"disks": "volumes", "list": "volumes"}
-_RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
-"""Commands whose result is a run record, also when they fail."""
-
 _PROGRAM = "evs-snap"
 
 
@@ -134,7 +132,9 @@ def _failed(
         from evs_snap.cli.check import show_unknown
 
         return show_unknown(context, error, is_lost=is_lost)
-    if name in _RECORDED and is_document(context) and not is_lost:
+    from evs_snap.render.columns import RECORDED
+
+    if name in RECORDED and is_document(context) and not is_lost:
         from evs_snap.runs.record import RunRecord
 
         return show_record(context, RunRecord(name, error=error, signal_code=signal_code))

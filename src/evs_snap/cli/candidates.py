@@ -47,20 +47,10 @@ def clouds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[Comp
 
 def columns(ctx: click.Context, _param: click.Parameter, text: str) -> list[CompletionItem]:
     """Return the command's columns."""
-    from datetime import UTC, datetime
+    from evs_snap.render.columns import titles
 
-    from evs_snap.render import columns as known
-
-    moment = datetime.min.replace(tzinfo=UTC)
-    titles: dict[str, list[str]] = {
-        "volumes": [c.title for c in known.volume_columns(moment)],
-        "snapshots": [c.title for c in known.snapshot_columns({})],
-        "doctor": [c.title for c in known.finding_columns()],
-    }
-    shown = titles.get(
-        ctx.command.name or "", [c.title for c in known.item_columns(ctx.command.name or "")]
-    )
-    return [CompletionItem(t) for t in shown if t.lower().startswith(text.lower())]
+    usual, on_request = titles(ctx.command.name or "")
+    return [CompletionItem(t) for t in (*usual, *on_request) if t.lower().startswith(text.lower())]
 
 
 def disks(ctx: click.Context, param: click.Parameter, text: str) -> list[CompletionItem]:

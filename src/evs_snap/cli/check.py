@@ -65,7 +65,10 @@ def check(
     limit: int | None,
     tell: Tell,
 ) -> int:
-    """Say in one line whether every disk selected has fresh, usable snapshots of ours.
+    """Say in one line whether every disk selected has fresh, usable snapshots of a policy.
+
+    Only those under --policy count: not those made by `create` (policy manual), and not those
+    that a restore took before (policy before-restore), unless that is the policy named.
 
     Exit codes are those of monitoring plugins: 0 OK; 1 WARNING, a disk is full, one of our
     snapshots is in error, or more are left than the --keep rules may hold; 2 CRITICAL, the
@@ -75,18 +78,20 @@ def check(
     from evs_snap.health.freshness import judge_freshness
     from evs_snap.render.metrics import ending_of_check
     from evs_snap.runs.gather import gather
+    from evs_snap.services.interface import DEFAULT_POLICY
 
     with connection(context) as evs:
         gathered = gather(evs, selection)
         most = limit or evs.limit
+        now = evs.service_now
     freshness = judge_freshness(
         gathered,
-        now=context.clock.now(),
+        now=now,
         max_age=timedelta(seconds=max_age),
         min_count=min_count,
         limit=most,
         keep=keep,
-        policy=policy or "default",
+        policy=policy or DEFAULT_POLICY,
     )
     tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)

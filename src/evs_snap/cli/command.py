@@ -51,7 +51,10 @@ class _WithSections(click.Command):
 
 
 class Command(_WithSections):
-    """A command. No variable sets the options in ``without_variables`` for this command."""
+    """A command. No variable sets the options in ``without_variables`` for this command.
+
+    Its help names the columns of its table.
+    """
 
     def __init__(
         self, name: str | None, *, without_variables: tuple[str, ...] = (), **kwargs: Any
@@ -77,6 +80,17 @@ class Command(_WithSections):
         except ConfigurationError as error:
             error.details += tuple(named_in(ctx, error.message))
             raise
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the columns, last of all."""
+        from evs_snap.render.columns import titles
+
+        usual, on_request = titles(self.name or "")
+        if usual:
+            with formatter.section("Columns"):
+                formatter.write_text(", ".join(usual))
+                if on_request:
+                    formatter.write_text(f"With -c also: {', '.join(on_request)}")
 
     def _tell_of_variables(self, ctx: click.Context) -> None:
         for line in warnings(ctx):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from evs_snap import __version__
+from evs_snap.api.version import __version__
 from evs_snap.cli.output import write_result
 from evs_snap.cli.parameters import (
     GLOBAL,

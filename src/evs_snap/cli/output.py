@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import shutil
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
+_ANSWER = len(" [y/N]: ")
+_TOLD = 5
+"""Disks of which the details of an error are told, where several have the same error."""
 
 
 class OutputError(EvsSnapError):
@@ -37,7 +41,7 @@ class Stderr(io.FileIO):
     """The error stream; drops what it cannot take, as no message is worth the exit code."""
 
     def write(self, data: Buffer, /) -> int:
-        """Write what can be written; say that all was."""
+        """Write what can be written, and report all of it as written."""
         with suppress(OSError):
             super().write(data)
         return memoryview(data).nbytes
@@ -48,7 +52,7 @@ def write_result(text: str, *, colour: bool = False) -> None:
     try:
         click.echo(text, nl=False, color=colour or None)
     except OSError as error:
-        # What could not be written would be tried again at exit, and end in a traceback.
+        # Python would try to write the rest again at exit, which ends in a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write the result: {error.strerror or error}") from error
 
@@ -59,10 +63,11 @@ def is_document(context: Context) -> bool:
 
 
 def show_document(context: Context, document: object) -> None:
-    """Print a document as JSON or YAML."""
-    from evs_snap.render.documents import to_json, to_yaml
+    """Print a document as JSON or YAML, in UTF-8 where stdout takes it, else in ASCII."""
+    from evs_snap.render.documents import encoded
 
-    write_result(to_yaml(document) if context.format == "yaml" else to_json(document))
+    encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name
+    write_result(encoded(document, form=context.format, ascii_only=encoding != "utf-8"))
 
 
 def show_rows(
@@ -108,10 +113,13 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
 
 @contextmanager
 def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
-    """Give what prints a run's record and returns its exit code."""
+    """Give a function that prints a run's record and returns its exit code.
+
+    Raises ConfigurationError for a column that does not exist, before anything is done.
+    """
     from evs_snap.render.columns import chosen, item_columns
 
-    chosen(item_columns(command), context.column)  # a wrong column must not be found out afterwards
+    chosen(item_columns(command), context.column)
     yield lambda record: show_record(context, record)
 
 
@@ -123,10 +131,13 @@ def show_record(context: Context, record: RunRecord) -> int:
     try:
         if is_document(context):
             show_document(context, record_document(record))
-        else:
-            columns = chosen(item_columns(record.command), context.column)
-            show_table(context, _lines(record), columns)
+        elif record.items or context.format != "table":
+            is_people = context.format == "table" and sys.stdout.isatty() and not context.column
+            columns = item_columns(record.command, on_terminal=is_people)
+            show_table(context, _lines(record), chosen(columns, context.column))
     except OutputError as lost:
+        if not isinstance(lost.__cause__, BrokenPipeError):
+            _show_instead(record)
         if record.exit_code == 0:
             raise
         show_error(context, lost)
@@ -134,7 +145,8 @@ def show_record(context: Context, record: RunRecord) -> int:
     if record.remark:
         note(context, record.remark)
     if record.items and is_watched(context):
-        note(context, ", ".join(f"{count} {action}" for action, count in record.summary.items()))
+        counts = (f"{n} {action.replace('-', ' ')}" for action, n in record.summary.items())
+        note(context, ", ".join(counts))
     return record.exit_code
 
 
@@ -145,63 +157,131 @@ def _lines(record: RunRecord) -> list[Item]:
     return [item for item in record.items if item.action != "deleted"]
 
 
-def _show_errors(context: Context, items: Sequence[Item]) -> None:
-    """Say what went wrong: equal errors once, with what they concern, and equal hints once."""
-    from evs_snap.health.findings import some_of
+def _show_instead(record: RunRecord) -> None:
+    """Say on stderr what stdout did not take: the IDs of what was made must not be lost."""
+    from evs_snap.render.columns import item_columns
+    from evs_snap.render.tables import plain
 
-    errors: dict[tuple[object, ...], tuple[EvsSnapError, list[str]]] = {}
+    _write_stderr(plain(record.items, item_columns(record.command)))
+
+
+def _show_errors(context: Context, items: Sequence[Item]) -> None:
+    """Say what went wrong: equal errors once, with all disks they concern, and equal hints once."""
+    from evs_snap.health.words import some_of
+
+    alike: dict[tuple[str, str | None], list[tuple[str, EvsSnapError]]] = {}
     for item in items:
         if item.error is not None:
-            error = item.error
-            same = (error.message, error.details, getattr(error, "request_id", None), error.hint)
-            errors.setdefault(same, (error, []))[1].append(item.label)
-    hints = [error.hint for error, _ in errors.values()]
-    for number, (error, labels) in enumerate(errors.values(), start=1):
-        show_error(
-            context, error, about=some_of(labels), with_hint=error.hint not in hints[number:]
-        )
+            same = (item.error.message, item.error.hint)
+            alike.setdefault(same, []).append((item.label, item.error))
+    hints = [hint for _, hint in alike]
+    for number, concerned in enumerate(alike.values(), start=1):
+        about = some_of([label for label, _ in concerned if label])
+        _, error = concerned[0]
+        write_line(context, "error:", f"{about}: {error.message}" if about else error.message)
+        _show_details(context, concerned)
+        if error.hint and error.hint not in hints[number:]:
+            write_line(context, "hint:", error.hint)
 
 
-def show_error(
-    context: Context, error: EvsSnapError, *, about: str = "", with_hint: bool = True
-) -> None:
-    """Say on stderr what happened and why, and what to do about it."""
-    prefix = f"{about}: " if about else ""
-    write_line(context, "error:", prefix + error.message)
-    for line in error.details:
+def _show_details(context: Context, concerned: Sequence[tuple[str, EvsSnapError]]) -> None:
+    """Say what belongs to an error; where that differs from disk to disk, a line for each."""
+    from evs_snap.health.words import some_of
+
+    if len({error.details for _, error in concerned}) == 1:
+        lines = list(concerned[0][1].details)
+    else:
+        heads = [(label, next(iter(error.details), "")) for label, error in concerned[:_TOLD]]
+        lines = [f"{label}: {head.rstrip(':')}" for label, head in heads]
+        more = len(concerned) - len(heads)
+        lines += [f"and {more} more"] if more else []
+    ids = [e.request_id for _, e in concerned if isinstance(e, ServiceError) and e.request_id]
+    if ids:
+        lines.append(f"request ID: {some_of(list(dict.fromkeys(ids)))}")
+    for line in lines:
         write_line(context, " ", line)
-    if isinstance(error, ServiceError) and error.request_id:
-        write_line(context, " ", f"request ID: {error.request_id}")
-    if error.hint and with_hint:
-        write_line(context, "hint:", context.pasteable(error.hint))
+
+
+def show_error(context: Context, error: EvsSnapError) -> None:
+    """Say on stderr what happened and why, and what to do about it."""
+    write_line(context, "error:", error.message)
+    _show_details(context, [("", error)])
+    if error.hint:
+        write_line(context, "hint:", error.hint)
 
 
 def write_line(context: Context, mark: str, text: str) -> None:
-    """Write a line to stderr; on a terminal, broken between words, never inside an ID."""
-    from evs_snap.render.text import printable
-
-    line = printable(text)
-    if sys.stderr.isatty():
-        line = "\n".join(
-            textwrap.wrap(
-                line,
-                width=shutil.get_terminal_size().columns,
-                initial_indent=" " * (len(mark) + 1),
-                subsequent_indent="    ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        ).lstrip()
+    """Write a line to stderr; a command in it has the options of this one that name the cloud."""
+    line = _wrapped(context.pasteable(text), after=mark)
     colour = is_coloured(context, sys.stderr)
     if colour and mark.strip():
         mark = click.style(mark, fg="red" if mark == "error:" else None, bold=True)
-    click.echo(f"{mark} {line}", err=True, color=colour)
+    _write_stderr(f"{mark} {line}\n", colour=colour)
 
 
 def note(context: Context, text: str) -> None:
-    """Write a line for people to stderr, unless they asked for quiet."""
+    """Write lines for people to stderr, unless they asked for quiet."""
     if not context.quiet:
-        click.echo(text, err=True)
+        lines = context.pasteable(text).split("\n")
+        _write_stderr("".join(f"{_wrapped(line)}\n" for line in lines))
+
+
+def ask(question: str) -> bool:
+    """Ask on stderr for yes or no. The end of the input is no."""
+    try:
+        return click.confirm(_wrapped(question, spare=_ANSWER), err=True)
+    except click.Abort:
+        return False
+
+
+def ask_for_text(question: str) -> str:
+    """Ask on stderr for a text. The end of the input is the empty one."""
+    try:
+        answer: str = click.prompt(_wrapped(question, spare=_ANSWER), err=True)
+    except click.Abort:
+        return ""
+    return answer
+
+
+def show_on_stderr(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]) -> None:
+    """Show rows as a table to somebody at the terminal, before a question."""
+    from evs_snap.render.tables import fitted
+
+    room = shutil.get_terminal_size().columns
+    colour = is_coloured(context, sys.stderr)
+    table, _ = fitted(rows, columns, room=room, colour=colour, fit=True)
+    _write_stderr(table, colour=colour)
+
+
+def _write_stderr(text: str, *, colour: bool = False) -> None:
+    """Write text that was made printable. With the questions, the one door to stderr."""
+    click.echo(text, nl=False, err=True, color=colour or None)
+
+
+def _printable(text: str) -> str:
+    from evs_snap.render.text import printable
+
+    return printable(text)
+
+
+def _wrapped(text: str, *, after: str = "", spare: int = 0) -> str:
+    """Return the text printable; on a terminal broken between words, never inside an ID.
+
+    ``after`` stands before it in the first line, and ``spare`` cells are left free in each.
+    """
+    line = _printable(text)
+    if not sys.stderr.isatty():
+        return line
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            width=shutil.get_terminal_size().columns - spare,
+            initial_indent=" " * (len(after) + 1 if after else 0),
+            subsequent_indent="    " if after else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ).lstrip()
 
 
 def is_watched(context: Context) -> bool:

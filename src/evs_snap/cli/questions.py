@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import textwrap
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
-from evs_snap.cli.output import is_coloured, write_line
+from evs_snap.cli.output import ask, ask_for_text, show_on_stderr, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from evs_snap.plan.restoration import Rollback
     from evs_snap.render.progress import Progress
     from evs_snap.runs.record import Item
-
-_ANSWER = len(" [y/N]: ")
 
 
 def require_somebody() -> None:
@@ -36,11 +32,11 @@ def confirmation(
         require_somebody()
 
     def asking(progress: Progress) -> Callable[[Sequence[Item]], bool]:
-        def ask(items: Sequence[Item]) -> bool:
+        def confirm(items: Sequence[Item]) -> bool:
             with progress.paused():
                 return _may_delete(context, items)
 
-        return ask if needed else lambda _items: True
+        return confirm if needed else lambda _items: True
 
     return asking
 
@@ -48,24 +44,20 @@ def confirmation(
 def rollback_confirmation(context: Context, progress: Progress) -> Callable[[Rollback], bool]:
     """Return what asks before a disk is rolled back."""
 
-    def ask(plan: Rollback) -> bool:
+    def confirm(plan: Rollback) -> bool:
         with progress.paused():
             return _may_roll_back(context, plan)
 
-    return ask
+    return confirm
 
 
 def _may_delete(context: Context, items: Sequence[Item]) -> bool:
-    from evs_snap.health.findings import count_of
+    from evs_snap.health.words import count_of
     from evs_snap.render.columns import going_columns
-    from evs_snap.render.tables import fitted
 
     columns = [c for c in going_columns(context.clock.now()) if any(map(c.value, items))]
-    room = get_terminal_size().columns
-    colour = is_coloured(context, sys.stderr)
-    table, _ = fitted(items, columns, room=room, colour=colour, fit=True)
-    click.echo(table, nl=False, err=True, color=colour)
-    return _confirmed(f"Delete {count_of(len(items), 'snapshot')}?")
+    show_on_stderr(context, items, columns)
+    return ask(f"Delete {count_of(len(items), 'snapshot')}?")
 
 
 def _may_roll_back(context: Context, plan: Rollback) -> bool:
@@ -87,31 +79,8 @@ def _may_roll_back(context: Context, plan: Rollback) -> bool:
         write_line(context, "warning:", safety.refusal.message)
         for line in safety.refusal.details:
             write_line(context, " ", line)
-        if not _confirmed("Go on without a safety snapshot?"):
+        if not ask("Go on without a safety snapshot?"):
             return False
     elif safety is None:
         write_line(context, "warning:", "no safety snapshot is taken (--no-safety-snapshot)")
-    question = _wrapped(f"Type the disk's name ({called}) to roll it back")
-    try:
-        typed: str = click.prompt(question, err=True)
-    except click.Abort:  # the input ended
-        return False
-    return typed in {called, volume.id}
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return click.confirm(_wrapped(question), err=True)
-    except click.Abort:  # the input ended: that is no yes
-        return False
-
-
-def _wrapped(question: str) -> str:
-    """Break a question between words, with room for the answer."""
-    return textwrap.fill(
-        question,
-        width=get_terminal_size().columns - _ANSWER,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return ask_for_text(f"Type the disk's name ({called}) to roll it back") in {called, volume.id}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 from datetime import timedelta
+from os import environ
 from typing import TYPE_CHECKING
 
 import click
 
 from evs_snap.cli.command import Command
+from evs_snap.cli.connection import settings_of
 from evs_snap.cli.options import keep_options, limit_option
 from evs_snap.cli.output import is_coloured, is_document, show_document, show_table, write_result
 from evs_snap.cli.parameters import option
 from evs_snap.cli.values import duration
+from evs_snap.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -58,25 +61,23 @@ def simulate(
 ) -> None:
     """Play `rotate` on a pretend disk that nobody else uses, and tell what it would hold.
 
-    No sign-in, no request: the planner of `rotate` decides, over a pretended past that ends
-    now. The same options give the same runs missed. Rules that could hold more than a disk
-    can are refused, as `rotate` refuses them.
+    Nothing is sent. The planner of `rotate` decides, over a pretended past that ends now. The
+    same options give the same missed runs. Rules that could hold more than --limit are refused,
+    as `rotate` refuses them.
     """
     from evs_snap.plan.request import Request
     from evs_snap.plan.selection import Selection
     from evs_snap.plan.simulate import Schedule, repeatable
     from evs_snap.plan.simulate import simulate as play
-    from evs_snap.render.columns import chosen
-    from evs_snap.render.simulation import (
-        calendar,
-        simulation_columns,
-        simulation_document,
-        simulation_rows,
-    )
+    from evs_snap.render.columns import chosen, simulation_columns
+    from evs_snap.render.simulation import calendar, simulation_document, simulation_rows
 
     columns = chosen(simulation_columns(), context.column)
     request = Request(
-        command="rotate", selection=Selection(everything=True), keep=keep, limit=limit or 7
+        command="rotate",
+        selection=Selection(everything=True),
+        keep=keep,
+        limit=limit or _limit_of_cloud(context),
     )
     step, length = timedelta(seconds=every), timedelta(seconds=span)
     start = context.clock.now() - length + step
@@ -90,3 +91,15 @@ def simulate(
         room = shutil.get_terminal_size().columns
         colour = is_coloured(context, sys.stdout)
         write_result("\n" + calendar(played.kept, room=room, colour=colour), colour=colour)
+
+
+def _limit_of_cloud(context: Context) -> int:
+    """Return the limit set for the cloud that is meant; where no cloud is named, the vendors'."""
+    from evs_snap.services.legacy import Legacy
+
+    try:
+        return settings_of(context).limit or Legacy.limit
+    except ConfigurationError:
+        if context.os_cloud or environ.get("OS_CLOUD"):
+            raise
+        return Legacy.limit

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from evs_snap.cli.command import Command
 from evs_snap.cli.connection import connection
+from evs_snap.cli.lists import list_options, moment_before
 from evs_snap.cli.options import STATUSES, select_options
 from evs_snap.cli.output import show_rows
 from evs_snap.cli.parameters import option
-from evs_snap.cli.values import duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     examples=(
         "evs-snap snapshots data-01",
         "evs-snap snapshots --owned --older-than 7d -f json",
+        "evs-snap snapshots --sort Volume --sort Created:desc",
         "evs-snap snapshots --status error -f value -c ID",
     ),
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     metavar="STATUS",
     help=f"Only those in this status: {', '.join(STATUSES)}.",
 )
-@option("--older-than", type=duration, metavar="DUR", help="Only those made before that.")
+@list_options
 @option("--all-kinds", is_flag=True, help="The backup services' snapshots too.")
 @click.pass_obj  # fmt: skip
 def snapshots(
@@ -45,32 +45,39 @@ def snapshots(
     selection: Selection,
     owned: bool,
     status: str | None,
+    newer_than: float | None,
     older_than: float | None,
+    sort: tuple[str, ...],
     all_kinds: bool,
 ) -> None:
     """List snapshots, newest first.
 
     Without selection: those of all disks of the project.
     """
-    from evs_snap.plan.selection import newest_first
-    from evs_snap.render.columns import snapshot_columns
+    from evs_snap.plan.listing import newest_first
+    from evs_snap.render.columns import chosen, in_order, snapshot_columns, sorted_titles
     from evs_snap.render.documents import snapshot_document
     from evs_snap.runs.gather import gather
 
-    now = context.clock.now()
+    columns = snapshot_columns({}, now=context.clock.now())
+    chosen(columns, context.column)  # a wrong column is refused before anything is sent
+    sorted_titles(columns, sort)
     with connection(context) as evs:
         gathered = gather(evs, selection)
-    rows = newest_first(
+        now = evs.service_now
+    found = newest_first(
         gathered.snapshots,
         owned=owned,
         status=status,
-        before=None if older_than is None else now - timedelta(seconds=older_than),
+        after=moment_before(now, newer_than),
+        before=moment_before(now, older_than),
         all_kinds=all_kinds,
     )
     names = {v.id: v.name for v in gathered.volumes if v.name}
+    columns = snapshot_columns(names, now=now)
     show_rows(
         context,
-        rows,
-        snapshot_columns(names, now=now),
+        in_order(found, columns, sort),
+        columns,
         document=lambda row: snapshot_document(row, volume_name=names.get(row.volume_id)),
     )

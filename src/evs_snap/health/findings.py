@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
+from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.slots import holders
 from evs_snap.services.interface import USABLE_VOLUME_STATUSES
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})
-_NAMED = 5
 
 
 class Result(StrEnum):
@@ -42,17 +42,6 @@ class Finding:
     detail: str
     fix: str = ""
     exit_code: int = 0
-
-
-def some_of(texts: Sequence[str], *, separator: str = ", ") -> str:
-    """Return the first five of the texts, and how many more there are."""
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return separator.join(texts[:_NAMED]) + more
-
-
-def count_of(number: int, noun: str) -> str:
-    """Say how many there are: ``1 disk``, ``2 disks``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def failure(step: str, error: EvsSnapError) -> Finding:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from evs_snap.health.findings import count_of, some_of
+from evs_snap.clock import in_words
+from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.retention import SKEW
 from evs_snap.plan.slots import holders
 from evs_snap.services.interface import DEFAULT_POLICY
@@ -35,11 +36,15 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiskFreshness:
-    """One disk's level, and what is wrong with it, if anything."""
+    """One disk's level, and what is wrong with it, if anything.
+
+    ``newest`` is when the newest snapshot that counts was made (UTC), None where there is none.
+    """
 
     volume: Volume
     level: Level
     trouble: str
+    newest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +66,27 @@ def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
     keep: Keep | None = None,
     policy: str = DEFAULT_POLICY,
 ) -> Freshness:
-    """Judge each disk by the snapshots that carry our stamp; report the worst of them.
+    """Judge each disk by our snapshots under ``policy``, and report the worst disk.
 
-    With ``keep`` also whether those under ``policy`` are still pruned by these rules.
+    ``now`` is the service's time, in UTC. With ``keep`` also judge whether these snapshots are
+    still pruned by the rules.
 
-    Others' snapshots do not count: one made by hand at noon says nothing about whether
-    last night's run did its work. Nor do those dated in the future, which would never age.
+    No others count: one made by hand at noon, or one taken before a restore, does not show that
+    last night's run did its work. Nor do those dated in the future, since they never age.
     """
-    judged = []
-    newest: list[datetime] = []
-    for volume in gathered.volumes:
-        of_disk = gathered.of(volume)
-        made = [
-            s.created_at
-            for s in of_disk
-            if s.policy and s.is_usable and s.created_at and s.created_at <= now + SKEW
-        ]
-        newest += [max(made)] if made else []
-        level, trouble = _judge(of_disk, made, now=now, max_age=max_age, min_count=min_count)
-        if level is Level.OK and len(holders(of_disk)) >= limit:
-            level, trouble = Level.WARNING, f"full ({len(holders(of_disk))} of {limit})"
-        if level is Level.OK and keep and (left := _left_over(of_disk, keep, policy, now=now)):
-            level, trouble = Level.WARNING, left
-        judged.append(DiskFreshness(volume, level, trouble))
+    judged = [
+        _judged(
+            volume,
+            gathered.of(volume),
+            now=now,
+            max_age=max_age,
+            min_count=min_count,
+            limit=limit,
+            keep=keep,
+            policy=policy,
+        )
+        for volume in gathered.volumes
+    ]
     if not judged:
         text = "no disk selected is in this shard: nothing to judge | disks=0"
         return Freshness(Level.OK, text, ())
@@ -94,41 +97,61 @@ def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
     if worst is not Level.OK:
         named = some_of(bad, separator="; ").replace("|", "/")  # what follows a bar is figures
         text = f"{len(bad)} of {disks}: {named}"
-    oldest = max((now - moment for moment in newest), default=None)
-    figures = f"disks={len(judged)}" + (
-        f" oldest_newest={_seconds(oldest)}s;;{_seconds(max_age)}" if oldest is not None else ""
-    )
-    return Freshness(worst, f"{text} | {figures}", tuple(judged))
+    return Freshness(worst, f"{text} | {_figures(judged, now, max_age)}", tuple(judged))
 
 
-def _judge(
+def _figures(judged: Sequence[DiskFreshness], now: datetime, max_age: timedelta) -> str:
+    """Return the performance data (Monitoring Plugins guidelines).
+
+    ``oldest_newest`` is the age of the oldest of the disks' newest snapshots. It is U (unknown)
+    where a disk has none, since that one is older than any age.
+    """
+    newest = [disk.newest for disk in judged if disk.newest is not None]
+    without = len(judged) - len(newest)
+    age = "U" if without else f"{max(0, _seconds(max(now - moment for moment in newest)))}s"
+    return f"disks={len(judged)} without={without} oldest_newest={age};;{_seconds(max_age)}"
+
+
+def _judged(  # noqa: PLR0913 - as judge_freshness
+    volume: Volume,
     of_disk: Sequence[Snapshot],
-    made: Sequence[datetime],
     *,
     now: datetime,
     max_age: timedelta,
     min_count: int,
-) -> tuple[Level, str]:
-    if not made:
-        return Level.CRITICAL, "has no usable snapshot of ours"
-    age = now - max(made)
-    if age > max_age:
-        return Level.CRITICAL, f"newest is {_told(age)} old"
-    if len(made) < min_count:
-        return Level.CRITICAL, f"has {len(made)} of {min_count} usable snapshots"
-    broken = sum(s.policy is not None and s.is_broken for s in of_disk)
-    if broken:
-        return Level.WARNING, f"has {broken} in error"
-    return Level.OK, ""
+    limit: int,
+    keep: Keep | None,
+    policy: str,
+) -> DiskFreshness:
+    ours = [s for s in of_disk if s.policy == policy]
+    made = [
+        s.created_at for s in ours if s.is_usable and s.created_at and s.created_at <= now + SKEW
+    ]
+    newest = max(made, default=None)
+    broken = sum(s.is_broken for s in ours)
+    held = len(holders(of_disk))
+    level, trouble = Level.OK, ""
+    if newest is None:
+        level, trouble = Level.CRITICAL, f"has no usable snapshot of policy {policy}"
+    elif now - newest > max_age:
+        told = f"newest is {_told(now - newest)} old, {_told(max_age)} allowed"
+        level, trouble = Level.CRITICAL, told
+    elif len(made) < min_count:
+        level, trouble = Level.CRITICAL, f"has {len(made)} of {min_count} usable snapshots"
+    elif broken:
+        level, trouble = Level.WARNING, f"has {broken} in error"
+    elif held >= limit:
+        level, trouble = Level.WARNING, f"full ({held} of {limit})"
+    elif keep and (left := _left_over(ours, keep, now=now)):
+        level, trouble = Level.WARNING, left
+    return DiskFreshness(volume, level, trouble, newest)
 
 
-def _left_over(of_disk: Sequence[Snapshot], keep: Keep, policy: str, *, now: datetime) -> str:
+def _left_over(ours: Sequence[Snapshot], keep: Keep, *, now: datetime) -> str:
     """Say that there are more usable snapshots than the rules may hold, "" if there are not."""
-    made = sorted(
-        s.created_at for s in of_disk if s.policy == policy and s.is_usable and s.created_at
-    )
+    made = sorted(s.created_at for s in ours if s.is_usable and s.created_at)
     within = [m for m in made if keep.within and m > made[-1] - keep.within]
-    # While a run is at work the new one is there, and what it replaces is too.
+    # During a run the new snapshot and the one it replaces are both there.
     settled = [m for m in made if m <= now - _RUN]
     most = keep.most + len(within)
     if len(settled) <= most:
@@ -137,8 +160,7 @@ def _left_over(of_disk: Sequence[Snapshot], keep: Keep, policy: str, *, now: dat
 
 
 def _told(span: timedelta) -> str:
-    hours, rest = divmod(_seconds(span), 3600)
-    return f"{hours}h" if hours else f"{rest // 60}m"
+    return in_words(span.total_seconds())
 
 
 def _seconds(span: timedelta) -> int:

@@ -109,6 +109,7 @@ def new_snapshot_for(
         raise VolumeStateError(
             f"the disk is {volume.status!r}, not available or in-use",
             hint="EVS takes snapshots of no others: wait, or repair the disk in the console.",
+            brief=f"disk in {volume.status}",
         )
     return NewSnapshot(
         volume=volume,

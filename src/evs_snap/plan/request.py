@@ -272,8 +272,10 @@ def _check_snapshots(request: Request) -> None:
 def _check_restore(request: Request) -> None:
     name = request.as_name
     if (name is not None) is request.in_place:
-        raise ConfigurationError("restore as a new disk, or in place: one of the two",
-                                 hint="Say how: --as NAME for a new disk, or --in-place.")  # fmt: skip
+        raise ConfigurationError(
+            "restore as a new disk, or in place: one of the two",
+            hint="Say how: --as NAME for a new disk, or --in-place.",
+        )
     if name is None:
         if request.size is not None or request.properties or not request.wait:
             raise ConfigurationError("--size, --property and --no-wait go with --as")

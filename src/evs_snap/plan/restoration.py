@@ -197,14 +197,14 @@ def check_newest(snapshot: Snapshot, volume: Volume, snapshots: Sequence[Snapsho
             "this cloud rolls a disk back to its newest snapshot only, and newer ones are there; "
             "nothing was sent",
             details=tuple(f"{s.id}  {s.status}  {s.name or ''}" for s in newer),
-            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME. "
+            hint=f"Make a new disk of it: `evs-snap restore {snapshot.id} --as NAME`. "
             "Or delete the newer ones first.",
         )
     if None not in {snapshot.size, volume.size} and snapshot.size != volume.size:
         raise VolumeStateError(
             f"the disk has {volume.size} GiB now and had {snapshot.size} then: this cloud rolls "
             "back only to the same size; nothing was sent",
-            hint=f"Make a new disk of it: evs-snap restore {snapshot.id} --as NAME.",
+            hint=f"Make a new disk of it: `evs-snap restore {snapshot.id} --as NAME`.",
         )
 
 

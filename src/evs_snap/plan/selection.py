@@ -13,7 +13,6 @@ from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from evs_snap.plan.shards import Shard
     from evs_snap.services.interface import Snapshot, Volume
@@ -148,30 +147,6 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
             hint="Say which by its ID: --volume ID. To take them all: --match NAME.",
         )
     return found[0]
-
-
-def newest_first(
-    snapshots: Iterable[Snapshot],
-    *,
-    owned: bool = False,
-    status: str | None = None,
-    before: datetime | None = None,
-    all_kinds: bool = False,
-) -> list[Snapshot]:
-    """Return the snapshots wanted, newest first.
-
-    With ``owned`` only those that carry our stamp; in one ``status``; made ``before`` that
-    moment; the backup services' only with ``all_kinds``.
-    """
-    found = [
-        s
-        for s in snapshots
-        if (all_kinds or not s.is_system)
-        and (s.policy is not None or not owned)
-        and status in {None, s.status}
-        and (before is None or (s.created_at is not None and s.created_at < before))
-    ]
-    return sorted(found, key=lambda s: s.age_key, reverse=True)
 
 
 def _is_beginning(text: str, id_: str) -> bool:

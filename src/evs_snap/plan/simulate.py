@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from evs_snap.services.interface import Snapshot
 
 MOST_RUNS = 10_000
+MOST_JUDGED = 2_000_000
+"""Snapshots that may be judged in all: half a minute of work on a slow machine."""
+
+_RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly", "within")
 _DISK = Volume(id="disk", name="disk", status="available")
 
 
@@ -74,19 +78,23 @@ def repeatable(seed: str) -> Callable[[], float]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run did: the snapshots before and after it, and the most held in between."""
+    """What one run did: the snapshots before and after it, and the most held in between.
+
+    ``judged`` are those that the rules judged, the new one among them.
+    """
 
     moment: datetime
     before: tuple[Snapshot, ...]
     after: tuple[Snapshot, ...]
     most: int
     refused: bool = False
+    judged: tuple[Snapshot, ...] = ()
 
 
 def play(
     moments: Iterable[datetime], step: Callable[[tuple[Snapshot, ...], datetime], Run]
 ) -> Iterator[Run]:
-    """Let a run follow another. ``step`` is given what the disk holds, and the moment."""
+    """Play one run after the other. ``step`` is given what the disk holds, and the moment."""
     held: tuple[Snapshot, ...] = ()
     for moment in moments:
         run = step(held, moment)
@@ -111,7 +119,8 @@ def rotation(
         if plan.new is not None:
             present.append(plan.new.as_made(held, now=now))
         after = tuple(s for s in present if s.id not in pruned)
-        return Run(now, held, after, most=max(len(holders(held)), len(holders(present))))
+        most = max(len(holders(held)), len(holders(present)))
+        return Run(now, held, after, most=most, judged=tuple(present))
 
     return step
 
@@ -137,7 +146,7 @@ class Summary:
 
 
 def summary(runs: Sequence[Run]) -> Summary:
-    """Sum up runs, in order of time."""
+    """Sum up runs, which are in order of time."""
     first = next((s.id for run in runs for s in run.after), None)
     grown = [r for r in runs if first not in _ids((*r.before, *r.after))]
     return Summary(
@@ -177,8 +186,8 @@ class Simulation:
     """A request played over a schedule.
 
     ``kept`` are the snapshots at the end, newest first, with the rules that keep them.
-    ``idle`` are the rules of which each can be dropped without any change over the time
-    played (perhaps not all of them together).
+    ``idle`` are the rules each of which can be dropped without any change over the time played
+    (perhaps not all of them together).
     """
 
     summary: Summary
@@ -189,11 +198,17 @@ class Simulation:
 
 
 def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float]) -> Simulation:
-    """Play ``request``, which has KEEP rules, on a disk that nobody else uses."""
+    """Play ``request``, which has KEEP rules, on a disk that nobody else uses.
+
+    Raises ConfigurationError for one that would take too long to play.
+    """
+    keep = request.keep
+    others = _without_each(keep) if keep else []
+    _require_playable(request, schedule, plays=1 + len(others))
     moments = schedule.moments(chance)
     runs = tuple(play(moments, rotation(request)))
-    keep = request.keep
     last = runs[-1] if runs else None
+    decisive = {name for run in runs for name in _decisive(run, keep)} if keep else set()
     return Simulation(
         summary=summary(runs),
         runs=runs,
@@ -201,15 +216,41 @@ def simulate(request: Request, schedule: Schedule, *, chance: Callable[[], float
         kept=tuple(judge(last.after, keep, now=last.moment)) if keep and last else (),
         idle=tuple(
             name
-            for name, without in (_without_each(keep) if keep else ())
-            if all(
-                _ids(run.after) == _ids(other.after)
-                for run, other in zip(
-                    runs, play(moments, rotation(replace(request, keep=without))), strict=True
-                )
-            )
+            for name, without in others
+            if name not in decisive or _ends_alike(runs, moments, replace(request, keep=without))
         ),
     )
+
+
+def _decisive(run: Run, keep: Keep) -> Iterator[str]:
+    """Yield the rules without which this run would have judged otherwise.
+
+    Rules are ORed: such a rule is the only one that keeps some snapshot.
+    """
+    for verdict in (*judge(run.before, keep, now=run.moment),
+                    *judge(run.judged, keep, now=run.moment)):  # fmt: skip
+        words = {word for reason in verdict.reasons for word in reason.split()}
+        by = [name for name in _RULES if name in words]
+        if verdict.keep and len(by) == 1:
+            yield by[0]
+
+
+def _ends_alike(runs: Sequence[Run], moments: Sequence[datetime], request: Request) -> bool:
+    """Whether every run leaves the same snapshots if it is ``request`` that is played."""
+    others = play(moments, rotation(request))
+    return all(_ids(run.after) == _ids(o.after) for run, o in zip(runs, others, strict=True))
+
+
+def _require_playable(request: Request, schedule: Schedule, *, plays: int) -> None:
+    runs = schedule.span // schedule.every
+    keep = request.keep
+    within = (keep.within // schedule.every if keep.within else 0) if keep else 0
+    held = min(request.limit, runs, (keep.most if keep else 0) + within + 1)
+    if runs * held * plays > MOST_JUDGED:
+        raise ConfigurationError(
+            f"that is too much to play: {runs} runs with up to {held} snapshots each",
+            hint="Say a shorter --for, a longer --every or a lower --limit.",
+        )
 
 
 def _without_each(keep: Keep) -> list[tuple[str, Keep]]:

@@ -131,8 +131,9 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
     oldest_first = sorted(held, key=lambda s: s.age_key)
     return LimitError(
         f"the disk holds {len(held)} of {limit} snapshots; nothing was sent",
+        brief=f"full: {len(held)} of {limit}",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
-        hint="Three ways out: delete one (evs-snap delete ID); let evs-snap replace its own "
+        hint="Three ways out: delete one (`evs-snap delete ID`); let evs-snap replace its own "
         "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N).",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pydantic_core
@@ -17,40 +18,54 @@ if TYPE_CHECKING:
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.slots import Usage
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]+")
 
-def to_json(document: object) -> str:
-    """Write a document in ASCII: no terminal or locale can trip over it, no value is lost."""
+
+def encoded(document: object, *, form: str, ascii_only: bool) -> str:
+    """Write a document; ``form`` is ``json`` or ``yaml``, which hold the same keys and values.
+
+    Characters that do not print are written as escapes; with ``ascii_only`` all beyond ASCII.
+    """
+    if form == "yaml":
+        from evs_snap.render.yaml import to_yaml  # noqa: PLC0415 - YAML alone costs its import
+
+        # What was read back from JSON holds no type, such as an enum, that YAML does not know.
+        return to_yaml(json.loads(_json(document)), ascii_only=ascii_only)
     if isinstance(document, list) and document:
-        # A row at a time: of a long list the encoder would hold each token in memory.
+        # One row at a time: for a long list the encoder would hold each token in memory.
         rows = (_json(row).replace("\n", "\n  ") for row in document)
-        return "[\n  " + ",\n  ".join(rows) + "\n]\n"
-    return _json(document) + "\n"
+        text = "[\n  " + ",\n  ".join(rows) + "\n]\n"
+    else:
+        text = _json(document) + "\n"
+    return _BEYOND_ASCII.sub(lambda run: _escaped(run[0], all_of_it=ascii_only), text)
 
 
 def _json(value: object) -> str:
     try:
-        text = pydantic_core.to_json(value, indent=2).decode()  # json takes 15 x as long
-    except pydantic_core.PydanticSerializationError:  # half a character
-        text = ""
-    return text if text and text.isascii() else json.dumps(value, indent=2)
+        return pydantic_core.to_json(value, indent=2).decode()  # json takes 15 times as long
+    except pydantic_core.PydanticSerializationError:  # a lone surrogate, which UTF-8 cannot hold
+        return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def to_yaml(document: object) -> str:
-    """Write a document as YAML, with the keys and values of the JSON one, in ASCII too."""
-    import yaml  # noqa: PLC0415 - only those who ask for YAML pay for it
-
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=100)
+def _escaped(text: str, *, all_of_it: bool) -> str:
+    """Write characters as JSON escapes them: all, or those that do not print."""
+    return "".join(
+        c if c.isprintable() and not all_of_it else json.dumps(c)[1:-1].replace("\x7f", "\\u007f")
+        for c in text
+    )
 
 
 def resource(row: Volume | Snapshot) -> dict[str, object]:
-    """Return a disk or snapshot under the API's own keys."""
+    """Return a disk or snapshot under the API's own keys; ``tags`` only where they were read."""
     document = row.model_dump(by_alias=True)
+    if document.get("tags", "") is None:
+        del document["tags"]
     document["created_at"] = rfc3339(row.created_at)
     document["updated_at"] = rfc3339(row.updated_at)
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
-        document["consistency"] = row.stamp.consistency if row.stamp else None
         document["kind"] = row.kind
+        document["consistency"] = row.stamp.consistency if row.stamp else None
     return document
 
 

@@ -1,4 +1,4 @@
-"""How a run ended, as others are told: a text, and metrics in Prometheus' own format.
+"""How a run ended: a text for a heartbeat service, and metrics in Prometheus' format.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ (the format) and
 https://prometheus.io/docs/practices/naming/ (names and units).
@@ -7,7 +7,7 @@ https://prometheus.io/docs/practices/naming/ (names and units).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from evs_snap.plan.slots import usage
@@ -65,13 +65,19 @@ def ending_of_record(record: RunRecord) -> Ending:
 
 
 def ending_of_check(freshness: Freshness, gathered: Gathered, *, limit: int) -> Ending:
-    """Return how a check ended. ``limit`` is how many snapshots a disk may hold."""
+    """Return how a check ended. ``limit`` is how many snapshots a disk may hold.
+
+    A disk's newest snapshot is the newest one that counted in the check.
+    """
     counts = Counter(disk.level for disk in freshness.disks)
     return Ending(
         freshness.level,
         f"{freshness.level.name} - {freshness.text}",
         outcomes={level.name.lower(): counts[level] for level in type(freshness.level)},
-        usages=tuple(usage(v, gathered.of(v), limit=limit) for v in gathered.volumes),
+        usages=tuple(
+            replace(usage(d.volume, gathered.of(d.volume), limit=limit), newest_own=d.newest)
+            for d in freshness.disks
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What goes on while a command works: told on a terminal's stderr, nowhere else."""
+"""What a command is doing, shown on a terminal's stderr and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """One line that says what is being done now; silent where there is nobody to see it."""
+    """One line that says what is being done; nothing where nobody can see it."""
 
     def __init__(self, status: Status | None = None) -> None:
         self._status = status
 
     def show(self, sentence: str) -> None:
-        """Show what is being done now. Any thread may."""
+        """Show what is being done. Any thread may call it."""
         if self._status is not None:
             from rich.text import Text  # noqa: PLC0415 - only terminals pay for it
 
@@ -29,7 +29,7 @@ class Progress:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the terminal alone, for a question."""
+        """Leave the terminal alone while a question is asked."""
         if self._status is None:
             yield
             return
@@ -40,7 +40,7 @@ class Progress:
 
 @contextmanager
 def progress_line(out: TextIO, *, shown: bool, colour: bool) -> Iterator[Progress]:
-    """Give a progress line for the time within."""
+    """Give a progress line, which is shown until the end of the block."""
     if not shown:
         yield Progress()
         return

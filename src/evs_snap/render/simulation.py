@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from evs_snap.render.columns import Column
-from evs_snap.render.text import rfc3339, span
+from evs_snap.clock import in_words
+from evs_snap.render.text import rfc3339
 from evs_snap.runs.record import SCHEMA
 
 if TYPE_CHECKING:
@@ -22,20 +22,12 @@ _WEEK = timedelta(days=7)
 Line = tuple[str, str]
 
 
-def simulation_columns() -> list[Column[Line]]:
-    """Columns of `simulate`."""
-    return [
-        Column("What", "what", lambda line: line[0]),
-        Column("Value", "value", lambda line: line[1], folds=True),
-    ]
-
-
 def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]:
     """Return what is told, line by line."""
     seen = played.summary
     rules = {name: f"--keep-{name} {count}" for name, count in keep.counts if count}
     if keep.within:
-        rules["within"] = f"--keep-within {span(keep.within)}"
+        rules["within"] = f"--keep-within {_told(keep.within)}"
     missed = f", {played.missed} missed" if played.missed else ""
     refused = f", {seen.refused} refused: the disk was full" if seen.refused else ""
     worst = "not known yet: the first one is still kept"
@@ -43,8 +35,8 @@ def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]
         ("runs", f"{seen.runs}{missed}{refused}"),
         ("peak", f"{seen.peak} of {limit}, while a run is at work"),
         *((f"held on {kind}", _range(*held)) for kind, held in seen.by_day.items()),
-        ("back at best", span(seen.best_reach)),
-        ("back at worst", worst if seen.worst_reach is None else span(seen.worst_reach)),
+        ("back at best", _told(seen.best_reach)),
+        ("back at worst", worst if seen.worst_reach is None else _told(seen.worst_reach)),
         ("adds nothing", ", ".join(rules[name] for name in played.idle) or "no rule"),
         *((f"kept {rfc3339(v.snapshot.created_at)}", ", ".join(v.reasons)) for v in played.kept),
     ]
@@ -110,3 +102,7 @@ def _month(first: date, days: set[date]) -> Text:
 
 def _range(least: int, most: int) -> str:
     return str(most) if least == most else f"{least} to {most}"
+
+
+def _told(span: timedelta) -> str:
+    return in_words(span.total_seconds())

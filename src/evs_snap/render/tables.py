@@ -20,8 +20,8 @@ R = TypeVar("R")
 
 _GAP = 2
 _NARROWER = ((_GAP, 24), (1, 24), (1, 16), (1, 12))
-"""Ways to fit a terminal, the widest first: the gap between columns, and how narrow
-those that fold may become. 24 holds the names that we give."""
+"""Ways to fit a terminal, the widest first: the gap between columns, and the least width of
+columns that fold. 24 holds the names that we give."""
 
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _SHORT = 8
@@ -29,11 +29,12 @@ _BOLD, _RED, _GREEN, _YELLOW, _CYAN = 1, 31, 32, 33, 36
 _COLOURS = {
     "available": _GREEN, "in-use": _GREEN, "created": _GREEN, "reused": _GREEN, "ready": _GREEN,
     "restored": _GREEN,
-    "creating": _YELLOW, "deleting": _YELLOW, "planned": _CYAN, "deleted": _YELLOW,
+    "creating": _YELLOW, "deleting": _YELLOW, "deleted": _YELLOW,
+    "create": _CYAN, "delete": _CYAN, "restore": _CYAN,
     "error": _RED, "error_deleting": _RED, "failed": _RED, "refused": _RED, "full": _RED,
     "pass": _GREEN, "warn": _YELLOW, "fail": _RED, "skip": _YELLOW,
 }  # fmt: skip
-"""ANSI colours (ECMA-48, SGR) of the last word of a cell, in columns that have such words."""
+"""ANSI colours (ECMA-48, SGR) of a cell by its last word, in columns that have such words."""
 
 
 def values(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
@@ -52,7 +53,7 @@ def comma_separated(rows: Sequence[R], columns: Sequence[Column[R]]) -> str:
 
 def plain(rows: Sequence[R], columns: Sequence[Column[R]], *, colour: bool = False) -> str:
     """Return aligned columns as wide as they need: no boxes, no cutting, whole IDs."""
-    cells = [_cells(row, columns) for row in rows]
+    cells = [[_human(c, row) for c in columns] for row in rows]
     layout = _Layout(list(range(len(columns))), _widths(cells, columns), _GAP, cells, [])
     return _drawn(layout, columns, colour=colour)
 
@@ -62,9 +63,9 @@ def fitted(
 ) -> tuple[str, list[str]]:
     """Return a table of at most ``room`` cells a line, and the titles it had no room for.
 
-    Where it is too wide, IDs are shortened first, to what tells them apart. Then names go
-    on in the next line. With ``fit``, columns are left out at last: empty ones first, then
-    spare ones.
+    Where it is too wide, IDs are shortened first, to as much as tells them apart. With ``fit``,
+    columns are left out next: empty ones, and spare ones that would make a row longer than one
+    line. What is still too wide goes on in the next line.
     """
     layout = _layout(rows, columns, room=room, fit=fit)
     lost = [columns[i].title for i in layout.left_out if not columns[i].implied]
@@ -114,45 +115,56 @@ def _coloured(text: str, style: int) -> str:
 def _layout(rows: Sequence[R], columns: Sequence[Column[R]], *, room: int, fit: bool) -> _Layout:
     everything = list(range(len(columns)))
     whole = [[_human(c, row) for c in columns] for row in rows]
-    short = _with_short_ids(whole, columns)
-    cells = short
-    for cells in (whole, short):
+    for cells in (whole, _with_short_ids(whole, columns)):
         widths = _widths(cells, columns)
         if _total(widths, everything, gap=_GAP) <= room:
             return _Layout(everything, widths, _GAP, cells, [])
-    brief = [[_brief(c, row) for c in columns] for row in rows]
-    cells = _with_short_ids(brief, columns)
+    cells = _with_short_ids([[_brief(c, row) for c in columns] for row in rows], columns)
+    sizes = [[width(text) for text in line] for line in cells]
     widths = _widths(cells, columns)
     wanted = everything
     if fit:
         wanted = [i for i in everything if any(line[i] for line in cells)] or everything
-    needed = [i for i in wanted if not (fit and columns[i].spare)]
-    least = widths
-    gap, narrowest = _NARROWER[0]
-    for gap, narrowest in _NARROWER:  # the last one is taken where none fits
-        least = [
-            min(size, max(narrowest, width(c.title))) if c.folds else size
-            for c, size in zip(columns, widths, strict=True)
-        ]
-        if _total(least, needed, gap=gap) <= room:
-            break
-    shown = list(needed)
-    if (gap, narrowest) == _NARROWER[0]:  # names come before columns that are spare
-        for i in sorted(set(wanted) - set(needed), key=lambda i: columns[i].spare):
-            if _total(least, [*shown, i], gap=gap) <= room:
-                shown = sorted([*shown, i])
-    left = room - _total(least, shown, gap=gap)
-    for i in shown:
-        more = max(0, min(left, widths[i] - least[i]))
-        least[i] += more
-        left -= more
+    shown = [i for i in wanted if not (fit and columns[i].spare)]
+    gap, given = _narrowed(widths, columns, shown, room=room)
+    for i in sorted(set(wanted) - set(shown), key=lambda i: columns[i].spare):
+        more = sorted([*shown, i])
+        wider_gap, wider = _narrowed(widths, columns, more, room=room)
+        fits = _total(wider, more, gap=wider_gap) <= room and wider_gap == gap
+        if fits and _folded(sizes, more, wider) <= _folded(sizes, shown, given):
+            shown, given = more, wider
     return _Layout(
         shown,
-        [least[i] for i in shown],
+        [given[i] for i in shown],
         gap,
         [[line[i] for i in shown] for line in cells],
         [i for i in wanted if i not in shown],
     )
+
+
+def _narrowed(
+    widths: Sequence[int], columns: Sequence[Column[R]], shown: Sequence[int], *, room: int
+) -> tuple[int, list[int]]:
+    """Return the gap, and how wide each column is so that those ``shown`` fit, if they can."""
+    gap, given = _GAP, list(widths)
+    for gap, narrowest in _NARROWER:
+        given = [
+            min(size, max(narrowest, width(c.title))) if c.folds else size
+            for c, size in zip(columns, widths, strict=True)
+        ]
+        if _total(given, shown, gap=gap) <= room:
+            break
+    left = room - _total(given, shown, gap=gap)
+    for i in shown:
+        more = max(0, min(left, widths[i] - given[i]))
+        given[i] += more
+        left -= more
+    return gap, given
+
+
+def _folded(sizes: Sequence[Sequence[int]], shown: Sequence[int], given: Sequence[int]) -> int:
+    """Return how many rows take more than one line."""
+    return sum(any(line[i] > given[i] for i in shown) for line in sizes)
 
 
 def _with_short_ids(

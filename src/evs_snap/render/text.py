@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from evs_snap.clock import in_words
 
 _JOINTS = "-_.,;:/"
 
@@ -11,8 +14,8 @@ _JOINTS = "-_.,;:/"
 def printable(text: str) -> str:
     """Return the text with every character that does not print written as an escape.
 
-    Names come from strangers: control and escape codes, newlines, right-to-left
-    overrides and lone surrogates would otherwise reach the terminal, or break a row in two.
+    Names come from strangers: else control and escape codes, newlines, right-to-left overrides
+    and lone surrogates would reach the terminal, or break a row in two.
     """
     if text.isprintable():
         return text
@@ -58,25 +61,21 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def age(moment: datetime | None, *, now: datetime) -> str:
-    """Say how long ago, in the one unit that tells most: ``5m``, ``3h``, ``12d``."""
+    """Say how long ago a moment was: ``5m ago``, ``3h ago``, ``12d ago``."""
+    text = elapsed(moment, now=now)
+    return f"{text} ago" if text[:1].isdigit() else text
+
+
+def elapsed(moment: datetime | None, *, now: datetime) -> str:
+    """Say how much time has passed since, in the largest unit that fits: ``5m``, ``3h``, ``12d``.
+
+    "" where the moment is unknown, "in future" where it has not come.
+    """
     if moment is None:
         return ""
-    seconds = int((now - moment) / timedelta(seconds=1))
-    if seconds < 0:
+    if moment > now:
         return "in future"
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit} ago"
-    return f"{seconds}s ago"
-
-
-def span(length: timedelta) -> str:
-    """Write a time of at least 0 as the options take it, whole seconds: ``8d``, ``1h30m``."""
-    rest, text = int(length.total_seconds()), ""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        text += f"{count}{unit}" if count else ""
-    return text or "0s"
+    return re.split("(?<=[a-z])", in_words((now - moment).total_seconds()))[0]
 
 
 def _escaped(char: str) -> str:

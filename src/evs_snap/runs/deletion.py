@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import (
@@ -20,7 +19,7 @@ from evs_snap.runs.work import find
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from evs_snap.runs.gather import Readings
+    from evs_snap.runs.readings import Readings
     from evs_snap.runs.work import Work
     from evs_snap.services.client import EvsClient
     from evs_snap.services.interface import Snapshot
@@ -57,12 +56,13 @@ def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
 def require_deletable(before: Snapshot | None, found: Snapshot, *, foreign: bool = False) -> None:
     """Raise what forbids to delete ``found``, which was ``before`` when the run began.
 
-    It must have been there, and it must be on the same disk, under the same stamp, and in a status that EVS deletes from.
+    It must have been there, and it must be on the same disk, under the same stamp, and in a
+    status that EVS deletes from.
     """
     require_ours(found, foreign=foreign)
     same = before is not None and (
-        (found.volume_id, found.stamp, found.is_system)
-        == (before.volume_id, before.stamp, before.is_system)
+        (found.volume_id, found.key, found.policy, found.is_system)
+        == (before.volume_id, before.key, before.policy, before.is_system)
         and (before.is_usable or not found.is_usable)
     )
     if not same:
@@ -126,75 +126,94 @@ def see_gone(
     A look costs two requests, or a reading of the disks; the one that shows what is gone is
     left in ``readings`` for the next judgement.
     """
-    began = work.clock.monotonic()
-    at_work: set[str] = set()
-    missed: set[str] = set()
-    looks = count(1)
-
-    def look(
-        client: EvsClient, pending: Mapping[str, Snapshot], _unseen: Mapping[str, float]
-    ) -> Mapping[str, Snapshot | None]:
-        seen = look_at_one(client, *pending.values()) if len(pending) == 1 else look_at_all(
-            client, pending
-        )  # fmt: skip
-        at_work.update(id_ for id_, row in seen.items() if row and row.status == "deleting")
-        return seen
-
-    def look_at_one(client: EvsClient, snapshot: Snapshot) -> dict[str, Snapshot | None]:
-        row = find(client, snapshot.id)
-        if row is None and snapshot.id not in missed:
-            # Not found counts as gone once a second look agrees.
-            missed.add(snapshot.id)
-            readings.read([snapshot.volume_id], client=client)
-            if snapshot.id in readings.of(snapshot.volume_id):
-                return {}
-        return {snapshot.id: row}
-
-    def look_at_all(
-        client: EvsClient, pending: Mapping[str, Snapshot]
-    ) -> Mapping[str, Snapshot | None]:
-        disks = {s.volume_id for s in pending.values()}
-        read_anyway = next(looks) % _READ_ANYWAY == 0
-        if readings.cost(disks) > _CHEAP and not read_anyway:
-            page = next(iter(client.snapshot_pages(status="deleting")))
-            deleting = {row.id: row for row in page.rows if row.id in pending}
-            if deleting:
-                return deleting
-        readings.read(disks, client=client)
-        seen = {s.id: readings.of(s.volume_id).get(s.id) for s in pending.values()}
-        # A list may still show what is gone: what seems to be given up is asked for by its ID.
-        doubtful = [row.id for row in seen.values() if row and is_given_up(row)]
-        found = work.side_by_side(lambda id_: find(client, id_), doubtful)
-        return seen | dict(zip(doubtful, found, strict=True))
-
-    def is_given_up(row: Snapshot) -> bool:
-        late = work.clock.monotonic() - began >= GONE_AFTER
-        return row.status in DELETABLE and (late or row.id in at_work)
-
-    def judge(
-        known: Snapshot, seen: Snapshot | None, _unseen: float
-    ) -> Snapshot | EvsSnapError | None:
-        if seen is None:
-            return known.model_copy(update={"status": "deleted"})
-        if seen.status == "error_deleting":
-            return SnapshotFailedError(
-                f"deleting snapshot {seen.id} ended in 'error_deleting'", hint=_STUCK
-            )
-        if is_given_up(seen):
-            return SnapshotFailedError(
-                f"the service gave up deleting snapshot {seen.id}: it is {seen.status!r} again",
-                hint="Something may still use it: say, a disk that is being made from it.",
-            )
-        return None
-
+    going = _Going(work, readings)
     return watch(
         work,
         snapshots,
-        look=look,
-        judge=judge,
+        look=going.look,
+        judge=going.judge,
         timeout=DELETE_TIMEOUT,
         noun="snapshot",
         goal="gone",
         hint="It is being deleted: `evs-snap snapshots` shows whether it is gone; until then it "
         "may hold a slot.",
     )
+
+
+class _Going:
+    """Looks at snapshots whose deletion was accepted, and judges what it sees.
+
+    ``at_work`` are the IDs of those that were seen being deleted, ``missed`` of those that were
+    not found once.
+    """
+
+    def __init__(self, work: Work, readings: Readings) -> None:
+        self._work = work
+        self._readings = readings
+        self._began = work.clock.monotonic()
+        self._looks = 0
+        self._at_work: set[str] = set()
+        self._missed: set[str] = set()
+
+    def look(
+        self, client: EvsClient, pending: Mapping[str, Snapshot], _unseen: Mapping[str, float]
+    ) -> Mapping[str, Snapshot | None]:
+        """Return those pending that were looked for, None for one that is gone."""
+        self._looks += 1
+        if len(pending) == 1:
+            seen = self._look_at_one(client, *pending.values())
+        else:
+            seen = self._being_deleted(client, pending) or self._read(client, pending)
+        self._at_work.update(id_ for id_, row in seen.items() if row and row.status == "deleting")
+        return seen
+
+    def judge(
+        self, known: Snapshot, seen: Snapshot | None, _unseen: float
+    ) -> Snapshot | EvsSnapError | None:
+        """Return the snapshot as deleted, why it is not, or None while that is at work."""
+        if seen is None:
+            return known.model_copy(update={"status": "deleted"})
+        if seen.status == "error_deleting":
+            return SnapshotFailedError(
+                f"deleting snapshot {seen.id} ended in 'error_deleting'", hint=_STUCK
+            )
+        if self._is_given_up(seen):
+            return SnapshotFailedError(
+                f"the service gave up deleting snapshot {seen.id}: it is {seen.status!r} again",
+                hint="Something may still use it: say, a disk that is being made from it.",
+            )
+        return None
+
+    def _look_at_one(self, client: EvsClient, snapshot: Snapshot) -> dict[str, Snapshot | None]:
+        """Ask for the only one by its ID. Not found counts as gone once a second look agrees."""
+        row = find(client, snapshot.id)
+        if row is None and snapshot.id not in self._missed:
+            self._missed.add(snapshot.id)
+            self._readings.read([snapshot.volume_id], client=client)
+            if snapshot.id in self._readings.of(snapshot.volume_id):
+                return {}
+        return {snapshot.id: row}
+
+    def _being_deleted(
+        self, client: EvsClient, pending: Mapping[str, Snapshot]
+    ) -> dict[str, Snapshot | None]:
+        """Return those that the list of all that are being deleted shows, where it is cheaper."""
+        disks = {s.volume_id for s in pending.values()}
+        if self._readings.cost(disks) <= _CHEAP or self._looks % _READ_ANYWAY == 0:
+            return {}
+        page = next(iter(client.snapshot_pages(status="deleting")))
+        return {row.id: row for row in page.rows if row.id in pending}
+
+    def _read(
+        self, client: EvsClient, pending: Mapping[str, Snapshot]
+    ) -> dict[str, Snapshot | None]:
+        """Read the disks. A list may still show what is gone: what seems given up is asked for."""
+        self._readings.read({s.volume_id for s in pending.values()}, client=client)
+        seen = {s.id: self._readings.of(s.volume_id).get(s.id) for s in pending.values()}
+        doubtful = [row.id for row in seen.values() if row and self._is_given_up(row)]
+        found = self._work.side_by_side(lambda id_: find(client, id_), doubtful)
+        return seen | dict(zip(doubtful, found, strict=True))
+
+    def _is_given_up(self, row: Snapshot) -> bool:
+        late = self._work.clock.monotonic() - self._began >= GONE_AFTER
+        return row.status in DELETABLE and (late or row.id in self._at_work)

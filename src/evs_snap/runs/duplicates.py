@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
 from evs_snap.runs.deletion import ask, require_deletable, see_gone
-from evs_snap.runs.gather import Readings
+from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item
 from evs_snap.runs.watch import await_usable
 from evs_snap.services.interface import Snapshot

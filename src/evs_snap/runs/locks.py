@@ -56,9 +56,9 @@ def locks_of(work: Work) -> DiskLocks:
 class DiskLocks:
     """Locks below ``folder``, by the IDs of the project and the disk.
 
-    ``project_id`` is asked for when a lock is taken. The kernel lets go of a lock when its process ends, however it ends. Locks are
-    waited for no longer than ``wait`` seconds in all. Raises ConfigurationError where
-    the folder cannot be used.
+    ``project_id`` is asked for when a lock is taken. The kernel lets go of a lock when its
+    process ends, however it ends. Locks are waited for no longer than ``wait`` seconds in all.
+    Raises ConfigurationError where the folder cannot be used.
     """
 
     def __init__(

@@ -289,9 +289,10 @@ def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
 
 
 def _ask(work: Work, plan: Rollback) -> tuple[Rollback, EvsSnapError | None]:
-    """Send the rollback; return disk and snapshot as they were just before.
+    """Send the rollback; return the plan with disk and snapshot as they were just before.
 
-    With them, the failure that leaves open whether it was carried out, None for none. Time has passed since the plan: a person was asked, a safety snapshot taken.
+    With it, the failure that leaves open whether it was carried out, None for none. Disk and
+    snapshot are read again, as time has passed: a person was asked, a safety snapshot taken.
     """
     client = work.client.until(work.clock.monotonic() + work.request.timeout)
     volume, snapshot = client.volume(plan.volume.id), client.snapshot(plan.snapshot.id)

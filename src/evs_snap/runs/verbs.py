@@ -15,12 +15,14 @@ from evs_snap.errors import (
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
 from evs_snap.plan.selection import Selection
+from evs_snap.runs.creating import awaited
 from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
-from evs_snap.runs.gather import FRESH, Gathered, Readings, disks_of, find_snapshots, gather
+from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
+from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
 from evs_snap.runs.watch import await_usable
-from evs_snap.runs.waves import awaited, carry_out
+from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
 from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot, Volume
 
@@ -246,16 +248,27 @@ def _record(work: Work, items: Sequence[Item], gathered: Gathered) -> RunRecord:
         tuple(items),
         signal_code=None if request.dry_run else work.stop.code,
         dry_run=request.dry_run,
-        remark=_remark(gathered),
+        remark=_remark(request, items, gathered),
         usages=usages_after(items, gathered.volumes, gathered.by_volume, limit=request.limit),
     )
 
 
-def _remark(gathered: Gathered) -> str:
+def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
+    """Say why there was nothing to do, or which --exclude excluded nothing; else ""."""
     if not gathered.volumes:
         return "no disk selected is in this shard: nothing to do"
-    idle = ", ".join(map(repr, gathered.idle))
-    return f"no disk has a name or ID like --exclude {idle}" if idle else ""
+    remarks = []
+    if gathered.idle:
+        idle = ", ".join(map(repr, gathered.idle))
+        remarks.append(f"no disk has a name or ID like --exclude {idle}")
+    if request.command == "prune" and all(i.action is Action.KEPT for i in items):
+        policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
+        why = f"the rules keep all snapshots of policy {request.policy}"
+        if request.policy not in policies:
+            others = f", only of {', '.join(policies)}" if policies else ""
+            why = f"there is no snapshot of policy {request.policy}{others}"
+        remarks.append(f"nothing to delete: {why}")
+    return "; ".join(remarks)
 
 
 def _declined(item: Item) -> Item:

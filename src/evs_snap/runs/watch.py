@@ -42,7 +42,7 @@ def pauses() -> Iterator[float]:
     return chain(PAUSES, repeat(PAUSES[-1]))
 
 
-def watch(  # noqa: PLR0913 - what waiting consists of
+def watch(  # noqa: C901, PLR0913 - what waiting consists of
     work: Work,
     rows: Sequence[W],
     *,
@@ -75,41 +75,40 @@ def watch(  # noqa: PLR0913 - what waiting consists of
     settled: dict[str, W | EvsSnapError] = {}
     pending = {row.id: row for row in rows}
     last_seen = dict.fromkeys(pending, began)
-    fresh: Mapping[str, W | None] = dict(pending) if is_news else {}
     trouble = ""
-    for pause in every or pauses():
+
+    def settle(seen: Mapping[str, W | None]) -> None:
         now = clock.monotonic()
-        for id_, seen in fresh.items():
+        for id_, row in seen.items():
             known = pending[id_]
-            if seen is not None:
-                pending[id_], last_seen[id_] = seen, now
-            result = judge(known, seen, now - last_seen[id_])
+            if row is not None:
+                pending[id_], last_seen[id_] = row, now
+            result = judge(known, row, now - last_seen[id_])
             if result is not None:
                 del pending[id_]
                 settled[id_] = result
-        if not pending:
-            break
-        passed = now - began
-        done = sum(not isinstance(result, EvsSnapError) for result in settled.values())
-        first = next(iter(pending.values()))
-        what = f"{done} of {done + len(pending)} {noun}s {goal}" if len(rows) > 1 else (
-            f"waiting for {noun} {getattr(first, 'name', None) or first.id}"
-        )  # fmt: skip
-        work.progress(f"{what}, {in_words(passed)} of {in_words(timeout)}")
-        # Something that was just asked for is looked at once, also after a stop.
-        if passed >= timeout or (work.stop.asked and (is_news or fresh or trouble)):
+
+    if is_news:
+        settle(dict(pending))
+    looked = is_news
+    for pause in every or pauses():
+        passed = clock.monotonic() - began
+        if pending:
+            work.progress(_so_far(pending, settled, noun, goal, passed=passed, timeout=timeout))
+        # What was just asked for is looked at once, also after a stop.
+        if not pending or passed >= timeout or (work.stop.asked and looked):
             break
         clock.sleep(min(timeout - passed, pause))
         unseen = {id_: clock.monotonic() - last_seen[id_] for id_ in pending}
+        looked = True
         try:
-            fresh, trouble = look(client, pending, unseen), ""
+            settle(look(client, pending, unseen))
+            trouble = ""
         except PASSING as error:
-            fresh, trouble = {}, f"; the last look failed: {error.message}"
+            trouble = f"; the last look failed: {error.message}"
         except EvsSnapError as error:
-            settled.update(dict.fromkeys(pending, error))
-            return settled
-    passed = clock.monotonic() - began
-    when = f"after {in_words(passed)}"
+            return settled | dict.fromkeys(pending, error)
+    when = f"after {in_words(clock.monotonic() - began)}"
     if work.stop.asked:
         when = f"when the run was stopped, {when}"
     else:
@@ -118,6 +117,24 @@ def watch(  # noqa: PLR0913 - what waiting consists of
         text = f"{noun} {id_} was still {row.status!r} {when}{trouble}"
         settled[id_] = WaitTimeoutError(text, hint=hint, seen=row.status)
     return settled
+
+
+def _so_far(
+    pending: Mapping[str, W],
+    settled: Mapping[str, W | EvsSnapError],
+    noun: str,
+    goal: str,
+    *,
+    passed: float,
+    timeout: float,
+) -> str:
+    time = f"{in_words(passed)} of {in_words(timeout)}"
+    number = len(pending) + len(settled)
+    if number == 1:
+        (row,) = pending.values()
+        return f"waiting for {noun} {getattr(row, 'name', None) or row.id}, {time}"
+    done = sum(not isinstance(result, EvsSnapError) for result in settled.values())
+    return f"{done} of {number} {noun}s {goal}, {time}"
 
 
 def await_usable(

@@ -191,7 +191,7 @@ class Legacy(SnapshotService):
                 raise
             raise RestoreFailedError(
                 "this cloud has no way to roll a disk back that evs-snap knows",
-                hint=f"Make a new disk of it: evs-snap restore {snapshot_id} --as NAME. "
+                hint=f"Make a new disk of it: `evs-snap restore {snapshot_id} --as NAME`. "
                 "Or roll it back in the console.",
             ) from error
         if answer.content:

@@ -2,133 +2,85 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.factories import HOUR, MINUTE, NOW, SECOND, snapshot, volume
 
 from evs_snap.health.freshness import Freshness, Level, judge_freshness
 from evs_snap.runs.gather import Gathered
 from evs_snap.services.interface import Snapshot, Volume
 
-NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DISK = Volume(id="v", name="data-01")
-STAMP = {"evs_snap_key": "k"}
+OK, WARNING, CRITICAL = Level
+NONE = "data-01 has no usable snapshot of policy default"
 
 
-def ours(hours: float | None, *, status: str = "available", volume_id: str = "v") -> Snapshot:
-    made = None if hours is None else NOW - hours * HOUR
-    return Snapshot(
-        id=f"{hours}", volume_id=volume_id, status=status, metadata=STAMP, created_at=made
-    )
+def ours(hours: float, **fields: Any) -> Snapshot:
+    return snapshot(f"{hours}-{fields}", made=hours * HOUR, **fields)
 
 
-def foreign(hours: float, *, status: str = "available") -> Snapshot:
-    made = NOW - hours * HOUR
-    return Snapshot(id=f"f{hours}", volume_id="v", status=status, created_at=made)
+def foreign(hours: float, **fields: Any) -> Snapshot:
+    return ours(hours, policy=None, **fields)
 
 
 def finding(
-    *snapshots: Snapshot,
-    volumes: tuple[Volume, ...] = (DISK,),
-    max_age: timedelta = 26 * HOUR,
-    min_count: int = 1,
-    limit: int = 7,
+    *snapshots: Snapshot, volumes: tuple[Volume, ...] = (volume(),), **wanted: Any
 ) -> Freshness:
     by_volume = {v.id: tuple(s for s in snapshots if s.volume_id == v.id) for v in volumes}
-    return judge_freshness(
-        Gathered(volumes, by_volume),
-        now=NOW,
-        max_age=max_age,
-        min_count=min_count,
-        limit=limit,
-    )
+    usual: dict[str, Any] = {"max_age": 26 * HOUR, "min_count": 1, "limit": 7}
+    return judge_freshness(Gathered(volumes, by_volume), now=NOW, **(usual | wanted))
 
 
-def test_a_fresh_one_on_each_disk_is_ok() -> None:
-    found = finding(ours(6), ours(30))
-    assert found.level is Level.OK
-    assert found.text == ("1 disk, each has a fresh snapshot | disks=1 oldest_newest=21600s;;93600")
+FULL = [foreign(100 + n) for n in range(6)]
+BACKUPS = [foreign(n, name=f"autobk_snapshot_{n}") for n in range(9)]
 
 
 @pytest.mark.parametrize(
-    ("age", "level"),
+    ("snapshots", "wanted", "level", "told"),
     [
-        (timedelta(0), Level.OK),
-        (26 * HOUR, Level.OK),
-        (26 * HOUR + timedelta(microseconds=1), Level.CRITICAL),
-        (-14 * HOUR / 60, Level.OK),
-        (-16 * HOUR / 60, Level.CRITICAL),
+        ([ours(6), ours(30)], {}, OK, "1 disk, each has a fresh snapshot"),
+        ([ours(26)], {}, OK, ""),
+        ([snapshot(made=26 * HOUR + SECOND / 1e6)], {}, CRITICAL, "1d2h old, 1d2h allowed"),
+        ([snapshot(made=-14 * MINUTE)], {}, OK, "oldest_newest=0s"),
+        ([snapshot(made=-16 * MINUTE)], {}, CRITICAL, NONE),
+        ([], {}, CRITICAL, NONE),
+        ([foreign(1)], {}, CRITICAL, NONE),
+        ([ours(1, status="error")], {}, CRITICAL, NONE),
+        ([ours(1, status="creating")], {}, CRITICAL, NONE),
+        ([snapshot(made=None)], {}, CRITICAL, NONE),
+        ([ours(-2000), ours(30)], {}, CRITICAL, "newest is 1d6h old, 1d2h allowed"),
+        ([ours(30), foreign(1)], {}, CRITICAL, "newest is 1d6h old"),
+        # found: it said "newest is 0m old"
+        ([snapshot(made=9 * SECOND)], {"max_age": SECOND}, CRITICAL, "is 9s old, 1s allowed"),
+        # found: a fresh one under any policy, a safety snapshot too, made it OK
+        ([ours(30), ours(1, policy="hourly")], {}, CRITICAL, "newest is 1d6h old"),
+        ([ours(1, policy="before-restore")], {}, CRITICAL, NONE),
+        ([ours(1, policy="manual")], {}, CRITICAL, NONE),
+        ([ours(1, policy="manual")], {"policy": "manual"}, OK, ""),
+        ([ours(1), ours(2), ours(3)], {"min_count": 3}, OK, ""),
+        ([ours(1), ours(2), foreign(1)], {"min_count": 3}, CRITICAL, "has 2 of 3 usable"),
+        ([ours(1), ours(2, status="error")], {}, WARNING, "data-01 has 1 in error"),
+        ([ours(1), ours(2, status="error_deleting")], {}, WARNING, "data-01 has 1 in error"),
+        ([ours(1), foreign(1, status="error")], {}, OK, ""),
+        ([ours(1), *FULL], {}, WARNING, "data-01 full (7 of 7)"),
+        ([ours(1), *FULL], {"limit": 8}, OK, ""),
+        ([ours(30), *FULL], {}, CRITICAL, "newest is"),
+        ([ours(1), *BACKUPS], {}, OK, ""),
     ],
 )
-def test_the_newest_may_be_as_old_as_was_said_and_no_older(age: timedelta, level: Level) -> None:
-    assert finding(ours(age / HOUR)).level is level
-
-
-@pytest.mark.parametrize(
-    ("snapshots", "told"),
-    [
-        ([], "data-01 has no usable snapshot of ours"),
-        ([foreign(1)], "data-01 has no usable snapshot of ours"),
-        ([ours(1, status="error")], "data-01 has no usable snapshot of ours"),
-        ([ours(1, status="creating")], "data-01 has no usable snapshot of ours"),
-        ([ours(None)], "data-01 has no usable snapshot of ours"),
-        ([ours(-2000)], "data-01 has no usable snapshot of ours"),
-        ([ours(-2000), ours(30)], "data-01 newest is 30h old"),
-        ([ours(30), foreign(1)], "data-01 newest is 30h old"),
-        ([ours(27.9)], "data-01 newest is 27h old"),
-    ],
-)
-def test_without_a_fresh_usable_one_of_ours_it_is_critical(
-    snapshots: list[Snapshot], told: str
+def test_one_disk(
+    snapshots: list[Snapshot], wanted: dict[str, Any], level: Level, told: str
 ) -> None:
-    found = finding(*snapshots)
-    assert found.level is Level.CRITICAL
+    found = finding(*snapshots, **wanted)
+    assert found.level is level
     assert told in found.text
 
 
-def test_an_age_below_an_hour_is_told_in_minutes() -> None:
-    found = finding(ours(0.75), max_age=HOUR / 2)
-    assert "newest is 45m old" in found.text
-
-
-def test_fewer_than_asked_for_is_critical() -> None:
-    assert finding(ours(1), ours(2), ours(3), min_count=3).level is Level.OK
-    found = finding(ours(1), ours(2), ours(3, status="error"), foreign(1), min_count=3)
-    assert found.level is Level.CRITICAL
-    assert "data-01 has 2 of 3 usable snapshots" in found.text
-
-
-def test_one_of_ours_in_error_is_a_warning() -> None:
-    for status in ("error", "error_deleting"):
-        found = finding(ours(1), ours(2, status=status))
-        assert found.level is Level.WARNING
-        assert "data-01 has 1 in error" in found.text
-    assert finding(ours(1), foreign(1, status="error")).level is Level.OK
-
-
-def test_a_full_disk_is_a_warning_whoever_fills_it() -> None:
-    rest = [foreign(100 + n) for n in range(6)]
-    found = finding(ours(1), *rest)
-    assert found.level is Level.WARNING
-    assert "data-01 full (7 of 7)" in found.text
-    assert finding(ours(1), *rest, limit=8).level is Level.OK
-    assert finding(ours(30), *rest).level is Level.CRITICAL
-
-
-def test_the_backup_services_fill_no_disk() -> None:
-    backups = [
-        Snapshot(id=str(n), name=f"autobk_snapshot_{n}", volume_id="v", status="available")
-        for n in range(9)
-    ]
-    assert finding(ours(1), *backups).level is Level.OK
-
-
 def test_the_worst_disk_decides_and_only_the_worst_are_named() -> None:
-    volumes = tuple(Volume(id=f"v{n}", name=name) for n, name in enumerate(("good", "ill", None)))
+    volumes = tuple(volume(f"v{n}", name=name) for n, name in enumerate(("good", "ill", None)))
     found = finding(
         ours(1, volume_id="v0"),
         ours(1, volume_id="v1"),
@@ -136,23 +88,23 @@ def test_the_worst_disk_decides_and_only_the_worst_are_named() -> None:
         ours(40, volume_id="v2"),
         volumes=volumes,
     )
-    assert found.level is Level.CRITICAL
-    assert found.text.startswith("1 of 3 disks: v2 newest is 40h old | disks=3 ")
-    assert "oldest_newest=144000s;;93600" in found.text
+    assert found.level is CRITICAL
+    assert found.text == (
+        "1 of 3 disks: v2 newest is 1d16h old, 1d2h allowed "
+        "| disks=3 without=0 oldest_newest=144000s;;93600"
+    )
 
 
-def test_at_most_five_are_named() -> None:
-    volumes = tuple(Volume(id=f"v{n}", name=f"disk-{n}") for n in range(7))
-    found = finding(volumes=volumes)
-    assert found.text.startswith("7 of 7 disks: disk-0 ")
-    assert "disk-4" in found.text
-    assert "disk-5" not in found.text
-    assert "and 2 more | disks=7" in found.text
-
-
-def test_a_bar_in_a_name_does_not_pass_for_figures() -> None:
-    found = finding(volumes=(Volume(id="v", name="a|b=1"),))
-    assert found.text.count("|") == 1
+def test_at_most_five_are_named_and_those_without_any_count_as_the_oldest() -> None:
+    """found: `oldest_newest` was the age of the only disk that had one."""
+    volumes = tuple(volume(f"v{n}", name=f"disk-{n}|b=1") for n in range(7))
+    found = finding(ours(1, volume_id="v6"), volumes=volumes)
+    head, figures = found.text.split(" | ")
+    assert head.startswith("6 of 7 disks: disk-0/b=1 ")
+    assert "disk-4" in head
+    assert "disk-5" not in head
+    assert head.endswith("and 1 more")
+    assert figures == "disks=7 without=6 oldest_newest=U;;93600"
 
 
 ROWS = st.sampled_from(
@@ -175,6 +127,6 @@ def test_ok_is_said_only_of_disks_that_are_well(
     fresh = any(s.created_at and NOW - s.created_at <= 26 * HOUR for s in good)
     broken = any(s.policy and s.status == "error" for s in snapshots)
     if not fresh or len(good) < min_count:
-        assert level is Level.CRITICAL
+        assert level is CRITICAL
     else:
-        assert level is (Level.WARNING if broken or len(snapshots) >= limit else Level.OK)
+        assert level is (WARNING if broken or len(snapshots) >= limit else OK)
