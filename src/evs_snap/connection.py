@@ -49,8 +49,8 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
     kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. Any number of
     threads may share the client. ``kind`` is that of the snapshots, "legacy" or "standard",
-    else what EVS_SNAP_KIND or the cloud's ``evs_snap.kind`` says, else legacy. A token is kept for the next run in the user's cache folder
-    (``keep_token``), readable by the user alone.
+    else what EVS_SNAP_KIND or the cloud's ``evs_snap.kind`` says, else legacy. A token is kept
+    for the next run in the user's cache folder (``keep_token``), readable by the user alone.
 
     ``app`` answers in place of the network. ``trace`` is told each request in one line, with
     ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
@@ -87,12 +87,20 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
         proxy_for=partial(proxy_for, environ=environ),
     ) as http:
         project = Project(http, auth=auth, clock=clock)
-        yield EvsClient(project, kind=_service_of(settings), limit=settings.limit)
+        kind_of_service = partial(
+            _service(settings.kind), enterprise_project_id=settings.enterprise_project_id
+        )
+        yield EvsClient(project, kind=kind_of_service, limit=settings.limit)
 
 
-def _service_of(settings: Settings) -> Callable[[Project], SnapshotService]:
-    if settings.kind == "legacy":
+def most_of(kind: str | None) -> int:
+    """Return how many snapshots of a kind the vendor allows a disk."""
+    return _service(kind_named(kind)).limit
+
+
+def _service(kind: Kind) -> type[SnapshotService]:
+    if kind == "legacy":
         return Legacy
     from evs_snap.services.standard import Standard  # noqa: PLC0415 - few regions have them
 
-    return partial(Standard, enterprise_project_id=settings.enterprise_project_id)
+    return Standard

@@ -70,7 +70,12 @@ class Context:
 
 
 _WHICH = (
-    *("kind", "sandbox", "os_cloud", "os_region_name", "os_project_name", "os_project_id"),
+    "kind",
+    "sandbox",
+    "os_cloud",
+    "os_region_name",
+    "os_project_name",
+    "os_project_id",
 )
 _COMMAND = re.compile("`evs-snap(?= (?!sandbox)[a-z])")
 

@@ -161,8 +161,9 @@ def wait_options(command: F) -> F:
 def timeout_option(command: F) -> F:
     """Add --timeout: how long to wait for new snapshots."""
     return option(
-        "--timeout", type=duration, default="15m", show_default=True, section=WAIT,
-        metavar="DUR", help="How long to wait for all together, as 90s, 15m or 1h30m.",
+        "--timeout", type=duration, section=WAIT, metavar="DUR",
+        help="How long to wait for all together, as 90s or 1h30m. [default: 15m; standard ones: "
+        "1h]",
     )(command)  # fmt: skip
 
 
@@ -170,7 +171,8 @@ def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
     return option(
         "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
-        help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]",
+        help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]",
     )(command)  # fmt: skip
 
 
@@ -180,7 +182,8 @@ def slots_option(command: F) -> F:
         command,
         option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
                section=LIMIT,
-               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]"),
+               help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]"),
         option("--limit", "rows", hidden=True, expose_value=False, allow_from_autoenv=False,
                callback=_refuse_limit),
     )  # fmt: skip

@@ -188,7 +188,7 @@ class EvsClient:
         _require_same(snapshot.id, asked=snapshot_id, doing="reading the snapshot")
         return snapshot
 
-    def create_snapshot(  # noqa: PLR0913 - what the operation takes
+    def create_snapshot(
         self,
         volume: Volume,
         *,

@@ -184,6 +184,11 @@ class Snapshot(Identified):
         return (self.name or "").startswith(SYSTEM_NAME_PREFIXES) or SYSTEM_LABEL in self.labels
 
     @property
+    def owner(self) -> str:
+        """The service that owns it, in words, where ``is_system``."""
+        return "a backup service: its next backup builds on it"
+
+    @property
     def is_other_kind(self) -> bool:
         """Whether it is of another kind than the one at work: no slot of this one's is taken.
 
@@ -195,6 +200,10 @@ class Snapshot(Identified):
     def expires_at(self) -> datetime | None:
         """When the service deletes it by itself (UTC), if at all."""
         return None
+
+    def source(self, *, volume_type: str | None) -> Volume:
+        """Return what is known of its disk once that is gone; nothing tells its type."""
+        return Volume(id=self.volume_id, size=self.size, volume_type=volume_type)
 
     @property
     def stored(self) -> Mapping[str, float]:
@@ -269,6 +278,7 @@ class SnapshotService(ABC):
 
     Every method raises UnreachableError, BadAnswerError or a ServiceError when it cannot do
     what its name says. What a kind answers is held against what was asked in `client`.
+    ``enterprise_project_id`` is that of new snapshots, where the kind has a place for it.
     """
 
     kind: ClassVar[str]
@@ -283,8 +293,9 @@ class SnapshotService(ABC):
     timeout: ClassVar[float]
     """Seconds to wait for new ones, where nobody says how long."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, *, enterprise_project_id: str | None = None) -> None:
         self.project = project
+        self.enterprise_project_id = enterprise_project_id
 
     @abstractmethod
     def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[Any]]:

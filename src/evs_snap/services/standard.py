@@ -38,7 +38,6 @@ from evs_snap.services.interface import Created, Job, Snapshot, SnapshotService,
 if TYPE_CHECKING:
     from evs_snap.api.http import httpx
     from evs_snap.api.paging import Page
-    from evs_snap.api.project import Project
 
 _OTHER_KIND = (
     "Or the region makes legacy snapshots alone (--kind legacy): `evs-snap doctor` tells which "
@@ -106,9 +105,22 @@ class StandardSnapshot(Snapshot):
         return self.snapshot_type not in {"user", None, ""} or super().is_system
 
     @property
+    def owner(self) -> str:
+        """The service that owns it, in words."""
+        if super().is_system:
+            return super().owner
+        return f"the service: it is one of its {self.snapshot_type!r} ones"
+
+    @property
     def is_other_kind(self) -> bool:
         """Whether it is no standard one."""
         return self.kind != Standard.kind
+
+    def source(self, *, volume_type: str | None) -> Volume:
+        """Return what the record tells of its disk."""
+        known = super().source(volume_type=volume_type)
+        told = {"availability_zone": self.availability_zone, "encrypted": self.encrypted}
+        return known.model_copy(update=told)
 
     @property
     def expires_at(self) -> datetime | None:
@@ -123,16 +135,12 @@ class StandardSnapshot(Snapshot):
 
 
 class Standard(SnapshotService):
-    """Snapshots by EVS's v5, for the enterprise project given."""
+    """Snapshots by EVS's v5."""
 
     kind = "standard"
     limit = 256
     can_hold = False
     timeout = 3600.0
-
-    def __init__(self, project: Project, *, enterprise_project_id: str | None = None) -> None:
-        super().__init__(project)
-        self._enterprise_project_id = enterprise_project_id
 
     def pages(
         self, *, volume_id: str | None, status: str | None
@@ -157,7 +165,7 @@ class Standard(SnapshotService):
         answer = self._send("GET", path, doing="reading the snapshot", right="get")
         return self.project.one(answer, "snapshot", StandardSnapshot)
 
-    def create(  # noqa: PLR0913 - what the operation takes
+    def create(
         self,
         volume: Volume,
         *,
@@ -175,7 +183,7 @@ class Standard(SnapshotService):
             "name": name,
             "description": description,
             "tags": {**properties, **(stamp.labels() if stamp else {})} or None,
-            "enterprise_project_id": self._enterprise_project_id,
+            "enterprise_project_id": self.enterprise_project_id,
             "retention_days": None if expire_after is None else _days(expire_after),
         }
         wanted = {"volume_id": volume.id, **{k: v for k, v in given.items() if v is not None}}

@@ -45,10 +45,10 @@ class Settings:
     ``auth_url`` is the address of Keystone (IAM) without the version; empty where AK/SK need
     nothing from there. ``endpoint`` is used in place of the catalog's; ``service_type`` and
     ``service_name`` choose one of the catalog's entries. ``verify`` is True, False, or the path
-    of a file or folder of CAs. ``kind`` is that of the snapshots to work with; what is billed
-    and what is not is never guessed. ``limit`` is how many snapshots a disk may hold, None where
-    it is not set. ``enterprise_project_id`` is that of new snapshots. ``origins`` names the variable, option or file of each setting. ``remarks`` are
-    sentences for the user about what was left out.
+    of a file or folder of CAs. ``kind`` is that of the snapshots to work with; it is never guessed,
+    as one is billed. ``limit`` is how many snapshots a disk may hold, None where it is not set.
+    ``enterprise_project_id`` is that of new snapshots. ``origins`` names the variable, option or
+    file of each setting. ``remarks`` are sentences for the user about what was left out.
     """
 
     auth_url: str
