@@ -85,8 +85,8 @@ def restore(
     done, and says whether to go on, also without a safety snapshot.
 
     ``timeout`` (default: half an hour, for standard snapshots an hour) and ``lock_wait`` are
-    seconds. Raises ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot and its disk
-    from being read; from there on a failure is the item of the record.
+    seconds. Raises ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot
+    and its disk from being read; from there on a failure is the item of the record.
     """
     wanted = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
     said: dict[str, Any] = {**words, "snapshots": (wanted,)}
@@ -310,7 +310,8 @@ def _ask(work: Work, plan: Rollback) -> tuple[Rollback, str | None, EvsSnapError
     """Send the rollback; return the plan with disk and snapshot as they were just before.
 
     With it, the ID of the service's job, and the failure that leaves open whether it was carried
-    out; None for none. Disk and snapshot are read again, as time has passed: a person was asked, a safety snapshot taken.
+    out; None for none. Disk and snapshot are read again, as time has passed: a person was asked,
+    a safety snapshot taken.
     """
     client = work.client.until(work.clock.monotonic() + work.request.timeout)
     volume, snapshot = client.volume(plan.volume.id), client.snapshot(plan.snapshot.id)

@@ -175,10 +175,11 @@ def from_cloud(cloud: Cloud, *, region: str | None) -> Values:
     }
     own = tree.get("evs_snap")
     names = {key: name for key, (name, _) in found.items()}
-    for key in OWN_KEYS if isinstance(own, dict) else ():
-        names[key] = f"evs_snap.{key}"
-        if own.get(key) is not None:
-            values[key] = _text(own[key], told=f"{names[key]} ({cloud.place})")
+    if isinstance(own, dict):
+        names |= {key: f"evs_snap.{key}" for key in OWN_KEYS & own.keys()}
+        for key in OWN_KEYS:
+            if own.get(key) is not None:
+                values[key] = _text(own[key], told=f"evs_snap.{key} ({cloud.place})")
     return Values(values, dict.fromkeys(values, cloud.place), names)
 
 
