@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from tests.factories import made_past
@@ -123,3 +124,26 @@ def test_a_disk_is_deleted_and_then_gone(cloud: Cloud) -> None:
 
     cloud.until(gone)
     cloud.made.remove(volume_id)
+
+
+def test_all_disks_are_listed_however_the_service_cuts_its_pages(cloud: Cloud) -> None:
+    mine = cloud.volume("contract")
+    listed = [v.id for v in cloud.client.volumes()]
+    assert len(listed) == len(set(listed))
+    assert mine in listed
+    assert sorted(v.id for v in cloud.client.volume_summaries()) == sorted(listed)
+
+
+def test_a_disk_is_found_by_its_exact_name_and_names_need_not_be_unique(cloud: Cloud) -> None:
+    name = f"contract {uuid4()} größe&=%"
+    duplicates = {cloud.volume(name), cloud.volume(name)}
+    cloud.volume(f"{name}-2")
+    assert {v.id for v in cloud.client.volumes(name=name)} == duplicates
+    assert {v.id for v in cloud.client.volume_summaries(name=name)} == duplicates
+    assert cloud.client.volumes(name=f"{name}-3") == []
+
+
+@pytest.mark.parametrize("strange", [NOWHERE, "not-an-id", "..", "größe", "a/b", "\U0001f600"])
+def test_what_is_no_disks_id_is_missing(cloud: Cloud, strange: str) -> None:
+    with pytest.raises(ServiceError):
+        cloud.client.volume(strange)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Literal, TypedDict
 
 from evs_snap.errors import ConfigurationError
@@ -203,9 +202,10 @@ def _check_values(request: Request) -> None:
     _require(
         request.size is None or _is_count(request.size), request, "size", "a whole number of GiB"
     )
+    # Tuples, not sets: a list, say, cannot be looked up in a set.
     known = ", ".join(BUCKETS)
-    _require(request.once_per in {None, *BUCKETS}, request, "once_per", f"one of {known}")
-    _require(request.on_limit in {"fail", "replace"}, request, "on_limit", "fail or replace")
+    _require(request.once_per in (None, *BUCKETS), request, "once_per", f"one of {known}")
+    _require(request.on_limit in ("fail", "replace"), request, "on_limit", "fail or replace")
     _require(isinstance(request.properties, Mapping), request, "properties", "a mapping of texts")
     _require(
         request.keep is None or isinstance(request.keep, Keep), request, "keep", "KEEP rules (Keep)"
@@ -224,7 +224,7 @@ def _is_count(value: object) -> bool:
 
 def _is_span(value: object) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and isfinite(value) and 0 <= value <= _LONGEST_WAIT  # type: ignore[operator, arg-type]
+    return is_number and 0 <= value <= _LONGEST_WAIT  # type: ignore[operator]
 
 
 def _check_disks(request: Request) -> None:

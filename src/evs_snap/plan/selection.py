@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
+from evs_snap.plan.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from evs_snap.plan.shards import Shard
     from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R", "Volume", "Snapshot")
@@ -55,6 +55,18 @@ class Selection:
         for name in ("volumes", "match", "servers", "exclude"):
             if not all(isinstance(text, str) for text in getattr(self, name)):
                 raise ConfigurationError(f"{name} {getattr(self, name)!r} is not a tuple of texts")
+        for name in ("metadata", "tags"):
+            if not all(map(_is_pair, getattr(self, name))):
+                raise ConfigurationError(
+                    f"{name} {getattr(self, name)!r} is not a tuple of pairs: a key, and a value "
+                    "or None"
+                )
+        everything: object = self.everything
+        if not isinstance(everything, bool):
+            raise ConfigurationError(f"everything {everything!r} is not True or False")
+        shard: object = self.shard
+        if not (shard is None or isinstance(shard, Shard)):
+            raise ConfigurationError(f"shard {shard!r} is not a Shard")
         refuse_empty("--volume", self.volumes)
         refuse_empty("--match", self.match)
         refuse_empty("--server", self.servers)
@@ -71,6 +83,13 @@ class Selection:
     def has_criteria(self) -> bool:
         """Whether disks are asked for by anything else than name or ID."""
         return bool(self.match or self.servers or self.metadata or self.tags or self.everything)
+
+
+def _is_pair(pair: object) -> bool:
+    if not (isinstance(pair, tuple) and len(pair) == 2):  # noqa: PLR2004 - a key and a value
+        return False
+    key, value = pair
+    return isinstance(key, str) and (value is None or isinstance(value, str))
 
 
 def refuse_empty(option: str, values: Iterable[str]) -> None:

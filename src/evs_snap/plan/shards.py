@@ -17,10 +17,23 @@ Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#completio
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part ``index`` of ``count``; indexes are 0 to ``count`` - 1."""
+    """Part ``index`` of ``count``; indexes are 0 to ``count`` - 1.
+
+    Raises ConfigurationError for others: such a part would never have a disk.
+    """
 
     index: int
     count: int
+
+    def __post_init__(self) -> None:
+        """Refuse a part that cannot be."""
+        numbers = (self.index, self.count)
+        is_whole = all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+        if not (is_whole and 0 <= self.index < self.count):
+            raise ConfigurationError(
+                f"shard {self.index!r} of {self.count!r}: the first number must be 0 or more, and "
+                "less than the second"
+            )
 
     def has(self, volume_id: str) -> bool:
         """Whether the disk belongs to this part. That depends on its ID and ``count`` alone."""

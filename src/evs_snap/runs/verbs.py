@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from evs_snap.errors import (
     ConfigurationError,
@@ -29,6 +29,8 @@ from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot,
 if TYPE_CHECKING:
     from evs_snap.plan.retention import Keep
     from evs_snap.services.client import EvsClient
+
+R = TypeVar("R", Volume, Snapshot)
 
 Confirm = Callable[[Sequence[Item]], bool]
 Progress = Callable[[str], None]
@@ -98,7 +100,7 @@ def delete_snapshots(
     refused always. ``confirm`` is given what would be deleted, and says whether to go on.
     Raises ConfigurationError, and SelectionError or AmbiguousError for a name that is not clear.
     """
-    said = {**words, "snapshots": _ids(snapshots)}
+    said = {**words, "snapshots": _ids(snapshots, Snapshot)}
     work = Work(client=evs, request=request_of(evs, "delete", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     read_at = work.clock.monotonic()
@@ -134,7 +136,7 @@ def wait_for_snapshots(
     Raises ConfigurationError, and SelectionError or
     AmbiguousError for a name that is not clear.
     """
-    said = {"snapshots": _ids(snapshots), "timeout": timeout}
+    said = {"snapshots": _ids(snapshots, Snapshot), "timeout": timeout}
     work = Work(client=evs, request=request_of(evs, "wait", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)
@@ -184,11 +186,12 @@ def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> 
     if selection is not None and not isinstance(selection, Selection):
         raise ConfigurationError(f"selection {selection!r} is not a Selection")
     chosen = selection or Selection()
-    return replace(chosen, volumes=(*_ids(volumes), *chosen.volumes))
+    return replace(chosen, volumes=(*_ids(volumes, Volume), *chosen.volumes))
 
 
-def _ids(things: Sequence[str | Volume | Snapshot]) -> tuple[str, ...]:
-    return tuple(t.id if isinstance(t, Volume | Snapshot) else t for t in things)
+def _ids(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
+    """Return the IDs of records, and texts as they are. All else is left for others to refuse."""
+    return tuple(t.id if isinstance(t, record) else cast("str", t) for t in things)
 
 
 # -- over disks: create, rotate, prune ---------------------------------------------------------

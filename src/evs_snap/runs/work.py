@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.errors import (
     BadAnswerError,
+    ConfigurationError,
     NotFoundError,
     ServerError,
     ThrottledError,
@@ -52,6 +53,12 @@ class Work:
     request: Request
     progress: Callable[[str], None] = no_progress
     note: Callable[[str], None] = no_progress
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be told: it would fail after the first snapshot was made."""
+        progress: object = self.progress
+        if not callable(progress):
+            raise ConfigurationError(f"progress {progress!r} is not a function")
 
     @property
     def clock(self) -> Clock:

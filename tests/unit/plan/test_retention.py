@@ -1,21 +1,17 @@
-"""KEEP rules: known tables, the edges of periods, and what holds for any input."""
+"""KEEP rules: known tables and the edges of periods. What holds for any: test_invariants."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.factories import DAY, HOUR, NOW, SECOND, snapshot
-from tests.unit.plan.any_disk import COUNTS, disks, many, rules
 
 from evs_snap.plan.retention import Keep, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from evs_snap.services.interface import Snapshot
 
@@ -29,135 +25,6 @@ def kept_times(times: Sequence[str], keep: Keep, *, now: str = "2100-01-01") -> 
     rows = [snapshot(text, made=text) for text in times]
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     return [v.snapshot.id for v in judge(rows, keep, now=moment) if v.keep]
-
-
-def is_counted(snapshot: Snapshot) -> bool:
-    """Whether the rules apply: made by us, usable, not dated in the future."""
-    made = snapshot.created_at
-    believable = made is not None and made <= NOW + timedelta(minutes=15)
-    return (
-        snapshot.id.startswith(("ours", "other")) and snapshot.status == "available" and believable
-    )
-
-
-def restic(newest_first: Sequence[datetime], keep: Keep) -> set[int]:
-    """Return the places of those that restic keeps, in a model of our own.
-
-    Its rules: https://restic.readthedocs.io/en/stable/060_forget.html. The list is walked
-    once, counters run down, periods are numbers.
-    """
-    left = [getattr(keep, name) for name in COUNTS]
-    before: list[object] = [None] * len(COUNTS)
-    periods: tuple[Callable[[datetime, int], object], ...] = (
-        lambda _made, place: place,
-        lambda made, _: made.toordinal() * 24 + made.hour,
-        lambda made, _: made.toordinal(),
-        lambda made, _: made.isocalendar()[0] * 100 + made.isocalendar()[1],
-        lambda made, _: made.year * 12 + made.month,
-        lambda made, _: made.year,
-    )
-    stay = set()
-    for place, made in enumerate(newest_first):
-        is_oldest = place == len(newest_first) - 1
-        if keep.within and made > newest_first[0] - keep.within:
-            stay.add(place)
-        for number, period in enumerate(periods):
-            if left[number] > 0 and (is_oldest or period(made, place) != before[number]):
-                before[number] = period(made, place)
-                left[number] -= 1
-                stay.add(place)
-    return stay
-
-
-def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    return sorted(snapshots, key=lambda s: (s.created_at or NOW, s.id), reverse=True)
-
-
-@many
-@given(disks(), rules())
-def test_the_rules_keep_what_restic_keeps_and_the_newest(
-    snapshots: list[Snapshot], keep: Keep
-) -> None:
-    counted = newest_first(s for s in snapshots if is_counted(s))
-    places = restic([s.created_at or NOW for s in counted], keep) | ({0} if counted else set())
-    assert {counted[place].id for place in places} == kept(snapshots, keep) & {
-        s.id for s in counted
-    }
-
-
-@many
-@given(st.data(), disks(), rules())
-def test_the_order_of_the_input_makes_no_difference(
-    data: st.DataObject, snapshots: list[Snapshot], keep: Keep
-) -> None:
-    shuffled = data.draw(st.permutations(snapshots))
-    assert judge(shuffled, keep, now=NOW) == judge(snapshots, keep, now=NOW)
-
-
-@many
-@given(disks(), rules())
-def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep) -> None:
-    first = judge(snapshots, keep, now=NOW)
-    again = judge([v.snapshot for v in first if v.keep], keep, now=NOW)
-    assert [(v.snapshot, v.reasons) for v in again] == [
-        (v.snapshot, v.reasons) for v in first if v.keep
-    ]
-
-
-@many
-@given(disks(), rules(), st.sampled_from((*COUNTS, "within")), st.integers(1, 9))
-def test_a_higher_count_never_drops_more(
-    snapshots: list[Snapshot], keep: Keep, rule: str, more: int
-) -> None:
-    if rule == "within":
-        raised = replace(keep, within=(keep.within or timedelta(0)) + more * DAY)
-    else:
-        raised = replace(keep, **{rule: getattr(keep, rule) + more})
-    assert kept(snapshots, keep) <= kept(snapshots, raised)
-
-
-@many
-@given(disks(), rules() | st.just(Keep()))
-def test_the_newest_usable_one_survives_any_rules(snapshots: list[Snapshot], keep: Keep) -> None:
-    counted = [s.created_at for s in snapshots if is_counted(s) and s.created_at]
-    if counted:
-        survivors = {s.created_at for s in snapshots if s.id in kept(snapshots, keep)}
-        assert max(counted) in survivors
-
-
-@many
-@given(disks(), rules(within=False))
-def test_no_more_usable_ones_are_kept_than_the_counts_allow(
-    snapshots: list[Snapshot], keep: Keep
-) -> None:
-    counted = {s.id for s in snapshots if is_counted(s)}
-    assert len(kept(snapshots, keep) & counted) <= max(keep.most, 1)
-
-
-@many
-@given(disks(), rules())
-def test_each_of_ours_and_no_other_gets_one_verdict_with_a_reason(
-    snapshots: list[Snapshot], keep: Keep
-) -> None:
-    verdicts = judge(snapshots, keep, now=NOW)
-    judged = [v.snapshot.id for v in verdicts]
-    assert sorted(judged) == sorted(s.id for s in snapshots if s.id.startswith(("ours", "other")))
-    assert all(v.reasons and all(v.reasons) for v in verdicts)
-    times = [v.snapshot.created_at for v in verdicts if v.snapshot.created_at]
-    assert times == sorted(times, reverse=True)
-
-
-@many
-@given(disks(), rules())
-def test_what_is_in_progress_or_ill_dated_stays_and_what_is_in_error_goes(
-    snapshots: list[Snapshot], keep: Keep
-) -> None:
-    for verdict in judge(snapshots, keep, now=NOW):
-        snapshot = verdict.snapshot
-        if snapshot.status == "error":
-            assert not verdict.keep
-        elif not is_counted(snapshot):
-            assert verdict.keep
 
 
 TABLE = (
@@ -220,12 +87,6 @@ def test_history_grows_while_a_rule_has_counts_left() -> None:
     assert oldest.reasons == ("oldest yearly",)
 
 
-def test_the_oldest_goes_once_the_counts_are_used_up() -> None:
-    times = ["2026-11-23 02:17", "2025-06-01 02:17", "2025-03-01 02:17"]
-    assert kept_times(times, Keep(yearly=2)) == times[:2]
-    assert kept_times(times, Keep(yearly=3)) == times
-
-
 def test_an_iso_week_goes_across_the_new_year() -> None:
     """2026-12-31 and 2027-01-01 lie in 2026-W53, 2027-01-04 begins 2027-W01."""
     times = ["2027-01-04 00:00", "2027-01-03 23:59", "2027-01-01 02:17", "2026-12-31 02:17",
@@ -246,11 +107,6 @@ def test_a_leap_day_is_a_day_of_its_own() -> None:
     times = ["2028-03-01 00:00", "2028-02-29 23:59", "2028-02-29 00:00", "2028-02-28 23:59"]
     assert kept_times(times, Keep(daily=3)) == [times[0], times[1], times[3]]
     assert kept_times(times, Keep(monthly=2)) == times[:2]
-
-
-def test_a_day_ends_at_midnight_utc() -> None:
-    times = ["2026-11-23 00:00:00", "2026-11-22 23:59:59"]
-    assert kept_times(times, Keep(daily=2)) == times
 
 
 def test_the_time_zones_of_readers_and_their_summer_time_make_no_difference() -> None:
@@ -303,11 +159,6 @@ def test_other_statuses_are_no_matter_for_rules(
     assert verdicts["good"].reasons == ("last 1",)
 
 
-def test_one_in_error_does_not_count_as_the_newest() -> None:
-    rows = [snapshot("bad", made="2026-11-23", status="error"), snapshot("good", made="2026-11-22")]
-    assert kept(rows, Keep(daily=1)) == {"good"}
-
-
 @pytest.mark.parametrize(("minutes", "is_future"), [(14, False), (15, False), (16, True)])
 def test_a_little_ahead_is_a_clock_that_differs_and_more_is_the_future(
     minutes: int, *, is_future: bool
@@ -315,34 +166,3 @@ def test_a_little_ahead_is_a_clock_that_differs_and_more_is_the_future(
     ahead = snapshot("ahead", made=NOW + timedelta(minutes=minutes))
     now = snapshot("now", made=NOW)
     assert kept([ahead, now], Keep(last=1)) == ({"ahead", "now"} if is_future else {"ahead"})
-
-
-def test_ours_whose_time_cannot_be_read_stays() -> None:
-    lost, good = snapshot("lost", made=None), snapshot("good", made="2026-11-22")
-    verdicts = judge([lost, good], Keep(last=1), now=NOW)
-    assert [(v.snapshot.id, v.keep) for v in verdicts] == [("good", True), ("lost", True)]
-    assert verdicts[1].reasons == ("left alone: its time cannot be read",)
-
-
-@pytest.mark.parametrize(
-    "whose",
-    [
-        {"policy": None},
-        {"metadata": {"evs_snap_policy": "default"}},
-        {"name": "autobk_snapshot_1"},
-        {"name": "manualbk_snapshot_1"},
-        {"metadata": {"evs_snap_key": "k", "__system__enableActive": "true"}},
-    ],
-)
-@pytest.mark.parametrize("status", ["available", "error"])
-def test_others_and_the_backup_services_get_no_verdict(whose: dict[str, Any], status: str) -> None:
-    row = snapshot(made=400 * DAY, status=status, **whose)
-    assert judge([row], Keep(last=1), now=NOW) == []
-
-
-def test_no_rules_are_no_rules_and_zeroes_are_none() -> None:
-    assert Keep().is_empty
-    assert Keep(last=0, daily=0).is_empty
-    assert not Keep(yearly=1).is_empty
-    assert Keep(within=timedelta(0)).is_empty
-    assert not Keep(within=SECOND).is_empty

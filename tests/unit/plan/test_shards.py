@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.factories import volume
 from tests.unit.plan.any_disk import many
 
-from evs_snap.errors import ConfigurationError, SelectionError
+from evs_snap.errors import ConfigurationError
 from evs_snap.plan.selection import Selection, select
 from evs_snap.plan.shards import Shard, parse_shard
 
@@ -45,17 +45,6 @@ def test_the_part_of_a_disk_is_the_same_in_every_process_and_release() -> None:
 def test_a_thousand_disks_are_spread_evenly() -> None:
     ids = {f"00000000-0000-4000-8000-{n:012x}" for n in range(1000)}
     assert all(200 < len(chosen(ids, Shard(index, 4))) < 300 for index in range(4))
-
-
-def test_a_part_without_disks_is_no_error_but_a_selection_without_any_is() -> None:
-    parts = [select([volume()], Selection(volumes=("v",), shard=Shard(n, 2))) for n in range(2)]
-    assert sorted(len(part) for part in parts) == [0, 1]
-    with pytest.raises(SelectionError):
-        select([volume()], Selection(match=("x*",), shard=Shard(0, 2)))
-
-
-def test_a_part_alone_selects_nothing() -> None:
-    assert Selection(shard=Shard(0, 2)).is_empty
 
 
 @pytest.mark.parametrize(

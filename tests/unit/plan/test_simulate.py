@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.factories import DAY, HOUR, NOW, SECOND
+from tests.factories import DAY, HOUR, NOW
 from tests.factories import request as asked
 from tests.unit.plan.any_disk import rules
 
-from evs_snap.errors import ConfigurationError
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.simulate import Schedule, Simulation, play, repeatable, rotation, simulate
 
@@ -114,22 +112,3 @@ def test_a_run_missed_now_and_then_is_missed_about_that_often() -> None:
     assert schedule.moments(lambda: 0.2) == []
     nothing = simulate(asked(keep=Keep(last=1)), schedule, chance=lambda: 0.0)
     assert (nothing.runs, nothing.kept, nothing.summary.peak) == ((), (), 0)
-
-
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        ({"every": timedelta(0)}, "--every"),
-        ({"every": 2 * DAY, "span": DAY}, "--every"),
-        ({"miss": 1.0}, "--miss"),
-        ({"miss": -0.1}, "--miss"),
-        ({"miss": float("nan")}, "--miss"),
-        ({"every": SECOND}, "31536000 runs, 10000 is the most"),
-    ],
-)
-def test_a_schedule_that_cannot_be_played_is_a_usage_error(
-    changed: dict[str, timedelta | float], told: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=told) as refused:
-        replace(NIGHTLY, **changed)  # type: ignore[arg-type]  # by name
-    assert refused.value.exit_code == 2
