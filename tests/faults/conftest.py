@@ -44,7 +44,7 @@ from evs_snap.settings import sandbox_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tests.conftest import FakeClock
 
@@ -149,7 +149,8 @@ class Service:
         self._known: dict[str, tuple[dict[str, Any], datetime]] = {}
         self._lock = threading.RLock()
         rules = Rules(first_upload=SETTLED / 2, later_upload=SETTLED / 2)
-        self.sandbox = Sandbox(path, now=lambda: self.now, rules=rules)
+        self.path = path
+        self.sandbox: WSGIApplication = Sandbox(path, now=lambda: self.now, rules=rules)
         self._sandbox = httpx.WSGITransport(app=self._behind)
         self._settings = sandbox_settings(region=REGIONS[kind], kind=kind)
         auth = identify(self._settings, clock=fake.clock, cache=None)
@@ -277,9 +278,7 @@ class Service:
         start_response(f"{response.status_code} made up", list(headers.items()))
         return [response.content]
 
-    def _behind(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _behind(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the sandbox, or what a test has put in its place."""
         return self.sandbox(environ, start_response)
 

@@ -54,9 +54,8 @@ def submit_one(
         reason = "the service dropped our stamp: no rule will ever delete it"
         item = replace(item, reasons=(*item.reasons, reason))
     item = replace(item, snapshot=done.snapshot)
-    if done.snapshot.is_broken:  # found so, after a lost answer
-        ended = f"snapshot {done.snapshot.id} ended in status {done.snapshot.status!r}"
-        item = failed(item, SnapshotFailedError(ended, hint="Delete it, and try again."))
+    if done.snapshot.is_broken:  # found so, say after a lost answer
+        item = awaited(item, await_usable(work, [done.snapshot], timeout=0.0))
     run.made, run.posts, run.sent, run.waited = item, done.posts, done.sent, done.waited
 
 

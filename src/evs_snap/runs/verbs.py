@@ -171,6 +171,7 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
         raise ConfigurationError(
             f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "
             "minutes, and nothing can be held so long",
+            hint="Hold for a legacy snapshot, where the region makes them: --kind legacy.",
         )
     evs.service.refuse(
         # Those of `restore` are for a disk.

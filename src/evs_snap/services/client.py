@@ -254,7 +254,7 @@ class EvsClient:
                 answer = brief.send("GET", path, version="v5")
                 rows = brief.document(answer).get("snapshots")
                 if isinstance(rows, list):
-                    told = {row.get("category") for row in rows if isinstance(row, dict)}
+                    told = [row.get("category") for row in rows if isinstance(row, dict)]
                     names = {"standard": "standard", "flash": "legacy"}
                     return frozenset(name for word, name in names.items() if word in told)
         return None

@@ -51,6 +51,7 @@ _TAG_VALUE = re.compile("[A-Za-z0-9_.\u4e00-\u9fff-]{0,43}")
 _MOST_TAGS = 20
 """Source: the two pages of tags in the API reference, and "Tag" in the product description."""
 
+_LARGEST = 2**53
 _DAY = 86400.0
 _MOST_DAYS = 65536
 _FULL = frozenset({400, 403, 409, 413})
@@ -58,8 +59,9 @@ _FULL = frozenset({400, 403, 409, 413})
 
 
 def _gib(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _LARGEST else None
 
 
 class Chain(Wire):
