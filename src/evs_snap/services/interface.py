@@ -359,6 +359,6 @@ class SnapshotService(ABC):
 
     @abstractmethod
     def refuse(
-        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None
+        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
     ) -> None:
         """Raise ConfigurationError for what this kind cannot store with a snapshot, or do."""

@@ -159,7 +159,7 @@ class Legacy(SnapshotService):
         """Return None: it has no jobs."""
 
     def refuse(
-        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None
+        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
     ) -> None:
         """Refuse what is too long for metadata, and an end that the service does not know."""
         if expire_after is not None:

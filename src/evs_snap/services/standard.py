@@ -265,7 +265,7 @@ class Standard(SnapshotService):
         return Job(is_over=status == "SUCCESS")
 
     def refuse(
-        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None
+        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
     ) -> None:
         """Refuse what does not fit into tags, and a life that is not of whole days."""
         stamped = Stamp("", policy=policy, bucket="").labels()
