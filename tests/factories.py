@@ -30,6 +30,7 @@ def snapshot(
     made: datetime | timedelta | str | None = NOW,
     policy: str | None = "default",
     bucket: str | None = None,
+    consistency: str | None = None,
     **fields: Any,
 ) -> Snapshot:
     """Return a usable snapshot of disk ``v``, made by evs-snap.
@@ -41,7 +42,7 @@ def snapshot(
         made = NOW - made
     elif isinstance(made, str):
         made = datetime.fromisoformat(made).replace(tzinfo=UTC)
-    labels = {} if policy is None else Stamp(f"key-{id_}", policy, bucket).labels()
+    labels = {} if policy is None else Stamp(f"key-{id_}", policy, bucket, consistency).labels()
     usual = {"volume_id": "v", "status": "available", "created_at": made, "metadata": labels}
     return LegacySnapshot.model_validate({"id": id_, **usual, **fields})
 

@@ -1,7 +1,8 @@
 """What a script would do with httpx and json alone, to measure ours against: ``bare.py list``.
 
-``bare.py create N`` also takes a snapshot of the first N disks called ``batch-*``, 8 at a time.
-Both sign in as the ``OS_*`` variables say.
+``bare.py create N`` also takes a snapshot of the first N disks called ``batch-*``, 8 at a time;
+``bare.py rotate N`` deletes then those that it took the last time. It waits for nothing.
+All sign in as the ``OS_*`` variables say.
 """
 
 from __future__ import annotations
@@ -50,15 +51,22 @@ def _rows(http: httpx.Client, endpoint: str, key: str) -> list[dict[str, Any]]:
 def _main() -> None:
     with httpx.Client(timeout=60, trust_env=False) as http, ThreadPoolExecutor(8) as pool:
         endpoint = _sign_in(http)
-        volumes, _ = pool.map(lambda key: _rows(http, endpoint, key), ("volumes", "snapshots"))
-        if sys.argv[1] == "create":
+        both = ("volumes", "snapshots")
+        volumes, snapshots = pool.map(lambda key: _rows(http, endpoint, key), both)
+        if sys.argv[1] in {"create", "rotate"}:
+            name = f"bare {sys.argv[1]}"
             chosen = [v for v in volumes if (v["name"] or "").startswith("batch-")]
 
             def take(volume: dict[str, Any]) -> None:
-                body = {"snapshot": {"volume_id": volume["id"], "name": "bare", "force": True}}
+                body = {"snapshot": {"volume_id": volume["id"], "name": name, "force": True}}
                 http.post(f"{endpoint}/snapshots", json=body).raise_for_status()
 
+            def drop(snapshot: dict[str, Any]) -> None:
+                http.delete(f"{endpoint}/snapshots/{snapshot['id']}").raise_for_status()
+
             list(pool.map(take, chosen[: int(sys.argv[2])]))
+            if sys.argv[1] == "rotate":
+                list(pool.map(drop, [s for s in snapshots if s["name"] == name]))
 
 
 if __name__ == "__main__":

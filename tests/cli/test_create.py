@@ -24,3 +24,11 @@ def test_creating_waits_until_available(run: Run, fake: FakeClock) -> None:
 
     assert record["items"][0]["snapshot"]["status"] == "available"
     assert sum(fake.slept) >= 2
+
+
+def test_the_record_tells_how_far_apart_the_snapshots_of_a_run_are(run: Run) -> None:
+    """By the answers to the POSTs, in milliseconds; of one alone there is nothing to tell."""
+    assert run("--sandbox create data-01 -f json").json["spread_ms"] is None
+    spread = run("--sandbox create data-02 db-data -f json").json["spread_ms"]
+    assert isinstance(spread, int)
+    assert spread >= 0

@@ -93,6 +93,7 @@ def _with_disks(monkeypatch: pytest.MonkeyPatch, fake: FakeClock) -> Callable[[i
     return with_disks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_work_grows_with_the_rows(
     command: str, with_disks: Callable[[int], None], fake: FakeClock

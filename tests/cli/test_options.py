@@ -119,7 +119,8 @@ def test_every_option_is_a_variable_too_unless_it_gives_consent(
                 assert found.value() == expected, name
     others = {found.option.opts[-1] for found in all_options() if not found.is_read}
     assert others == {
-        "--all", "--yes", "--foreign", "--in-place", "--no-safety-snapshot", "--hold",  # must be typed
+        # These must be typed.
+        "--all", "--yes", "--foreign", "--in-place", "--no-safety-snapshot", "--hold",
         "--help", "--version",  # an image may have a variable of that name
         "--wait",  # of `rotate`, which always waits
         "--limit",  # of a list, which refuses it

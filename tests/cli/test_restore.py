@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Pretend
     from tests.conftest import Run
@@ -197,14 +199,48 @@ def test_what_does_not_go_together_is_a_usage_error(run: Run, how: str) -> None:
     assert run(f"--sandbox restore {NEWER} {how}", exit_code=2).stdout == ""
 
 
-@pytest.mark.parametrize("how", ["--as copy", "--in-place"])
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (f"{NEWER} --as copy", "a new disk copy of 100 GiB"),
+        (f"{NEWER} --in-place", "safety snapshot data-02-before-restore-"),
+        (f"{OF_FULL} --in-place", "it would ask whether to go on without one"),
+    ],
+)
 def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
-    run: Run, requests: Callable[[str], list[str]], how: str
+    run: Run, requests: Callable[[str], list[str]], how: str, told: str
 ) -> None:
-    planned = run(f"-v --sandbox restore {NEWER} {how} --dry-run -f json")
+    """found: on a full disk it was "refused", exit 6, where the run would have asked."""
+    planned = run(f"-v --sandbox restore {how} --dry-run -f json")
     (item,) = planned.json["items"]
     assert item["action"] == "would-restore"
+    assert told in str(item["reasons"])
     assert changes(requests, planned.stderr) == []
+
+
+def test_the_clouds_limit_holds_for_the_safety_snapshot_and_the_metrics_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """found: EVS_SNAP_LIMIT held for `create`; elsewhere a disk had 7 slots."""
+    monkeypatch.setenv("EVS_SNAP_LIMIT", "2")
+    refused = run(f"--sandbox restore {NEWER} --in-place -y", exit_code=6)
+    assert "2 of 2" in refused.stderr
+    run(f"--sandbox prune data-02 --keep-last 1 -y --metrics {tmp_path}/evs.prom")
+    assert re.search("slots_limit{.*data-02.*} 2", (tmp_path / "evs.prom").read_text("utf-8"))
+
+
+def test_no_rule_reaches_the_safety_snapshot(
+    run: Run, requests: Callable[[str], list[str]]
+) -> None:
+    """found: a rotation of the label before-restore took it."""
+    for line in (
+        "rotate data-02 --keep-last 1",
+        "prune data-02 --keep-last 1 -y",
+        "create data-02 --on-limit replace",
+    ):
+        refused = run(f"-v --sandbox {line} --policy before-restore", exit_code=2)
+        assert "no rule" in refused.stderr
+        assert requests(refused.stderr) == []
 
 
 # -- the disk itself -------------------------------------------------------------------------

@@ -36,7 +36,7 @@ COMMANDS = [  # on one disk each: what reads two lists side by side outlives a f
     "rotate --volume data-02 --keep-last 3",
     "prune --volume data-02 --keep-last 1 -y",
     f"delete {SNAPSHOT} --foreign -y",
-    "check --volume data-01 --max-age 1d",
+    "check --volume data-01 --max-age 1d --policy manual",
     "doctor --volume data-01",
 ]
 

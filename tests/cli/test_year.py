@@ -211,6 +211,7 @@ def _weather(fake: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Weather:
 
 
 @pytest.mark.timeout(300)  # 20 s on two free cores; on a loaded machine as many times more
+@pytest.mark.slow
 def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
     pretend: Pretend, fake: FakeClock, weather: Weather
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_year_never_above_the_limit_never_without_one_never_at_anothers(
     assert ended[6] > 0, "full of others' snapshots, too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "keep"), RULES)
 def test_what_simulate_foretells_is_what_the_program_leaves(
     options: str, keep: Keep, pretend: Pretend, fake: FakeClock, weather: Weather

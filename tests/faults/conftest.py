@@ -134,6 +134,9 @@ class Service:
         self.is_plain = False
         """Whether it is a plain Cinder, which reverts and knows no path of EVS's own."""
 
+        self.forbidden: dict[str, tuple[int, bytes]] = {}
+        """How each deletion of these snapshots is refused, by ID."""
+
         self.requests: list[str] = []
         self.hooks: list[tuple[str, Callable[[], None]]] = []
         """Once called when a request like this comes in."""
@@ -300,6 +303,9 @@ class Service:
 
     def _act(self, request: httpx.Request) -> httpx.Response:
         line = line_of(request)
+        refusal = self.forbidden.get(request.url.path.rsplit("/", 1)[-1])
+        if refusal and request.method == "DELETE":
+            return httpx.Response(refusal[0], content=refusal[1])
         if self.is_plain and re.search("(cloud|os-vendor-)snapshots/", line):
             return httpx.Response(404, content=b"<html><title>404 Not Found</title></html>")
         if self.is_plain and line == "POST volumes/ID/action":

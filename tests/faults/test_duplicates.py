@@ -10,6 +10,7 @@ from tests.factories import request as asked
 
 from evs_snap import create_snapshots
 from evs_snap.plan.plan import plan_disk
+from evs_snap.plan.request import Period
 from evs_snap.runs.duplicates import choose
 from evs_snap.services.interface import Stamp
 
@@ -33,7 +34,7 @@ def _create(service: Service, tmp_path: Path) -> Callable[..., RunRecord]:
     """Run ``create --once-per day`` in process, on a machine of that name."""
 
     def create(
-        disk: str, *, machine: str = "a", once_per: str | None = "day", wait: bool = True
+        disk: str, *, machine: str = "a", once_per: Period | None = "day", wait: bool = True
     ) -> RunRecord:
         folder = tmp_path / machine
         with service.calling(folder) as evs:

@@ -106,7 +106,7 @@ def test_a_word_that_cannot_be_written_is_told(  # noqa: PLR0913, PLR0917 - the 
     disk = service.disk("d1")
     service.mishap(MARK, how, times=times, acts=False)
     result = run(f"create d1 --hold '{HOLD}'", exit_code=exit_code)
-    assert told in result.stdout
+    assert told in result.stdout + result.stderr
     assert words(service, disk) == [word]
 
 

@@ -325,6 +325,7 @@ def test_a_signal_while_waiting_for_the_lock_ends_it_at_once(town: Town) -> None
         assert ended(first)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["side by side", "one answered later"])
 def test_two_machines_at_the_same_moment_leave_one_snapshot(order: str, town: Town) -> None:
     """No lock file is shared; both have read the service before either asks."""
@@ -343,6 +344,7 @@ def test_two_machines_at_the_same_moment_leave_one_snapshot(order: str, town: To
     assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_run_puts_it_right(tmp_path: Path) -> None:
     """There was no orderly end; one usable snapshot of the period all the same."""
     with ThreadPoolExecutor(4) as pool:

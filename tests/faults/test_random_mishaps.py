@@ -21,6 +21,7 @@ import pytest
 
 from evs_snap import create_snapshots, delete_snapshots
 from evs_snap.errors import EvsSnapError
+from evs_snap.plan.request import Period
 from evs_snap.plan.retention import Keep, judge
 from evs_snap.runs.record import RunRecord
 from evs_snap.runs.submit import LOOKS
@@ -207,7 +208,8 @@ def test_create_leaves_one_usable_snapshot_a_disk_or_says_otherwise(
     chunk: int, scenes: Scenes, tmp_path: Path
 ) -> None:
     for scene, seen in scenes(chunk, share=0.5):
-        once_per = scene.chance.choice((None, None, "day"))
+        periods: tuple[Period | None, ...] = (None, None, "day")
+        once_per = scene.chance.choice(periods)
         wait = scene.chance.choice((True, True, True, False))
         create = partial(create_snapshots, once_per=once_per, wait=wait)
         record = _record(scene, tmp_path / str(scene.seed), create, scene.disks)

@@ -3,8 +3,8 @@
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
 By default each fault meets every fourteenth event, beginning at another one each.
-``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``EVS_SNAP_SWEEP=pairs`` also tries
-all pairs of faults of which the first is at an event that changes something.
+``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``-m pairs`` tries all pairs of faults of
+which the first is at an event that changes something.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evs_snap.services.interface import Snapshot
+    from evs_snap.services.interface import Snapshot, Volume
     from evs_snap.settings import Kind
 
 SWEEP = os.environ.get("EVS_SNAP_SWEEP")
 SHARE = 1 if SWEEP else 14
 POST = "POST snapshots"
 DELETE = "DELETE snapshots/ID"
+MAKE = "POST volumes"
+ROLL_BACK = "POST cloudsnapshots/ID/rollback"
 TODAY = "2026-11-23"
 KNOWN_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 143}
 FOR_PEOPLE = ("error:", "hint:", "  ")
@@ -99,6 +101,8 @@ SCENES: dict[str, Scene] = {
     ),
     "prune": Scene("prune --volume {d1} --keep-last 1 -y", goes=2),
     "delete": Scene("delete {old} -y", goes=2),
+    "restore as a new disk": Scene("restore {newest} --as copy"),
+    "restore in place": Scene("restore {newest} --in-place -y"),
 }
 SCENES |= {f"standard: {name}": replace(scene, kind="standard") for name, scene in SCENES.items()}
 
@@ -112,6 +116,8 @@ class Stage:
     moment: datetime
     disks: dict[str, str]
     before: dict[str, Snapshot]
+    volumes: frozenset[str]
+    """IDs of all disks of the project."""
 
     def own(self, disk: str) -> list[Snapshot]:
         """Return those of ours on a disk of this name, oldest first."""
@@ -120,7 +126,8 @@ class Stage:
 
     def line(self, old: Sequence[str]) -> str:
         """Return the command line; ``old`` are the IDs of those that it may name."""
-        return self.scene.line.format(**self.disks, old=" ".join(old))
+        newest = self.own("d1")[-1].id
+        return self.scene.line.format(**self.disks, old=" ".join(old), newest=newest)
 
     @property
     def going(self) -> set[str]:
@@ -158,7 +165,8 @@ def stage_of(name: str) -> Stage:
         for disk in disks.values() if scene.has_todays else ():
             service.snapshot(disk, "todays", policy="default", bucket=TODAY)
         before = {s.id: s for s in service.client.snapshots()}
-        return Stage(scene, path.read_bytes(), end, disks, before)
+        volumes = frozenset(v.id for v in service.client.volumes())
+        return Stage(scene, path.read_bytes(), end, disks, before, volumes)
 
 
 # --- the faults -----------------------------------------------------------------------
@@ -213,13 +221,15 @@ def _with_rows(
     if not answer.is_success or not answer.content:
         return answer
     document = json.loads(answer.content)
-    kinds = document.keys() & {"token", "volume", "volumes", "snapshot", "snapshots"}
+    kinds = document.keys() & {"token", "volume", "volumes", "snapshot", "snapshots", "rollback"}
     if "snapshot_id" in document:
         row = {"id": document["snapshot_id"]}
         change([row])
         document["snapshot_id"] = row["id"]
     for kind in kinds:
         found = document["token"]["project"] if kind == "token" else document[kind]
+        if kind == "rollback":
+            found["id"] = found["volume_id"]
         rows = found if isinstance(found, list) else [found]
         if rows:
             change(rows)
@@ -275,13 +285,18 @@ BELIEVED = {
 
 @dataclass(frozen=True)
 class Ending:
-    """One run's end. ``code`` is None where it was killed; ``left`` is what is there then."""
+    """One run's end. ``code`` is None where it was killed.
+
+    ``left`` and ``disks`` are what is there then; ``rollbacks`` is how many were carried out.
+    """
 
     code: int | None
     stdout: str
     stderr: str
     was_stopped: bool
     left: dict[str, Snapshot]
+    disks: dict[str, Volume]
+    rollbacks: int
 
     @property
     def told(self) -> str:
@@ -305,6 +320,7 @@ class History:
     """What was there after each event that changed something."""
 
     secrets: set[str] = field(default_factory=set)
+    rollbacks: int = 0
     endings: list[Ending] = field(default_factory=list)
 
     @property
@@ -327,6 +343,8 @@ def violations(history: History) -> list[str]:
     if last.code != 0 and not history.is_done:
         wrong.append(f"the last run ended {last.code}: {last.stderr.splitlines()[-2:]}")
     wrong += _undone(stage, last)
+    if "restore" in stage.scene.line:
+        wrong += _not_restored(history)
     return wrong
 
 
@@ -337,12 +355,13 @@ def _wrong_state(stage: Stage, state: Sequence[Snapshot]) -> list[str]:
     gone = set(stage.before) - here - stage.going
     if gone:
         wrong.append(f"deleted, and should not be: {[stage.before[id_].name for id_ in gone]}")
-    alive = [s for s in state if s.status in {"available", "creating"} and _is_ours(s)]
+    at_work = {"creating", "rollbacking"}
+    alive = [s for s in state if (s.is_usable or s.status in at_work) and _is_ours(s)]
     periods = Counter((s.volume_id, s.stamp.bucket) for s in alive if s.stamp and s.stamp.bucket)
     wrong += [f"{count} snapshots for {period}" for period, count in periods.items() if count > 1]
     for disk in stage.scene.disks:
         newest = stage.own(disk)[-1]
-        usable = [s for s in alive if s.volume_id == newest.volume_id and s.is_usable]
+        usable = [s for s in alive if s.volume_id == newest.volume_id and s.status != "creating"]
         if not any(str(s.created_at) >= str(newest.created_at) for s in usable):
             wrong.append(f"the newest usable one of {disk} is gone")
     return wrong
@@ -380,6 +399,34 @@ def _undone(stage: Stage, last: Ending) -> list[str]:
         ]  # fmt: skip
         if not any(s.is_usable and s.id in told for s in todays):
             wrong.append(f"exit {last.code}, and today's usable one of {disk} is not told")
+    return wrong
+
+
+def _not_restored(history: History) -> list[str]:
+    """What must hold of the disks: at most one new one, none gone, none rolled back twice."""
+    wrong = []
+    stage, last = history.stage, history.endings[-1]
+    for ending in history.endings:
+        new = [disk for id_, disk in ending.disks.items() if id_ not in stage.volumes]
+        if len(new) > 1 or any(disk.name != "copy" for disk in new):
+            wrong.append(f"new disks: {[disk.name for disk in new]}")
+        if not stage.volumes <= {*ending.disks}:
+            wrong.append("a disk is gone")
+        if ending.rollbacks > 1:
+            wrong.append(f"rolled back {ending.rollbacks} times by one run")
+        if ending.code is not None:
+            told = ending.told
+            wrong += [
+                f"disk {disk.id} was made, and that is not told"
+                for disk in new
+                if disk.id not in told and (not ending.code or "copy" not in told)
+            ]
+    if last.code == 0:
+        (item,) = last.items
+        disk = last.disks[item["volume"]["id"]]
+        done = disk.name == "copy" if "--as" in stage.scene.line else last.rollbacks == 1
+        if not done or disk.status != "available":
+            wrong.append(f"exit 0, and disk {disk.name} is {disk.status}: {item['action']}")
     return wrong
 
 
@@ -424,7 +471,7 @@ def _play(
         for number, (event, fault) in enumerate(faults):
             before = [e for e, _ in faults[:number] if FAULTS[fault].lasts or e.line == event.line]
             _plan(service, stage, event, FAULTS[fault], earlier=len(before))
-        ended = partial(_ended, service, capsys=capsys)
+        ended = partial(_ended, service, history, capsys=capsys)
         going = [s.id for s in stage.own("d1")[: stage.scene.goes]]
         ending = ended(stage.line(going))
         history.events += _numbered(service.requests)
@@ -457,11 +504,15 @@ def _note(
         history.secrets |= {answer.headers.get("X-Subject-Token", "no token")}
     elif request.method != "GET":
         history.states.append(service.client.snapshots())
+        history.rollbacks += line_of(request) == ROLL_BACK and answer.is_success
 
 
-def _ended(service: Service, line: str, *, capsys: pytest.CaptureFixture[str]) -> Ending:
+def _ended(
+    service: Service, history: History, line: str, *, capsys: pytest.CaptureFixture[str]
+) -> Ending:
     """Carry out a command line, and let everything in progress come to its end."""
     service.fake.stop = Stop()
+    history.rollbacks = 0
     was_stopped, code = False, None
     try:
         code = cli.run([*line.split(), "-f", "json", "-vv"], clock=service.fake.clock)
@@ -472,7 +523,8 @@ def _ended(service: Service, line: str, *, capsys: pytest.CaptureFixture[str]) -
     service.calm()
     left = {s.id: s for s in service.client.snapshots()}
     was_stopped |= "error: terminated;" in out.err
-    return Ending(code, out.out, out.err, was_stopped, left)
+    disks = {v.id: v for v in service.client.volumes()}
+    return Ending(code, out.out, out.err, was_stopped, left, disks, history.rollbacks)
 
 
 # --- the sweep ------------------------------------------------------------------------
@@ -514,7 +566,7 @@ def test_whatever_befalls_one_event_every_invariant_holds(
         pytest.fail("".join(wrong), pytrace=False)
 
 
-@pytest.mark.skipif(SWEEP != "pairs", reason="EVS_SNAP_SWEEP=pairs asks for it")
+@pytest.mark.pairs
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if not fault.lasts])
 @pytest.mark.parametrize("name", SCENES)
@@ -524,7 +576,7 @@ def test_whatever_befalls_two_events_every_invariant_holds(
     wrong = [
         _befallen(play, name, (first, fault), (second, other))
         for first in events(name)
-        if first.line in {POST, DELETE}
+        if first.line in {POST, DELETE, MAKE, ROLL_BACK}
         for second in play(name, (first, fault)).events[first.position + 1 :]
         for other in FAULTS
         # A snapshot that a list shows as usable is not read again by its ID.

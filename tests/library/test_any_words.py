@@ -153,6 +153,11 @@ WORDS: list[tuple[Call, str]] = [
     (create(policy=" x"), "--policy ' x' "),
     (create(policy="a\x1b[31mb"), r"--policy 'a\x1b[31mb' "),
     (create(policy="x" * 256), "'policy': more than 255 "),
+    (create(hold=""), "--hold '' "),
+    (create(hold=["sync"]), "hold ['sync'] "),
+    (create(hold="sync", hold_for=0), "--hold-for 0s "),
+    (create(hold="sync", wait=False), "--hold and --no-wait"),
+    (create(note=1), "note 1 "),
     (create(progress="loudly"), "progress 'loudly' "),
     (create(nonsense=1), "nonsense"),
     (back(), "one of the two"),
@@ -220,7 +225,7 @@ CREATE = {
     **COMMON, "name": TEXT, "description": (str, NoneType), "properties": (dict, NoneType),
     "policy": (str, NoneType), "once_per": (str, NoneType), "limit": (int, NoneType),
     "on_limit": TEXT, "keep": (Keep, NoneType), "wait": FLAG, "timeout": SECONDS,
-    "parallel": COUNT, "selection": (Selection, NoneType),
+    "parallel": COUNT, "selection": (Selection, NoneType), "hold_for": SECONDS,
 }  # fmt: skip
 PRUNE = {name: CREATE[name] for name in ("policy", "limit", "parallel", "selection")} | COMMON
 DELETE = {**COMMON, "foreign": FLAG, "parallel": COUNT}

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
     metavar="N",
     help="So many usable ones there must be.",
 )
+@option(
+    "--consistency",
+    type=click.Choice(("app", "crash")),
+    help="Count only those that were made so: see `rotate --hold`.",
+)
 @optional_keep_options
 @policy_option()
 @limit_option
@@ -62,6 +67,7 @@ def check(
     min_count: int,
     keep: Keep | None,
     policy: str | None,
+    consistency: str | None,
     limit: int | None,
     tell: Tell,
 ) -> int:
@@ -92,6 +98,7 @@ def check(
         limit=most,
         keep=keep,
         policy=policy or DEFAULT_POLICY,
+        consistency=consistency,
     )
     tell(ending_of_check(freshness, gathered, limit=most))
     _show(context, freshness.level, freshness.level.name, freshness.text, freshness=freshness)

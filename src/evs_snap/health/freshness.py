@@ -65,6 +65,7 @@ def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
     limit: int,
     keep: Keep | None = None,
     policy: str = DEFAULT_POLICY,
+    consistency: str | None = None,
 ) -> Freshness:
     """Judge each disk by our snapshots under ``policy``, and report the worst disk.
 
@@ -84,6 +85,7 @@ def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
             limit=limit,
             keep=keep,
             policy=policy,
+            consistency=consistency,
         )
         for volume in gathered.volumes
     ]
@@ -122,17 +124,25 @@ def _judged(  # noqa: PLR0913 - as judge_freshness
     limit: int,
     keep: Keep | None,
     policy: str,
+    consistency: str | None,
 ) -> DiskFreshness:
     ours = [s for s in of_disk if s.policy == policy]
+    counting = [
+        s for s in ours
+        if consistency is None or (s.stamp is not None and s.stamp.consistency == consistency)
+    ]  # fmt: skip
     made = [
-        s.created_at for s in ours if s.is_usable and s.created_at and s.created_at <= now + SKEW
+        s.created_at
+        for s in counting
+        if s.is_usable and s.created_at and s.created_at <= now + SKEW
     ]
     newest = max(made, default=None)
     broken = sum(s.is_broken for s in ours)
     held = len(holders(of_disk))
     level, trouble = Level.OK, ""
     if newest is None:
-        level, trouble = Level.CRITICAL, f"has no usable snapshot of policy {policy}"
+        kind = f"{consistency}-consistent" if consistency else "usable"
+        level, trouble = Level.CRITICAL, f"has no {kind} snapshot of policy {policy}"
     elif now - newest > max_age:
         told = f"newest is {_told(now - newest)} old, {_told(max_age)} allowed"
         level, trouble = Level.CRITICAL, told

@@ -243,7 +243,7 @@ def _check_disks(request: Request) -> None:
             "the most that all EVS clouds take"
         )
     keep = request.keep
-    if request.command != "create" and request.policy == SAFETY_POLICY:
+    if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):
         raise ConfigurationError(
             f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
             "deletes them",

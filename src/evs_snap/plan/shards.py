@@ -27,7 +27,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         """Refuse a part that cannot be."""
-        numbers = (self.index, self.count)
+        numbers: tuple[object, ...] = (self.index, self.count)
         is_whole = all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
         if not (is_whole and 0 <= self.index < self.count):
             raise ConfigurationError(

@@ -129,6 +129,7 @@ def record_document(record: RunRecord) -> dict[str, object]:
         "exit_code": record.exit_code,
         "dry_run": record.dry_run,
         "summary": record.summary,
+        "spread_ms": record.spread_ms,
         "remark": record.remark or None,
         "items": [_item(item) for item in record.items],
         "error": error_document(record.error),

@@ -33,11 +33,13 @@ class Held:
     """The locks of a run: what could not be had, by disk, and whether time was lost.
 
     ``is_stale`` says that another run ended its work on one of the disks since the mark:
-    what was read before that may no longer be true.
+    what was read before that may no longer be true. ``after_crash`` says that the last run on
+    one of the disks was killed: what it asked for may still be on its way.
     """
 
     refused: dict[str, LockedError] = field(default_factory=dict)
     is_stale: bool = False
+    after_crash: bool = False
 
 
 def locks_of(work: Work) -> DiskLocks:
@@ -98,7 +100,7 @@ class DiskLocks:
                 path = self._path(volume_id)
                 with self._usable():
                     try:
-                        held.is_stale |= self._take(path, stack, deadline, name=name)
+                        self._take(path, stack, deadline, name=name, held=held)
                     except Timeout:
                         held.refused[volume_id] = LockedError(
                             "another evs-snap run is at work on this disk",
@@ -106,8 +108,10 @@ class DiskLocks:
                         )
             yield held
 
-    def _take(self, path: Path, stack: ExitStack, deadline: float, *, name: str) -> bool:
-        """Take one lock; return whether another run let go of it since the mark."""
+    def _take(
+        self, path: Path, stack: ExitStack, deadline: float, *, name: str, held: Held
+    ) -> None:
+        """Take one lock; note in ``held`` what the last run on the disk left behind."""
         lock = FileLock(path, mode=0o600)
         waited = False
         while not _acquired(lock):
@@ -125,7 +129,9 @@ class DiskLocks:
         with suppress(OSError):
             note.write_text(f"{os.getpid()}\n")
         # A note that was not emptied means that the last holder crashed: read the state again.
-        return waited or (last is not None and (last.st_size > 0 or last.st_mtime_ns >= self._mark))
+        crashed = last is not None and last.st_size > 0
+        held.after_crash |= crashed
+        held.is_stale |= waited or crashed or (last is not None and last.st_mtime_ns >= self._mark)
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

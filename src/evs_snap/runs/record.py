@@ -40,7 +40,8 @@ class Action(StrEnum):
 class Item:
     """One outcome. ``volume`` is None for a snapshot whose disk was not read.
 
-    ``name`` is that of a snapshot which is only planned.
+    ``name`` is that of a snapshot which is only planned. ``answered_at`` is the moment (seconds
+    of a monotonic clock) at which the service accepted a new one.
     """
 
     action: Action
@@ -50,6 +51,7 @@ class Item:
     request_id: str | None = None
     error: EvsSnapError | None = None
     name: str | None = None
+    answered_at: float | None = None
 
     @property
     def label(self) -> str:
@@ -88,6 +90,16 @@ class RunRecord:
             return 0
         done = any(item.error is None and item.action is not Action.KEPT for item in self.items)
         return PARTIAL if done or len(failures) > 1 else failures.pop()
+
+    @property
+    def spread_ms(self) -> int | None:
+        """Milliseconds between the first and the last answer that accepted a new snapshot.
+
+        None where fewer than two were accepted. It is no more than that: the snapshots of a run
+        are as far apart at the most as the service lets them be.
+        """
+        moments = [item.answered_at for item in self.items if item.answered_at is not None]
+        return round((max(moments) - min(moments)) * 1000) if len(moments) > 1 else None
 
     @property
     def summary(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -110,6 +111,8 @@ def restore(
         try:
             if locked := held.refused.get(source.id):
                 raise locked
+            if held.after_crash and isinstance(plan, NewVolume):
+                _let_arrive(work, plan)
             if held.is_stale:
                 found = evs.snapshot(found.id)
                 source = source_of(found, _disk(evs, found), request)
@@ -145,6 +148,13 @@ def _plan(work: Work, snapshot: Snapshot, source: Volume) -> Plan:
         now=work.client.service_now,
         new_id=work.clock.new_id,
     )
+
+
+def _let_arrive(work: Work, new: NewVolume) -> None:
+    """Wait for a disk of this name as long as a killed run's request may take to be carried out."""
+    work.progress(f"the last run was killed: looking whether it made disk {new.name}")
+    rows = partial(work.client.volumes, name=new.name)
+    look_for(work, rows, lambda volume: volume.name == new.name, pauses=_LOOKS)
 
 
 def _refused(item: Item, error: EvsSnapError, request: Request) -> RunRecord:
@@ -295,7 +305,8 @@ def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
         (safety,) = carry_out(safe, [plan.safety])
         if safety.error is not None or safety.snapshot is None:
             error = safety.error or InterruptedRunError("not begun: the run was stopped")
-            item = replace(item, reasons=("not rolled back, as the safety snapshot failed",))
+            name = plan.safety.new.name if plan.safety.new else ""
+            item = replace(item, reasons=(f"not rolled back: safety snapshot {name} failed",))
             return failed(item, error)
         item = replace(item, reasons=(f"safety snapshot {safety.snapshot.id}",))
     try:

@@ -6,7 +6,7 @@ request, never by sending again blindly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from evs_snap.clock import in_words
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from evs_snap.plan.creation import NewSnapshot
     from evs_snap.runs.work import Work
-    from evs_snap.services.interface import Created, Snapshot, Volume
+    from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R")
 
@@ -46,15 +46,18 @@ class Submitted:
 
     After more than one there may be two snapshots under the same key. POSTs that were refused
     because the disk was busy do not count; ``waited`` are the seconds until it was not.
+    ``answered_at`` is the moment of ``clock.monotonic`` at which the service accepted it, None
+    where no answer said so.
     """
 
     snapshot: Snapshot
     posts: int
     sent: int
+    answered_at: float | None = None
     waited: float = 0.0
 
 
-def post(work: Work, new: NewSnapshot) -> Created | EvsSnapError:
+def post(work: Work, new: NewSnapshot) -> Submitted | EvsSnapError:
     """Ask for the snapshot, once; return what came of it."""
     try:
         created = work.client.create_snapshot(
@@ -71,11 +74,11 @@ def post(work: Work, new: NewSnapshot) -> Created | EvsSnapError:
         mixed_up = another_one(created.snapshot, name=new.name)
         mixed_up.sent = created.sent
         return mixed_up
-    return created
+    return Submitted(created.snapshot, 1, created.sent, work.clock.monotonic())
 
 
 def submit(
-    work: Work, new: NewSnapshot, *, begun: Created | EvsSnapError | None = None
+    work: Work, new: NewSnapshot, *, begun: Submitted | EvsSnapError | None = None
 ) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
@@ -99,7 +102,7 @@ def submit(
             continue
         posts += 1
         if not isinstance(outcome, EvsSnapError):
-            return Submitted(outcome.snapshot, posts, sent, waited)
+            return replace(outcome, posts=posts, sent=sent, waited=waited)
         unknown = is_unknown(outcome)
         if posts == 1 and sent <= 1 and not unknown:
             raise outcome

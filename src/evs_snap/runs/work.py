@@ -56,9 +56,10 @@ class Work:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be told: it would fail after the first snapshot was made."""
-        progress: object = self.progress
-        if not callable(progress):
-            raise ConfigurationError(f"progress {progress!r} is not a function")
+        told: dict[str, object] = {"progress": self.progress, "note": self.note}
+        for name, function in told.items():
+            if not callable(function):
+                raise ConfigurationError(f"{name} {function!r} is not a function")
 
     @property
     def clock(self) -> Clock:

@@ -251,8 +251,8 @@ def sandbox_settings(
     """Return what it takes to sign in at the built-in pretend cloud, in this process.
 
     Its region is ``region``, else the OS_REGION_NAME of ``environ`` where that is one of the
-    sandbox's: another cloud's is not meant for it. ``kind`` is that of the snapshots, else
-    that of EVS_SNAP_KIND.
+    sandbox's: another cloud's is not meant for it. ``kind`` is that of the snapshots, else that
+    of EVS_SNAP_KIND. EVS_SNAP_LIMIT holds for it too.
     """
     from evs_snap.sandbox.rules import ACCOUNT, REGIONS  # noqa: PLC0415 - only --sandbox needs it
 
@@ -265,4 +265,5 @@ def sandbox_settings(
         project_name=ACCOUNT.project_name,
         region=region or (named if named in REGIONS else ACCOUNT.region),
         kind=kind_named(kind or (environ or {}).get("EVS_SNAP_KIND") or None),
+        limit=_limit(from_environment(environ or {})),
     )

@@ -75,6 +75,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {**_UNDER_AUTH, **_BESIDE_AUTH, **_OUTSIDE
 OWN_VARIABLES: Mapping[str, str] = {
     "allow_http": "EVS_SNAP_ALLOW_HTTP",
     "metadata_url": "EVS_SNAP_METADATA_URL",
+    "limit": "EVS_SNAP_LIMIT",
     "kind": "EVS_SNAP_KIND",
     "enterprise_project_id": "EVS_SNAP_ENTERPRISE_PROJECT_ID",
 }

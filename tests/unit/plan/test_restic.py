@@ -25,7 +25,7 @@ def test_every_result_of_restics_is_ours() -> None:
     assert len(results["cases"]) == 21
     for case in results["cases"]:
         policy = dict(case["policy"])
-        within = timedelta(hours=policy.pop("within_hours", 0))
+        within = timedelta(hours=policy.pop("within_hours", 0)) or None
         verdicts = judge(rows, Keep(**policy, within=within), now=datetime(2026, 1, 1, tzinfo=UTC))
         kept = [v for v in verdicts if v.keep]
         moments = [datetime.fromisoformat(text) for text in case["keep"]]

@@ -45,12 +45,6 @@ def ids(*snapshots: Snapshot) -> list[str]:
     return [s.id for s in snapshots]
 
 
-def test_alone_one_wins() -> None:
-    made = row("a")
-    assert choose([made], new(), made=made).kept == made
-    assert choose([made], new(), made=made).extra == ()
-
-
 def test_one_that_the_list_does_not_show_yet_still_counts() -> None:
     made = row("a")
     assert choose([], new(), made=made).kept == made

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from evs_snap.api import paging
 from evs_snap.errors import (
-    AnswerLostError,
     BadAnswerError,
     EvsSnapError,
     NotFoundError,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 PROJECT = "0123456789abcdef0123456789abcdef"
 BASE = f"https://evs.example.com/v3/{PROJECT}"
-PASSWORD = "s3cret-p4ssword"
 
 one_service = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -443,6 +441,14 @@ def test_a_bad_answer_says_what_came_instead(service: Service) -> None:
     assert "log-in page" in (caught.value.hint or "")
 
 
+def test_a_bad_answer_that_echoes_the_token_is_not_quoted_on_it(service: Service) -> None:
+    service.plays(httpx.Response(200, content=b"X-Auth-Token: token-1 s3cret-p4ssword"))
+    with pytest.raises(BadAnswerError) as caught:
+        service.client.volumes()
+    assert "token-1" not in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
 def test_deletion_needs_no_body(service: Service) -> None:
     service.plays(202, 204)
     service.client.delete_snapshot("s")
@@ -486,13 +492,6 @@ def test_a_listing_survives_a_bad_minute(service: Service, fake: FakeClock) -> N
     assert (len(service.sent), len(fake.slept)) == (4, 3)
 
 
-def test_a_post_without_an_answer_is_sent_once(service: Service) -> None:
-    service.plays(httpx.ReadTimeout("slow"))
-    with pytest.raises(AnswerLostError):
-        CALLS["create"](service.client)
-    assert len(service.sent) == 1
-
-
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_redirect_is_not_followed_and_takes_no_token_along(status: int, service: Service) -> None:
     service.plays(httpx.Response(status, headers={"Location": "https://evil.example.com/"}))
@@ -509,10 +508,3 @@ def test_cookies_are_not_kept(cookie: str, service: Service) -> None:
     service.client.volume("v")
     service.client.volume("v")
     assert all("Cookie" not in request.headers for request in service.sent)
-
-
-def test_an_error_of_the_service_is_one_of_ours(service: Service) -> None:
-    answer = json.loads((SAMPLES / "080-snapshot-create-no-body.json").read_text())["response"]
-    service.plays(httpx.Response(500, content=answer["body_raw"]))
-    with pytest.raises(ServerError, match="listing snapshots"):
-        service.client.snapshots()

@@ -20,10 +20,10 @@ from evs_snap.runs.creating import awaited, submit_one
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.holds.command import Hold, hold, surroundings
 from evs_snap.runs.record import Action, Item
-from evs_snap.runs.submit import post
+from evs_snap.runs.submit import Submitted, post
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.work import PASSING, Work
-from evs_snap.services.interface import APP_CONSISTENT, STAMP_CONSISTENCY, Created, Snapshot
+from evs_snap.services.interface import APP_CONSISTENT, STAMP_CONSISTENCY, Snapshot
 
 _HELD_PAUSE = 0.5
 """Seconds between looks while something is held."""
@@ -52,7 +52,7 @@ def submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
     wanted = Hold(command, request.hold_for)
     work.progress("waiting for the hold")
 
-    def step(pair: tuple[DiskRun, NewSnapshot]) -> Created | EvsSnapError:
+    def step(pair: tuple[DiskRun, NewSnapshot]) -> Submitted | EvsSnapError:
         if work.stop.asked:
             return InterruptedRunError("not begun: the run was stopped")
         return post(in_time, pair[1])
@@ -73,7 +73,7 @@ def submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
             run.made = item if isinstance(error, HoldError) else not_begun(run.plan)
         return 0.0
 
-    def settle(outcome: tuple[tuple[DiskRun, NewSnapshot], Created | EvsSnapError]) -> None:
+    def settle(outcome: tuple[tuple[DiskRun, NewSnapshot], Submitted | EvsSnapError]) -> None:
         (run, draft), result = outcome
         if isinstance(result, InterruptedRunError):
             run.made = not_begun(run.plan)

@@ -1,0 +1,61 @@
+"""What a command costs in requests follows the work, never the size of the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.big_project import NIGHTS, BigProject
+
+from evs_snap import connection
+from evs_snap.api.transport import open_http
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeClock, Run
+
+LIST, LOOK = "GET snapshots/detail", "GET snapshots/ID"
+DISKS = 10_000
+OPENRC = {
+    "OS_AUTH_URL": "http://127.0.0.1/v3",
+    "OS_USERNAME": "u",
+    "OS_PASSWORD": "p",
+    "OS_PROJECT_NAME": "bench",
+    "OS_USER_DOMAIN_NAME": "Default",
+    "OS_PROJECT_DOMAIN_NAME": "Default",
+}
+
+
+def project(disks: int, fake: FakeClock, monkeypatch: pytest.MonkeyPatch) -> BigProject:
+    """Return a project of so many disks, which the commands are now carried out on."""
+    big = BigProject(disks, now=lambda: fake.moment)
+    monkeypatch.setattr(connection, "open_http", lambda **usual: open_http(**{**usual, "app": big}))
+    for name, value in OPENRC.items():
+        monkeypatch.setenv(name, value)
+    return big
+
+
+def test_two_disks_cost_the_same_in_a_project_of_any_size(
+    run: Run, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: two snapshots cost 153 requests: 70 pages to gather, 70 more for each look."""
+    big = project(DISKS, fake, monkeypatch)
+    rows = list(big.volumes.values())
+    for key in ("id", "name"):
+        first, second = (rows.pop()[key] for _ in range(2))
+        big.asked.clear()
+        run(f"create {first} {second}")
+        assert big.asked.total() <= 12
+        big.asked.clear()
+        run(f"rotate {first} {second} --keep-last {NIGHTS} --limit 8")
+        assert big.asked["DELETE snapshots/ID"] == 2
+        assert big.asked.total() <= 24
+
+
+def test_a_steady_night_costs_a_disk_little_more_than_its_post_and_its_delete(
+    run: Run, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: 8.2 requests a disk: five looks at single snapshots, and a list of each disk."""
+    big = project(100, fake, monkeypatch)
+    run(f"rotate --all --keep-last {NIGHTS} --parallel 8")
+    assert (big.asked["POST snapshots"], big.asked["DELETE snapshots/ID"]) == (100, 100)
+    assert big.asked.total() <= 330
