@@ -28,7 +28,7 @@ def settings_of(context: Context) -> Settings:
 
     if context.sandbox:
         _require_no_cloud(context)
-        return sandbox_settings(environ, region=context.os_region_name)
+        return sandbox_settings(environ, region=context.os_region_name, kind=context.kind)
     return load_settings(
         environ,
         cloud=context.os_cloud,
@@ -36,6 +36,7 @@ def settings_of(context: Context) -> Settings:
             "region": context.os_region_name,
             "project_name": context.os_project_name,
             "project_id": context.os_project_id,
+            "kind": context.kind,
         },
     )
 

@@ -18,7 +18,7 @@ from evs_snap.cli.options import (
     wait_options,
 )
 from evs_snap.cli.output import is_picture, note, reporting, write_line
-from evs_snap.cli.parameters import WAIT, option
+from evs_snap.cli.parameters import NAMING, WAIT, option
 from evs_snap.cli.tell import tell_options
 from evs_snap.cli.values import duration
 
@@ -36,13 +36,22 @@ def create_options(policy: str) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         for group in (
-            dry_run_option, report_options, limit_options, wait_options, naming_options(policy),
+            dry_run_option, report_options, limit_options, wait_options, expiry_option,
+            naming_options(policy),
             select_options(), tell_options, hold_options,
         ):  # fmt: skip
             command = group(command)
         return command
 
     return decorate
+
+
+def expiry_option(command: F) -> F:
+    """Add --expire-after: when the service is to delete the snapshot by itself."""
+    return option(
+        "--expire-after", type=duration, metavar="DUR", section=NAMING,
+        help="Standard ones: have the service delete it by itself then, in whole days, as 30d.",
+    )(command)  # fmt: skip
 
 
 def hold_options(command: F) -> F:

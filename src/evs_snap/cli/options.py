@@ -166,8 +166,9 @@ def wait_options(command: F) -> F:
 def timeout_option(command: F) -> F:
     """Add --timeout: how long to wait for new snapshots."""
     return option(
-        "--timeout", type=duration, default="15m", show_default=True, section=WAIT,
-        metavar="DUR", help="How long to wait for all together, as 90s, 15m or 1h30m.",
+        "--timeout", type=duration, section=WAIT, metavar="DUR",
+        help="How long to wait for all together, as 90s or 1h30m. [default: 15m; standard ones: "
+        "1h]",
     )(command)  # fmt: skip
 
 
@@ -175,7 +176,8 @@ def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
     return option(
         "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
-        help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]",
+        help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]",
     )(command)  # fmt: skip
 
 
@@ -185,7 +187,8 @@ def slots_option(command: F) -> F:
         command,
         option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
                section=LIMIT,
-               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]"),
+               help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]"),
         option("--limit", "rows", hidden=True, expose_value=False, allow_from_autoenv=False,
                callback=_refuse_limit),
     )  # fmt: skip
@@ -290,6 +293,9 @@ def global_options() -> tuple[Option, ...]:
         make("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
         make("--os-project-name", metavar="NAME", help="[env: OS_PROJECT_NAME]"),
         make("--os-project-id", metavar="ID", help="[env: OS_PROJECT_ID]"),
+        make("--kind", type=click.Choice(("legacy", "standard")),
+             help="Snapshots to work with; standard ones are billed. [default: legacy, or "
+             "clouds.yaml]"),
         make("--sandbox", is_flag=True, help="Use the built-in pretend cloud."),
         make("-f", "--format", type=click.Choice(("table", "json", "yaml", "csv", "value")),
              help="How the result is written. [default: table]"),

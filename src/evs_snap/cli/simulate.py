@@ -99,11 +99,12 @@ def simulate(
 
 def _limit_of_cloud(context: Context) -> int:
     """Return the limit set for the cloud that is meant; where no cloud is named, the vendors'."""
-    from evs_snap.services.legacy import Legacy
+    from evs_snap.connection import most_of
 
     try:
-        return settings_of(context).limit or Legacy.limit
+        settings = settings_of(context)
     except ConfigurationError:
         if context.os_cloud or environ.get("OS_CLOUD"):
             raise
-        return Legacy.limit
+        return most_of(context.kind)
+    return settings.limit or most_of(settings.kind)

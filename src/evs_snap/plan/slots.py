@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import LimitError
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Return the snapshots that count against the limit: all but a backup service's.
+    """Return the snapshots that count against the limit: all of this kind but a service's.
 
     One that is being deleted counts too: the service may not have freed its slot yet.
     """
-    return [s for s in snapshots if not s.is_system]
+    return [s for s in snapshots if not (s.is_system or s.is_other_kind)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Usage:
     """A disk, and how many of its slots are used; None where its snapshots were not read.
 
     ``newest`` is when the newest usable snapshot was made (UTC), a backup service's aside;
-    ``newest_own`` is the same of those that carry our stamp.
+    ``newest_own`` is the same of those that carry our stamp. ``stored`` is what they take up in
+    store (GiB), where the service tells.
     """
 
     volume: Volume
@@ -38,6 +39,7 @@ class Usage:
     used: int | None = None
     newest: datetime | None = None
     newest_own: datetime | None = None
+    stored: float | None = None
 
     @property
     def is_full(self) -> bool:
@@ -52,12 +54,14 @@ class Count:
     used: int = 0
     newest: datetime | None = None
     newest_own: datetime | None = None
+    stored: dict[str, float] = field(default_factory=dict)
 
     def add(self, snapshot: Snapshot) -> None:
         """Count one more."""
+        self.stored.update(snapshot.stored)
         if snapshot.is_system:
             return
-        self.used += 1
+        self.used += not snapshot.is_other_kind
         made = snapshot.created_at
         if made is None or not snapshot.is_usable:
             return
@@ -87,7 +91,8 @@ def used(volume: Volume, counted: Count | None, *, limit: int) -> Usage:
     """Return how the disk's slots are used, once they are counted."""
     if counted is None:
         return Usage(volume, limit)
-    return Usage(volume, limit, counted.used, counted.newest, counted.newest_own)
+    stored = sum(counted.stored.values()) if counted.stored else None
+    return Usage(volume, limit, counted.used, counted.newest, counted.newest_own, stored)
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pydantic_core
@@ -60,8 +61,7 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     document = row.model_dump(by_alias=True)
     if document.get("tags", "") is None:
         del document["tags"]
-    document["created_at"] = rfc3339(row.created_at)
-    document["updated_at"] = rfc3339(row.updated_at)
+    document |= {k: rfc3339(v) for k, v in document.items() if isinstance(v, datetime)}
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
         document["pinned_from"] = row.pinned_from
@@ -76,6 +76,7 @@ def volume_document(row: Usage) -> dict[str, object]:
         **resource(row.volume),
         "snapshots": {"count": row.used, "limit": row.limit},
         "newest_snapshot_at": rfc3339(row.newest),
+        "stored": row.stored,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from evs_snap.runs.work import Work
     from evs_snap.services.client import EvsClient
-    from evs_snap.services.interface import Snapshot
+    from evs_snap.services.interface import Job, Snapshot
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last one repeated."""
@@ -151,8 +152,18 @@ def await_usable(
 
     ``timeout`` is in seconds for all together, ``every`` the seconds between looks. A look costs
     two requests, whatever the size of the project: a page of the list, which begins with the
-    newest, and one by its ID.
+    newest, and one by its ID. The job that makes one is asked where it is not found or in error.
     """
+    jobs = {row.id: row.job_id for row in snapshots if row.job_id}
+
+    def judge(
+        known: Snapshot, seen: Snapshot | None, unseen: float
+    ) -> Snapshot | EvsSnapError | None:
+        job = None
+        if known.id in jobs and (seen is None or seen.is_broken):
+            with suppress(EvsSnapError):
+                job = work.client.service.job(jobs[known.id])
+        return _usable(known, seen, unseen, job=job)
 
     def look(
         client: EvsClient, pending: Mapping[str, Snapshot], unseen: Mapping[str, float]
@@ -174,7 +185,7 @@ def await_usable(
         work,
         snapshots,
         look=look,
-        judge=_usable,
+        judge=judge,
         timeout=timeout,
         noun="snapshot",
         goal="available",
@@ -185,10 +196,17 @@ def await_usable(
 
 
 def _usable(
-    known: Snapshot, seen: Snapshot | None, unseen: float
+    known: Snapshot, seen: Snapshot | None, unseen: float, *, job: Job | None
 ) -> Snapshot | EvsSnapError | None:
+    why = f": {job.failure}" if job and job.failure else ""
     if seen is None:
-        if unseen < GONE_AFTER:
+        if why:
+            return SnapshotFailedError(
+                f"snapshot {known.id} could not be made{why}",
+                hint="Try again; if it fails again, ask the cloud's support.",
+                seen="error",
+            )
+        if unseen < GONE_AFTER or (job and not job.is_over):
             return None
         return SnapshotFailedError(
             f"snapshot {known.id} is gone: somebody deleted it while it was being made",
@@ -198,7 +216,7 @@ def _usable(
         return seen
     if seen.is_broken or seen.status == "deleting":
         return SnapshotFailedError(
-            f"snapshot {seen.id} ended in status {seen.status!r}",
+            f"snapshot {seen.id} ended in status {seen.status!r}{why}",
             hint="It still holds one of the disk's slots: `evs-snap delete "
             f"{seen.id}` removes it. Then try again; if it fails again, ask the cloud's support.",
             seen=seen.status,

@@ -20,7 +20,7 @@ from evs_snap.sandbox.records import Group, Job, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from evs_snap.sandbox.call import Call
 
@@ -134,13 +134,13 @@ def list_tags(call: Call, *, kind: type[Snapshot | Group] = Snapshot) -> Respons
 
 def list_chains(call: Call) -> Response:
     """GET /snapshot-chains: what a disk's standard snapshots take together."""
-    rows = list(_chains(call).values())
+    rows = list(_chains(records.all_of(call, Snapshot)).values())
     return ok(snapshot_chains=listing.v5_rows(call, rows, filters=_CHAIN_FILTERS))
 
 
 def count_chains(call: Call) -> Response:
     """GET /snapshot-chains/count."""
-    rows = list(_chains(call).values())
+    rows = list(_chains(records.all_of(call, Snapshot)).values())
     return ok(count=listing.v5_count(call, rows, filters=_CHAIN_FILTERS))
 
 
@@ -267,14 +267,15 @@ def _too_many(most: int, *, what: str) -> faults.FaultError:
 
 
 def _rows(call: Call) -> list[listing.Row]:
-    chains = _chains(call)
+    chains = _chains(records.all_of(call, Snapshot))
     return [_row(call, s, chains=chains) for s in records.all_of(call, Snapshot)]
 
 
 def _row(
     call: Call, snapshot: Snapshot, *, chains: dict[str, listing.Row] | None = None
 ) -> listing.Row:
-    chains = _chains(call) if chains is None else chains
+    if chains is None:
+        chains = _chains(records.snapshots_of(call, volume_id=snapshot.volume_id))
     own = chains.get(snapshot.volume_id) if snapshot.is_standard else None
     return {
         "id": snapshot.id,
@@ -314,10 +315,10 @@ def _progress(call: Call, snapshot: Snapshot) -> str:
     return str(int(100 * (call.now - begun) / (end - begun)))
 
 
-def _chains(call: Call) -> dict[str, listing.Row]:
+def _chains(snapshots: Iterable[Snapshot]) -> dict[str, listing.Row]:
     """Return the chain of each disk that has standard snapshots; it takes up some GiB."""
     links: dict[str, list[Snapshot]] = {}
-    for snapshot in records.all_of(call, Snapshot):
+    for snapshot in snapshots:
         if snapshot.is_standard:
             links.setdefault(snapshot.volume_id, []).append(snapshot)
     return {volume_id: _chain(volume_id, links[volume_id]) for volume_id in links}
