@@ -89,9 +89,13 @@ def changing(context: Context) -> Iterator[tuple[EvsClient, Progress]]:
     """Give a client and a progress line, for a command that changes or awaits something."""
     from evs_snap.render.progress import progress_line
 
-    shown = is_watched(context) and not context.verbose
     with (
         connection(context) as evs,
-        progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
+        progress_line(
+            sys.stderr,
+            shown=is_watched(context) and not context.verbose,
+            colour=is_coloured(context, sys.stderr),
+            write=lambda line: note(context, line),
+        ) as progress,
     ):
         yield evs, progress

@@ -36,6 +36,11 @@ STATUSES = (
 )  # fmt: skip
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
 
+ACTIONS = (
+    "created", "reused", "deleted", "kept", "refused", "failed", "would-create", "would-delete",
+)  # fmt: skip
+"""What --only takes: what can become of a disk or snapshot (runs.record.Action)."""
+
 
 def select_options(*, required: bool = True) -> Callable[[F], F]:
     """Add SELECT, which the command gets as one ``selection``.
@@ -257,6 +262,16 @@ def dry_run_option(command: F) -> F:
     return option(
         "--dry-run", is_flag=True, help="Say what would be done, and do nothing."
     )(command)  # fmt: skip
+
+
+def report_options(command: F) -> F:
+    """Add what shortens a run's report: --only and --brief."""
+    return _with(
+        command,
+        option("--only", type=click.Choice(ACTIONS), multiple=True, metavar="ACTION",
+               help=f"Only such lines in tables and values: {', '.join(ACTIONS)}."),
+        option("--brief", is_flag=True, help="One line for each error."),
+    )  # fmt: skip
 
 
 def _with(command: F, *options: Callable[[F], F]) -> F:

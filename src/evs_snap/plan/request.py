@@ -11,11 +11,11 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.plan.naming import DEFAULT_TEMPLATE, LONGEST_DESCRIPTION, LONGEST_NAME, Template
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.selection import Selection, refuse_empty
-from evs_snap.services.interface import DEFAULT_POLICY, SAFETY_POLICY
+from evs_snap.services.interface import DEFAULT_POLICY, PINNED_POLICY, SAFETY_POLICY
 
 Period = Literal["hour", "day", "week"]
 OnLimit = Literal["fail", "replace"]
-Command = Literal["create", "rotate", "prune", "delete", "wait", "restore"]
+Command = Literal["create", "rotate", "prune", "delete", "wait", "restore", "pin", "unpin"]
 
 BUCKETS: Mapping[str, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 """--once-per: the periods (UTC) of which each gets one snapshot."""
@@ -241,6 +241,11 @@ def _check_disks(request: Request) -> None:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
             "the most that all EVS clouds take"
+        )
+    if request.policy == PINNED_POLICY:
+        raise ConfigurationError(
+            f"--policy {PINNED_POLICY} is that of pinned snapshots: no rule reaches them",
+            hint="`evs-snap pin ID` puts a snapshot out of reach, and `evs-snap unpin ID` back.",
         )
     keep = request.keep
     if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):

@@ -142,6 +142,16 @@ def _untouchable(snapshot: Snapshot, *, now: datetime) -> str | None:
     return None
 
 
+def pinned(snapshots: Iterable[Snapshot]) -> list[Verdict]:
+    """Return what there is to say of the pinned ones, which no rule judges. Newest first."""
+    newest_first = sorted(snapshots, key=lambda s: s.age_key, reverse=True)
+    return [
+        Verdict(s, keep=True, reasons=("pinned: holds a slot",))
+        for s in newest_first
+        if s.is_pinned
+    ]
+
+
 def is_future(snapshot: Snapshot, *, now: datetime) -> bool:
     """Whether its date is in the future: more than SKEW after ``now``, the service's time."""
     return snapshot.created_at is not None and snapshot.created_at > now + SKEW

@@ -127,11 +127,12 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
     """Return an error that says who holds the slots, and three ways to go on."""
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
-    broken = sum(s.is_broken for s in held)
+    broken, pinned = sum(s.is_broken for s in held), sum(s.is_pinned for s in held)
     shares = [
         f"{len(ours)} made by evs-snap (policy {', '.join(policies)})" if ours else "",
         f"{len(held) - len(ours)} by others" if len(ours) < len(held) else "",
         f"{broken} of them in error" if broken else "",
+        f"{pinned} of them pinned" if pinned else "",
     ]
     oldest_first = sorted(held, key=lambda s: s.age_key)
     return LimitError(
@@ -139,11 +140,12 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
         brief=f"full: {len(held)} of {limit}",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
         hint="Three ways out: delete one (`evs-snap delete ID`); let evs-snap replace its own "
-        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N).",
+        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N)."
+        + (" No rule frees the slot of a pinned one: `evs-snap unpin ID`." if pinned else ""),
     )
 
 
 def _holder(snapshot: Snapshot) -> str:
     made = f"{snapshot.created_at:%Y-%m-%d}" if snapshot.created_at else "unknown"
-    whose = "ours" if snapshot.policy else "others'"
+    whose = "pinned" if snapshot.is_pinned else "ours" if snapshot.policy else "others'"
     return f"{snapshot.id}  {made:<10}  {snapshot.status:<9}  {whose:<7}  {snapshot.name or ''}"

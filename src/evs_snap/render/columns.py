@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
+RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait", "pin", "unpin")
 """Commands whose result is a run record, on every failure too."""
 
 _PERIOD = re.compile(r"\b(hourly|daily|weekly|monthly|yearly) \d[\dTW:-]*")
@@ -191,6 +191,12 @@ def titles(command: str) -> tuple[list[str], list[str]]:
         columns = volume_columns(never)
     elif command == "snapshots":
         columns = snapshot_columns({}, now=never)
+    elif command == "show":
+        from evs_snap.render.details import snapshot_fields, volume_fields  # noqa: PLC0415 - a circle
+
+        of_disk = [column.title for column in volume_fields(never)]
+        of_snapshot = [column.title for column in snapshot_fields({}, now=never)]
+        return list(dict.fromkeys((*of_disk, *of_snapshot))), []
     elif command == "doctor":
         columns = finding_columns()
     elif command == "simulate":

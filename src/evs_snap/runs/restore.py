@@ -248,11 +248,12 @@ def _create(work: Work, new: NewVolume) -> Volume:
         lost = error
     else:
         return made
-    why = "no trace of it was found"
+    why = f"no trace of disk {new.name!r} was found"
     try:
         found = look_for(work, work.client.volumes, new.is_made, pauses=_LOOKS)
     except EvsSnapError as error:
-        found, why = None, f"whether it was made could not be found out: {error.message}"
+        found = None
+        why = f"whether disk {new.name!r} was made could not be found out: {error.message}"
     if found is None:
         raise AnswerLostError(
             f"{lost.message}; {why}",

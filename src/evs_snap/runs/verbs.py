@@ -100,7 +100,7 @@ def delete_snapshots(
     refused always. ``confirm`` is given what would be deleted, and says whether to go on.
     Raises ConfigurationError, and SelectionError or AmbiguousError for a name that is not clear.
     """
-    said = {**words, "snapshots": _ids(snapshots, Snapshot)}
+    said = {**words, "snapshots": ids_of(snapshots, Snapshot)}
     work = Work(client=evs, request=request_of(evs, "delete", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     read_at = work.clock.monotonic()
@@ -136,7 +136,7 @@ def wait_for_snapshots(
     Raises ConfigurationError, and SelectionError or
     AmbiguousError for a name that is not clear.
     """
-    said = {"snapshots": _ids(snapshots, Snapshot), "timeout": timeout}
+    said = {"snapshots": ids_of(snapshots, Snapshot), "timeout": timeout}
     work = Work(client=evs, request=request_of(evs, "wait", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)
@@ -187,10 +187,10 @@ def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> 
     if selection is not None and not isinstance(selection, Selection):
         raise ConfigurationError(f"selection {selection!r} is not a Selection")
     chosen = selection or Selection()
-    return replace(chosen, volumes=(*_ids(volumes, Volume), *chosen.volumes))
+    return replace(chosen, volumes=(*ids_of(volumes, Volume), *chosen.volumes))
 
 
-def _ids(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
+def ids_of(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
     """Return the IDs of records, and texts as they are. All else is left for others to refuse."""
     return tuple(t.id if isinstance(t, record) else cast("str", t) for t in things)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from evs_snap.api.paging import PAGE_SIZE
 from evs_snap.clock import in_words
 from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
-from evs_snap.runs.work import PASSING, find
+from evs_snap.runs.work import PASSING, Tally, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -75,6 +75,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     client = work.client.until(began + timeout)
     settled: dict[str, W | EvsSnapError] = {}
     pending = {row.id: row for row in rows}
+    names = {row.id: str(getattr(row, "name", None) or row.id) for row in rows}
     last_seen = dict.fromkeys(pending, began)
     trouble = ""
 
@@ -95,7 +96,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     for pause in every or pauses():
         passed = clock.monotonic() - began
         if pending:
-            work.progress(_so_far(pending, settled, noun, goal, passed=passed, timeout=timeout))
+            work.progress(_so_far(names, settled, noun, goal, passed=passed, timeout=timeout))
         # What was just asked for is looked at once, also after a stop.
         if not pending or passed >= timeout or (work.stop.asked and looked):
             break
@@ -121,21 +122,23 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
 
 
 def _so_far(
-    pending: Mapping[str, W],
+    names: Mapping[str, str],
     settled: Mapping[str, W | EvsSnapError],
     noun: str,
     goal: str,
     *,
     passed: float,
     timeout: float,
-) -> str:
+) -> Tally:
+    """Say how far the wait has come; ``names`` are those of all that is waited for, by ID."""
     time = f"{in_words(passed)} of {in_words(timeout)}"
-    number = len(pending) + len(settled)
-    if number == 1:
-        (row,) = pending.values()
-        return f"waiting for {noun} {getattr(row, 'name', None) or row.id}, {time}"
-    done = sum(not isinstance(result, EvsSnapError) for result in settled.values())
-    return f"{done} of {number} {noun}s {goal}, {time}"
+    total = len(names)
+    troubled = tuple(n for id_, n in names.items() if isinstance(settled.get(id_), EvsSnapError))
+    done = len(settled) - len(troubled)
+    sentence = f"{done} of {total} {noun}s {goal}, {time}"
+    if total == 1:
+        sentence = f"waiting for {noun} {next(iter(names.values()))}, {time}"
+    return Tally.of(sentence, done=len(settled), total=total, passed=passed, troubled=troubled)
 
 
 def await_usable(

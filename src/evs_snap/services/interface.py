@@ -46,6 +46,10 @@ STAMP_KEY = "evs_snap_key"
 STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 STAMP_CONSISTENCY = "evs_snap_consistency"
+STAMP_PINNED = "evs_snap_pinned"
+"""While a snapshot is pinned: the policy that it comes back to. What it says later counts for
+nothing."""
+
 APP_CONSISTENT, CRASH_CONSISTENT = "app", "crash"
 """Whether something was held until the snapshot was usable; ``crash`` until that is known."""
 
@@ -57,6 +61,9 @@ MANUAL_POLICY = "manual"
 
 SAFETY_POLICY = "before-restore"
 """The policy of the snapshots that `restore` takes first: no rule may go by it."""
+
+PINNED_POLICY = "pinned"
+"""The policy of snapshots that were put out of every rule's reach."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -177,6 +184,16 @@ class Snapshot(Identified):
     def key(self) -> str | None:
         """The key of our stamp, or None where this tool did not make it."""
         return self.labels.get(STAMP_KEY)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it was put out of every rule's reach."""
+        return self.policy == PINNED_POLICY
+
+    @property
+    def pinned_from(self) -> str | None:
+        """The policy that a pinned one comes back to; None of one that is not pinned."""
+        return (self.labels.get(STAMP_PINNED) or MANUAL_POLICY) if self.is_pinned else None
 
     @property
     def is_system(self) -> bool:
