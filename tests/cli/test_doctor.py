@@ -154,7 +154,7 @@ SCENES = {
         ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
     # A hint, and no failure: whether such a region refuses ours, only a `create` tells.
     "standard snapshots": Scene("password", {}, 0, "kinds?", "kinds",
-        ("kind that is set is legacy", "shows none: no proof that it makes them", "--kind standard"),
+        ("that is set is legacy", "shows none: no proof that it makes them", "--kind standard"),
         answers={f"/v5/{ACCOUNT.project_id}/snapshots/detail": (200, {"snapshots": []})}),
     "none of them": Scene("password", {}, 0, "", "kinds", ("lists no standard ones",),
         answers={"/v5/": (500, {"snapshots": []})}),

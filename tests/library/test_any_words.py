@@ -226,13 +226,14 @@ CREATE = {
     **COMMON, "name": TEXT, "description": (str, NoneType), "properties": (dict, NoneType),
     "policy": (str, NoneType), "once_per": (str, NoneType), "limit": (int, NoneType),
     "on_limit": TEXT, "keep": (Keep, NoneType), "wait": FLAG, "timeout": MAYBE_SECONDS,
-    "expire_after": MAYBE_SECONDS, "parallel": COUNT, "selection": (Selection, NoneType), "hold_for": SECONDS,
+    "expire_after": MAYBE_SECONDS, "parallel": COUNT, "selection": (Selection, NoneType),
+    "hold_for": SECONDS,
 }  # fmt: skip
 PRUNE = {name: CREATE[name] for name in ("policy", "limit", "parallel", "selection")} | COMMON
 DELETE = {**COMMON, "foreign": FLAG, "parallel": COUNT}
 RESTORE = {
-    **COMMON, "as_name": TEXT, "size": (int, NoneType), "type": (str, NoneType), "properties": (dict, NoneType),
-    "safety_snapshot": FLAG, "wait": FLAG, "timeout": MAYBE_SECONDS,
+    **COMMON, "as_name": TEXT, "size": (int, NoneType), "type": (str, NoneType),
+    "properties": (dict, NoneType), "safety_snapshot": FLAG, "wait": FLAG, "timeout": MAYBE_SECONDS,
 }  # fmt: skip
 VERBS: dict[Any, tuple[Any, dict[str, tuple[type, ...]]]] = {
     create_snapshots: (create, CREATE),
