@@ -138,7 +138,7 @@ class Service:
         """How each deletion of these snapshots is refused, by ID."""
 
         self.requests: list[str] = []
-        self.hooks: list[tuple[str, Callable[[], None]]] = []
+        self.hooks: list[tuple[str, Callable[[], object]]] = []
         """Once called when a request like this comes in."""
 
         self.witness: Callable[[httpx.Request, httpx.Response], None] = lambda _asked, _told: None
@@ -188,7 +188,7 @@ class Service:
         """Plan a mishap for requests like ``on``: ``POST snapshots``, a regular expression."""
         self._script.append(Mishap(on, how, acts, times, skip, headers or {}, body))
 
-    def once(self, on: str, then: Callable[[], None]) -> None:
+    def once(self, on: str, then: Callable[[], object]) -> None:
         """Do something of our own at the next request like ``on``, before it is answered."""
         self.hooks.append((on, then))
 

@@ -109,8 +109,8 @@ def _served(sdk: Sdk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         serving(SignatureCheck(app, now=now)) as port,
         serving(SignatureCheck(_second_region(app, asked), now=now)) as second_port,
     ):
-        urls = (f"http://127.0.0.1:{p}" for p in (port, second_port))
-        yield Served(sdk, *urls, asked)
+        url, second_url = (f"http://127.0.0.1:{p}" for p in (port, second_port))
+        yield Served(sdk, url, second_url, asked)
 
 
 def _second_region(app: WSGIApplication, asked: list[Asked]) -> WSGIApplication:

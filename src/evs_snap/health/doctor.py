@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
 
-_STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit")
+_STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit", "kinds")
 
 
 def examine(

@@ -283,11 +283,12 @@ class Standard(SnapshotService):
                     hint="It has at most 43 letters (A-Z, a-z, Chinese), digits, _, . and -. A "
                     "legacy snapshot (--kind legacy) takes any text of 255 characters.",
                 )
-        most = _MOST_TAGS - len(stamped)
+        needed = len(stamped) + 1  # one more where it is pinned
+        most = _MOST_TAGS - needed
         if len(properties) > most:
             raise ConfigurationError(
                 f"--property: {len(properties)} of them; a standard snapshot has {_MOST_TAGS} "
-                f"tags, and evs-snap needs {len(stamped)}",
+                f"tags, and evs-snap needs {needed}",
                 hint=f"Say at most {most}. A legacy snapshot (--kind legacy) takes more.",
             )
         if expire_after is not None and not _DAY <= expire_after <= _MOST_DAYS * _DAY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -257,7 +258,11 @@ def test_our_requests_are_the_sdks_field_by_field(
     ours, theirs = WISHES[wish]
     told = []
     with connect(settings=load_settings(environ), keep_token=False) as mine:
-        for act in (lambda *ids: ours(mine, *ids), lambda *ids: theirs(evs, client, *ids)):
+        acts: tuple[Callable[[str, str], object], ...] = (
+            partial(ours, mine),
+            partial(theirs, evs, client),
+        )
+        for act in acts:
             made = client.create_standard_snapshot(_wish(evs))
             served.asked.clear()
             act(made.snapshot_id, made.job_id)

@@ -185,7 +185,7 @@ def test_a_region_that_lists_by_v5_tells_which_kinds_it_has(
     found: list[object], kinds: set[str], service: Service
 ) -> None:
     service.plays(httpx.Response(200, json={"snapshots": found}))
-    assert service.client.kinds_listed() == kinds
+    assert service.client.kinds_listed() == frozenset(kinds)
     (asked,) = service.sent
     assert (asked.method, str(asked.url)) == ("GET", V5)
     assert asked.headers["X-Auth-Token"] == "token-1"
@@ -193,7 +193,7 @@ def test_a_region_that_lists_by_v5_tells_which_kinds_it_has(
 
 def test_either_path_of_that_list_is_an_answer(service: Service) -> None:
     service.plays(httpx.Response(404), httpx.Response(200, json={"snapshots": []}))
-    assert service.client.kinds_listed() == set()
+    assert service.client.kinds_listed() == frozenset()
     assert [str(asked.url) for asked in service.sent] == [V5, V5.replace("/detail", "")]
 
 
