@@ -22,7 +22,7 @@ from evs_snap.cli.parameters import argument, complete_with
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.plan.retention import Keep
-    from evs_snap.runs.details import DiskDetails
+    from evs_snap.runs.lookup import DiskDetails
 
 
 @click.command(
@@ -56,7 +56,7 @@ def show(
     which rules it stays.
     """
     from evs_snap.render.details import details_document, field_columns, fields
-    from evs_snap.runs.details import DiskDetails, details
+    from evs_snap.runs.lookup import DiskDetails, details
     from evs_snap.services.interface import DEFAULT_POLICY
 
     with connection(context) as evs:

@@ -223,8 +223,9 @@ def _is_count(value: object) -> bool:
 
 
 def _is_span(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= _LONGEST_WAIT  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= _LONGEST_WAIT
 
 
 def _check_disks(request: Request) -> None:

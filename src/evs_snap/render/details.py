@@ -8,7 +8,7 @@ from evs_snap.render.columns import Column, chosen, snapshot_columns, volume_col
 from evs_snap.render.documents import resource, snapshot_document, volume_document
 from evs_snap.render.text import age, rfc3339
 from evs_snap.render.timeline import Mark
-from evs_snap.runs.details import Details, DiskDetails, Judged
+from evs_snap.runs.lookup import Details, DiskDetails, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

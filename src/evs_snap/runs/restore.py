@@ -120,8 +120,10 @@ def restore(
         except EvsSnapError as error:
             return _refused(item, error, request)
         work.stop.begin()
-        done = _rolled_back if isinstance(plan, Rollback) else _made
-        item = done(work, item, plan)  # type: ignore[arg-type]
+        if isinstance(plan, Rollback):
+            item = _rolled_back(work, item, plan)
+        else:
+            item = _made(work, item, plan)
     return RunRecord("restore", (item,), signal_code=work.stop.code)
 
 
