@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import bodies, faults, quotas, records
+from evs_snap.sandbox import bodies, faults, pages, quotas, records
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT

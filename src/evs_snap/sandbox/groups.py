@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import bodies, faults, records, v5
+from evs_snap.sandbox import bodies, faults, pages, records, v5
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Group, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-from evs_snap.sandbox import bodies, faults, flash, records
+from evs_snap.sandbox import bodies, faults, flash, pages, records
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import Group, Job, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
