@@ -256,6 +256,21 @@ def test_a_stop_asked_for_while_room_is_made_begins_no_snapshot(
     assert len(service.left(disk)) == 6
 
 
+def test_a_stop_asked_for_amid_the_first_post_lets_no_other_follow(
+    service: Service, tmp_path: Path
+) -> None:
+    """found: with the check before each POST taken out, no test failed."""
+    for name in ("d1", "d2"):
+        service.disk(name)
+    service.once(POST, lambda: service.fake.stop.ask(143))
+    with service.calling(tmp_path) as evs:
+        record = create_snapshots(evs, "d1", "d2", parallel=1)
+    assert service.count(POST) == 1
+    assert record.items[0].snapshot is not None
+    assert record.items[1].reasons[-1] == "not begun: the run was stopped"
+    assert record.exit_code == 143
+
+
 def test_after_a_stop_no_further_request_is_sent(service: Service, tmp_path: Path) -> None:
     """It is asked for while the new snapshot is seen usable: what follows is not begun."""
     disk = service.disk("d1")

@@ -1,13 +1,15 @@
 """Test the tests: put one bug at a time into a copy of the tree, and see them notice it.
 
 ``python tests/mutants/run.py [--only N]`` reads `bugs.toml` beside it. It ends 1 where fewer than
-97 % of the bugs are noticed, and where a bug no longer fits the source.
+97 % of the bugs are noticed. Before any test it lists the bugs that no longer fit the source, and
+ends 1 where there is one.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,14 +26,32 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
 Bug = dict[str, Any]
 
 
-def mutated(source: str, bug: Bug) -> str:
-    """Return the source with the bug in it. Raises ValueError where its line is not there once."""
-    lines = source.splitlines(keepends=True)
-    found = [number for number, line in enumerate(lines) if line.strip() == bug["before"]]
+def _pattern(code: str) -> re.Pattern[str]:
+    """Return what finds this piece of code, wherever its lines are broken."""
+    tokens = map(re.escape, re.findall(r"\w+|[^\w\s]", code))
+    return re.compile(r"(?<!\w)" + r"\s*".join(tokens) + r"(?!\w)")
+
+
+def mutated(src: Path, bug: Bug) -> tuple[Path, str]:
+    """Return the file that the bug is in, and its text with the bug.
+
+    Raises ValueError where ``before`` is not once in ``place``, a file or a folder, or where
+    ``after`` is no Python there.
+    """
+    place = src / bug["place"]
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place][: place.exists()]
+    pattern = _pattern(bug["before"])
+    found = [(file, match) for file in files for match in pattern.finditer(file.read_text("utf-8"))]
     if len(found) != 1:
-        raise ValueError(f"{bug['file']}: {len(found)} lines are {bug['before']!r}, not 1")
-    lines[found[0]] = lines[found[0]].replace(bug["before"], bug["after"])
-    return "".join(lines)
+        raise ValueError(f"{bug['place']} has this {len(found)} times, not once: {bug['before']}")
+    file, match = found[0]
+    text = file.read_text("utf-8")
+    text = text[: match.start()] + bug["after"] + text[match.end() :]
+    try:
+        compile(text, str(file), "exec")
+    except SyntaxError as error:
+        raise ValueError(f"{bug['place']}: no Python is {bug['after']} ({error})") from error
+    return file, text
 
 
 def _passes(tree: Path, tests: list[str]) -> bool:
@@ -59,9 +79,30 @@ def is_caught(bug: Bug) -> bool:
     """Put the bug into a copy of the tree; return whether a test fails."""
     with tempfile.TemporaryDirectory() as folder:
         tree = _copied(Path(folder))
-        file = tree / "src/evs_snap" / bug["file"]
-        file.write_text(mutated(file.read_text(encoding="utf-8"), bug), encoding="utf-8")
+        file, text = mutated(tree / "src/evs_snap", bug)
+        file.write_text(text, encoding="utf-8")
         return not _passes(tree, bug["tests"])
+
+
+def _is_there(test: str) -> bool:
+    """Whether there is such a test: a file below tests/, or ``file::function``."""
+    name, _, function = test.partition("::")
+    file = ROOT / "tests" / name
+    return file.is_file() and (not function or f"def {function}(" in file.read_text("utf-8"))
+
+
+def _require_fitting(bugs: list[tuple[int, Bug]]) -> None:
+    """End the program with a line for each bug that no longer fits the source or names no test."""
+    odd = []
+    for number, bug in bugs:
+        lost = [test for test in bug["tests"] if not _is_there(test)]
+        odd += [f"{number:3} no such test: {test}" for test in lost]
+        try:
+            mutated(ROOT / "src/evs_snap", bug)
+        except ValueError as error:
+            odd.append(f"{number:3} {error}")
+    if odd:
+        sys.exit("\n".join([*odd, f"{len(odd)} of {len(bugs)} bugs do not fit: port or drop them"]))
 
 
 def _main() -> int:
@@ -70,8 +111,7 @@ def _main() -> int:
     only = parser.parse_args().only
     bugs = tomllib.loads((Path(__file__).parent / "bugs.toml").read_text(encoding="utf-8"))["bug"]
     numbered = [(n, bug) for n, bug in enumerate(bugs, start=1) if only in {None, n}]
-    for _, bug in numbered:
-        mutated((ROOT / "src/evs_snap" / bug["file"]).read_text(encoding="utf-8"), bug)
+    _require_fitting(numbered)
     tests = sorted({test for _, bug in numbered for test in bug["tests"]})
     with tempfile.TemporaryDirectory() as folder:
         if not _passes(_copied(Path(folder)), tests):
@@ -82,7 +122,7 @@ def _main() -> int:
         for (number, bug), well in zip(numbered, verdicts, strict=True):
             caught.append(well)
             verdict = "caught  " if well else "SURVIVED"
-            told = f"{number:3} {verdict} {bug['file']}: {bug['after']}  ({bug['harm']})"
+            told = f"{number:3} {verdict} {bug['place']}: {bug['after']}  ({bug['harm']})"
             print(told, flush=True)  # noqa: T201 - its result
     share = sum(caught) / len(caught)
     print(f"{sum(caught)} of {len(caught)} bugs caught ({share:.1%})")  # noqa: T201 - the same
