@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
     from evs_snap.plan.slots import Usage
+    from evs_snap.runs.pin import pin_snapshots, unpin_snapshots
     from evs_snap.runs.record import Action, Item, RunRecord
     from evs_snap.runs.restore import restore
     from evs_snap.runs.verbs import (
@@ -108,8 +109,10 @@ __all__ = [
     "connect",
     "create_snapshots",
     "delete_snapshots",
+    "pin_snapshots",
     "prune_snapshots",
     "restore",
+    "unpin_snapshots",
     "wait_for_snapshots",
 ]
 
@@ -129,8 +132,10 @@ _MODULES = {
     "connect": "connection",
     "create_snapshots": "runs.verbs",
     "delete_snapshots": "runs.verbs",
+    "pin_snapshots": "runs.pin",
     "prune_snapshots": "runs.verbs",
     "restore": "runs.restore",
+    "unpin_snapshots": "runs.pin",
     "wait_for_snapshots": "runs.verbs",
 }
 """Where each name is defined. All others of ``__all__`` are in ``errors``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from os import environ
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from evs_snap.clock import system_clock
 from evs_snap.errors import ConfigurationError
 from evs_snap.services.client import EvsClient
 from evs_snap.services.legacy import Legacy
-from evs_snap.settings import load_settings, sandbox_settings
+from evs_snap.settings import kind_named, load_settings, sandbox_settings
 from evs_snap.settings.folders import state_folder
 from evs_snap.settings.proxies import proxy_for
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from evs_snap.clock import Clock
-    from evs_snap.settings import Settings
+    from evs_snap.services.interface import SnapshotService
+    from evs_snap.settings import Kind, Settings
 
 
 @contextmanager
@@ -34,6 +36,7 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     *,
     sandbox: bool = False,
     settings: Settings | None = None,
+    kind: Kind | None = None,
     keep_token: bool = True,
     clock: Clock | None = None,
     app: WSGIApplication | None = None,
@@ -45,8 +48,9 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
 
     Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
     kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. Any number of
-    threads may share the client. A token is kept for the next run in the user's cache folder
-    (``keep_token``), readable by the user alone.
+    threads may share the client. ``kind`` is that of the snapshots, "legacy" or "standard",
+    else what EVS_SNAP_KIND or the cloud's ``evs_snap.kind`` says, else legacy. A token is kept
+    for the next run in the user's cache folder (``keep_token``), readable by the user alone.
 
     ``app`` answers in place of the network. ``trace`` is told each request in one line, with
     ``bodies`` whole, without secrets; ``note`` is told why a request waits or is repeated.
@@ -59,14 +63,16 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
         # Here, because sqlite3 and wsgiref would cost every other command their import.
         from evs_snap.sandbox import Sandbox  # noqa: PLC0415
 
-        settings = settings or sandbox_settings(environ)
+        settings = settings or sandbox_settings(environ, kind=kind)
         pretend = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
         try:
             pretend.check()
         except OSError as error:
             raise ConfigurationError(str(error)) from error
         app = pretend
-    settings = settings or load_settings(environ, cloud=cloud)
+    settings = settings or load_settings(environ, cloud=cloud, options={"kind": kind})
+    if kind is not None:
+        settings = replace(settings, kind=kind_named(kind))
     cache = kept_tokens(environ) if keep_token and app is None else None
     auth = identify(settings, clock=clock, cache=cache)
     with open_http(
@@ -81,4 +87,20 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
         proxy_for=partial(proxy_for, environ=environ),
     ) as http:
         project = Project(http, auth=auth, clock=clock)
-        yield EvsClient(project, kind=Legacy, limit=settings.limit)
+        kind_of_service = partial(
+            _service(settings.kind), enterprise_project_id=settings.enterprise_project_id
+        )
+        yield EvsClient(project, kind=kind_of_service, limit=settings.limit)
+
+
+def most_of(kind: str | None) -> int:
+    """Return how many snapshots of a kind the vendor allows a disk."""
+    return _service(kind_named(kind)).limit
+
+
+def _service(kind: Kind) -> type[SnapshotService]:
+    if kind == "legacy":
+        return Legacy
+    from evs_snap.services.standard import Standard  # noqa: PLC0415 - few regions have them
+
+    return Standard

@@ -38,6 +38,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+RETRIED = frozenset({1, 7, 11, 129, 130, 143})
+"""Exit codes after which trying again may help; code 3 depends on its items."""
+
 
 class EvsSnapError(Exception):
     """What happened and why (the message), and what to do about it (the hint).
@@ -54,6 +57,11 @@ class EvsSnapError(Exception):
     Counted over repetitions and renewals of the token: after more than one, a refusal does not
     prove that nothing was done. 0 proves it.
     """
+
+    @property
+    def retry(self) -> bool:
+        """Whether the same command may succeed later, without anything being mended."""
+        return self.exit_code in RETRIED
 
     def __init__(
         self,

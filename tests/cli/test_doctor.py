@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STEPS = [
     "settings", "files", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",
-    "quota", "limit",
+    "quota", "limit", "kinds",
 ]  # fmt: skip
 
 
@@ -97,10 +97,10 @@ class Scene(NamedTuple):
     minutes: int = 0
 
 
-NOT_REACHED = "rights- disks- quota- limit-"
+NOT_REACHED = "rights- disks- quota- limit- kinds-"
 NO_SIGN_IN = f"sign-in! endpoint- {NOT_REACHED}"
 NO_ENDPOINT = f"endpoint! {NOT_REACHED}"
-BY_NAME = "disks! quota- limit-"
+BY_NAME = "disks! quota- limit- kinds-"
 FORBIDDEN = (403, {"error": {"code": "EVS.5403", "message": "policy"}})
 SCENES = {
     "wrong password": Scene("password", {"OS_PASSWORD": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",
@@ -150,13 +150,13 @@ SCENES = {
         ("reader", "Ask for the role member"), role="reader"),
     "a reader of EVS": Scene("password", {}, 0, "rights?", "rights",
         ("te_readonly", "evs:snapshots:create"), role="te_readonly"),
-    "no rights": Scene("password", {}, 4, "rights! disks- quota- limit-", "rights",
+    "no rights": Scene("password", {}, 4, "rights! disks- quota- limit- kinds-", "rights",
         ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
     # A hint, and no failure: whether such a region refuses ours, only a `create` tells.
-    "standard snapshots": Scene("password", {}, 0, "region?", "region",
-        ("standard snapshots (v5)", "may refuse new legacy ones"),
+    "standard snapshots": Scene("password", {}, 0, "kinds?", "kinds",
+        ("that is set is legacy", "shows none: no proof that it makes them", "--kind standard"),
         answers={f"/v5/{ACCOUNT.project_id}/snapshots/detail": (200, {"snapshots": []})}),
-    "none of them": Scene("password", {}, 0, "", "limit", (),
+    "none of them": Scene("password", {}, 0, "", "kinds", ("lists no standard ones",),
         answers={"/v5/": (500, {"snapshots": []})}),
 }  # fmt: skip
 SIGNS = {"fail": "!", "warn": "?", "skip": "-"}
@@ -229,7 +229,7 @@ def test_the_table_tells_the_same(run: Run, by: Callable[..., None]) -> None:
     lines = run("doctor --volume full-01").stdout.splitlines()
     assert lines[0].split() == ["Step", "Result", "Detail", "Fix"]
     assert [line.split()[0] for line in lines[1:]] == STEPS
-    assert "full, 7 of 7: full-01" in lines[-1]
+    assert "full, 7 of 7: full-01" in lines[-2]
     assert run("doctor -c step -c result -f value").stdout.splitlines()[0] == "settings\tpass"
     assert run("doctor -f csv").stdout.startswith("Step,Result,Detail,Fix")
 

@@ -312,3 +312,18 @@ def test_many_disks_are_rotated_each_by_itself(run: Run, pretend: Pretend) -> No
 def test_rotate_needs_no_yes_as_the_rules_are_the_consent(run: Run, fake: FakeClock) -> None:
     nights(run, fake, 2)
     assert "-y" not in run("--sandbox rotate --volume data-01 --keep-last 1").stderr
+
+
+def test_only_the_new_ones_id_can_be_asked_for(run: Run) -> None:
+    line = "--sandbox rotate data-02 --keep-last 1"
+    first = run(f"{line} -f value -c ID --only created").ids
+    assert len(first) == 1
+    result = run(f"{line} --only created --only deleted -f json").json
+    assert len(result["items"]) == 2, "a document is complete"
+
+
+def test_a_full_disk_takes_a_line_where_that_is_asked_for(run: Run) -> None:
+    assert run("--sandbox create full-01 --brief", exit_code=6).stderr.splitlines()[1:] == [
+        "error: full-01: the disk holds 7 of 7 snapshots; nothing was sent",
+        "1 refused",
+    ]

@@ -11,7 +11,9 @@ from tests.cli.processes import lines, on_terminal, run
 
 from evs_snap import connect
 from evs_snap.clock import system_clock
+from evs_snap.render.progress import Progress
 from evs_snap.runs.locks import DiskLocks
+from evs_snap.runs.work import Tally
 from evs_snap.settings.folders import state_folder
 
 if TYPE_CHECKING:
@@ -87,15 +89,38 @@ def test_a_run_ends_with_one_line_that_sums_up() -> None:
     assert lines(shown)[-1] == "2 created, 1 refused"
 
 
-def test_nobody_else_gets_that_line() -> None:
-    assert "created" not in run("--sandbox", "create", "data-01", "--no-wait").stderr
-    _, shown = on_terminal("-q", "--sandbox", "create", "data-01", "--no-wait")
-    assert "1 created" not in shown
+def test_the_first_snapshot_of_a_disk_leads_on_to_the_next_commands() -> None:
+    _, shown = on_terminal("--sandbox", "create", "data-01")
+    assert "Next: `evs-snap --sandbox show data-01`." in words(shown)
+    _, shown = on_terminal("--sandbox", "create", "data-01")
+    assert "Next:" not in words(shown)
+
+
+def test_a_log_gets_a_line_at_the_beginning_and_one_at_the_end() -> None:
+    told = run("--sandbox", "create", "data-01", "data-02").stderr.splitlines()[1:]
+    assert told == ["0 of 2 snapshots available, 0s of 15m", "2 created"]
+    assert run("-q", "--sandbox", "create", "data-01", "--no-wait").stderr == ""
+
+
+def test_a_long_wait_says_every_five_minutes_that_it_lasts() -> None:
+    """Of what is in trouble it tells the names, and how long the rest may take."""
+    said: list[str] = []
+    progress = Progress(write=said.append)
+    for minute in range(12):
+        troubled = ("data-07",) if minute > 6 else ()
+        progress.show(
+            Tally.of(f"{minute}m", done=minute, total=12, passed=minute * 60.0, troubled=troubled)
+        )
+    assert said == [
+        "0m",
+        "5m, about 7m left",
+        "10m, about 2m left; in trouble: data-07",
+    ]
 
 
 def test_progress_has_numbers_and_time() -> None:
     _, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "db-data")
-    assert re.search(r"0 of 3 snapshots available, \d+s of 15m", words(shown))
+    assert re.search(r"─{20} 0 of 3 snapshots available, \d+s of 15m", words(shown))
 
 
 def test_a_run_takes_a_line_a_row_of_80_columns() -> None:

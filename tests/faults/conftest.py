@@ -34,20 +34,24 @@ from evs_snap.api.project import Project
 from evs_snap.api.transport import open_http
 from evs_snap.auth import identify
 from evs_snap.errors import ServiceError
-from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.sandbox import ACCOUNT, STANDARD_REGION, Rules, Sandbox
 from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Stamp
 from evs_snap.services.legacy import Legacy
+from evs_snap.services.standard import Standard
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tests.conftest import FakeClock
 
     from evs_snap.services.interface import Snapshot
+    from evs_snap.settings import Kind
+
+REGIONS: dict[str, str] = {"legacy": ACCOUNT.region, "standard": STANDARD_REGION}
 
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
@@ -108,8 +112,9 @@ class BrokenError(Exception):
 class Service:
     """The pretend cloud, the mishaps on the way to it, and the means to look past them."""
 
-    def __init__(self, path: Path, fake: FakeClock) -> None:
+    def __init__(self, path: Path, fake: FakeClock, *, kind: Kind = "legacy") -> None:
         self.fake = fake
+        self.kind = kind
         self.skew = timedelta()
         """How far the service's clock is ahead."""
 
@@ -133,7 +138,7 @@ class Service:
         """How each deletion of these snapshots is refused, by ID."""
 
         self.requests: list[str] = []
-        self.hooks: list[tuple[str, Callable[[], None]]] = []
+        self.hooks: list[tuple[str, Callable[[], object]]] = []
         """Once called when a request like this comes in."""
 
         self.witness: Callable[[httpx.Request, httpx.Response], None] = lambda _asked, _told: None
@@ -146,11 +151,15 @@ class Service:
         self._due: datetime | None = None
         self._known: dict[str, tuple[dict[str, Any], datetime]] = {}
         self._lock = threading.RLock()
-        self._sandbox = httpx.WSGITransport(app=Sandbox(path, now=lambda: self.now))
-        self._settings = sandbox_settings()
+        rules = Rules(first_upload=SETTLED / 2, later_upload=SETTLED / 2)
+        self.path = path
+        self.sandbox: WSGIApplication = Sandbox(path, now=lambda: self.now, rules=rules)
+        self._sandbox = httpx.WSGITransport(app=self._behind)
+        self._settings = sandbox_settings(region=REGIONS[kind], kind=kind)
         auth = identify(self._settings, clock=fake.clock, cache=None)
         http = httpx.Client(transport=self._sandbox)
-        self.client = EvsClient(Project(http, auth=auth, clock=fake.clock), kind=Legacy)
+        service = {"legacy": Legacy, "standard": Standard}[kind]
+        self.client = EvsClient(Project(http, auth=auth, clock=fake.clock), kind=service)
         """Past all mishaps."""
 
     @property
@@ -179,7 +188,7 @@ class Service:
         """Plan a mishap for requests like ``on``: ``POST snapshots``, a regular expression."""
         self._script.append(Mishap(on, how, acts, times, skip, headers or {}, body))
 
-    def once(self, on: str, then: Callable[[], None]) -> None:
+    def once(self, on: str, then: Callable[[], object]) -> None:
         """Do something of our own at the next request like ``on``, before it is answered."""
         self.hooks.append((on, then))
 
@@ -271,6 +280,10 @@ class Service:
         headers = {"Date": self.date, **response.headers}
         start_response(f"{response.status_code} made up", list(headers.items()))
         return [response.content]
+
+    def _behind(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as the sandbox, or what a test has put in its place."""
+        return self.sandbox(environ, start_response)
 
     def _is_expired(self, request: httpx.Request) -> bool:
         token = request.headers.get("X-Auth-Token")
@@ -404,8 +417,9 @@ class Service:
 
 def line_of(request: httpx.Request) -> str:
     """Return method and path below the project: ``GET snapshots/ID``, ``POST auth/tokens``."""
-    path = re.sub("^/(volume/v[23]/[0-9a-f]+|identity/v3)/", "", request.url.path)
-    return f"{request.method} " + re.sub("/[0-9a-f-]{36}(?=/|$)", "/ID", path)
+    base = "^(/sandbox-2)?/(volume/v[1235]/[0-9a-f]+|identity/v3)/"
+    path = re.sub(base, "", request.url.path)
+    return f"{request.method} " + re.sub("/([0-9a-f-]{36}|[0-9a-f]{32})(?=/|$)", "/ID", path)
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:

@@ -353,7 +353,6 @@ CLEAR = {
     "the limit": (400, b'{"badRequest": {"message": "Maximum number of snapshots exceeded"}}', 6),
     "a quota": (413, b'{"overLimit": {"message": "SnapshotLimitExceeded"}}', 6),
     "a name": (400, b'{"badRequest": {"message": "Invalid input for field name"}}', 1),
-    "a busy disk": (409, b'{"error": {"code": "EVS.2409", "message": "busy"}}', 1),
     "a code of one meaning": (403, b'{"error": {"code": "EVS.2143", "message": "key"}}', 4),
     "a failure": (500, b"", 1),
 }

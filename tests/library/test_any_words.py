@@ -220,18 +220,20 @@ def test_names_and_a_selection_are_a_union_and_records_are_taken_for_ids(evs: Ev
 # Values of any type
 
 TEXT, FLAG, SECONDS, COUNT = (str,), (bool,), (int, float), (int,)
+MAYBE_SECONDS = (*SECONDS, NoneType)
 COMMON: dict[str, tuple[type, ...]] = {"lock_wait": SECONDS, "dry_run": FLAG}
 CREATE = {
     **COMMON, "name": TEXT, "description": (str, NoneType), "properties": (dict, NoneType),
     "policy": (str, NoneType), "once_per": (str, NoneType), "limit": (int, NoneType),
-    "on_limit": TEXT, "keep": (Keep, NoneType), "wait": FLAG, "timeout": SECONDS,
-    "parallel": COUNT, "selection": (Selection, NoneType), "hold_for": SECONDS,
+    "on_limit": TEXT, "keep": (Keep, NoneType), "wait": FLAG, "timeout": MAYBE_SECONDS,
+    "expire_after": MAYBE_SECONDS, "parallel": COUNT, "selection": (Selection, NoneType),
+    "hold_for": SECONDS,
 }  # fmt: skip
 PRUNE = {name: CREATE[name] for name in ("policy", "limit", "parallel", "selection")} | COMMON
 DELETE = {**COMMON, "foreign": FLAG, "parallel": COUNT}
 RESTORE = {
-    **COMMON, "as_name": TEXT, "size": (int, NoneType), "properties": (dict, NoneType),
-    "safety_snapshot": FLAG, "wait": FLAG, "timeout": SECONDS,
+    **COMMON, "as_name": TEXT, "size": (int, NoneType), "type": (str, NoneType),
+    "properties": (dict, NoneType), "safety_snapshot": FLAG, "wait": FLAG, "timeout": MAYBE_SECONDS,
 }  # fmt: skip
 VERBS: dict[Any, tuple[Any, dict[str, tuple[type, ...]]]] = {
     create_snapshots: (create, CREATE),

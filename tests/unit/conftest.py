@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.signature_check import KEYS, KeyPair, SignatureCheck
@@ -53,6 +57,15 @@ def _sdk(tmp_path_factory: pytest.TempPathFactory) -> Sdk:
         )
 
 
+class Asked(NamedTuple):
+    """A request, field by field; IDs in its path are ``ID``."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    body: Untyped
+
+
 @dataclass(frozen=True)
 class Served:
     """A pretend cloud behind the gateway on loopback, and the SDK to talk to it."""
@@ -61,6 +74,9 @@ class Served:
     url: str
     second_url: str
     """The region of standard snapshots."""
+
+    asked: list[Asked]
+    """What that region was asked, in order."""
 
     def basic(self, keys: KeyPair = KEYS, project_id: str | None = ACCOUNT.project_id) -> Untyped:
         return self.sdk.credentials.BasicCredentials(*keys, project_id)
@@ -88,19 +104,28 @@ def _served(sdk: Sdk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setenv(name, "127.0.0.1")
     now = system_clock().now
     app = Sandbox(tmp_path / "sandbox.db", now=now, rules=_AT_ONCE)
+    asked: list[Asked] = []
     with (
         serving(SignatureCheck(app, now=now)) as port,
-        serving(SignatureCheck(_second_region(app), now=now)) as second_port,
+        serving(SignatureCheck(_second_region(app, asked), now=now)) as second_port,
     ):
-        yield Served(sdk, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{second_port}")
+        url, second_url = (f"http://127.0.0.1:{p}" for p in (port, second_port))
+        yield Served(sdk, url, second_url, asked)
 
 
-def _second_region(app: WSGIApplication) -> WSGIApplication:
+def _second_region(app: WSGIApplication, asked: list[Asked]) -> WSGIApplication:
     """Give the second region a host of its own, as Huawei's have: the SDK takes no prefix."""
 
     def at_the_root(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not environ["PATH_INFO"].startswith("/v3/auth"):
-            environ = {**environ, "SCRIPT_NAME": f"/{STANDARD_REGION}"}
+        if environ["PATH_INFO"].startswith("/v3/auth"):  # the gateway's own
+            return app(environ, start_response)
+        environ = {**environ, "SCRIPT_NAME": f"/{STANDARD_REGION}"}
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ = {**environ, "wsgi.input": BytesIO(body)}
+        path = re.sub("(?<=/)([0-9a-f-]{36}|[0-9a-f]{32})(?=/|$)", "ID", environ["PATH_INFO"])
+        query = sorted(parse_qsl(environ.get("QUERY_STRING", "")))
+        document = json.loads(body) if body else None
+        asked.append(Asked(environ["REQUEST_METHOD"], path, query, document))
         return app(environ, start_response)
 
     return at_the_root

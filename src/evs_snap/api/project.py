@@ -63,12 +63,14 @@ class Project:
         version: str | None = None,
         microversion: str | None = None,
         unexplained: str | None = None,
+        right: str | None = None,
     ) -> httpx.Response:
         """Send one request below the project's address; return its answer, a success.
 
         ``body`` is sent as JSON. ``doing`` names the attempt in messages. ``version`` (as
         ``v2``) is the API's, if not that of the address; ``microversion`` is Cinder's.
-        ``unexplained`` is a hint for a refusal that may have another reason than it gives.
+        ``unexplained`` is a hint for a refusal that may have another reason than it gives,
+        ``right`` the name of the right that this needs.
         """
         doing = doing or f"{method} {path}"
         headers = {"Accept": "application/json"}
@@ -97,11 +99,15 @@ class Project:
         self._read_date(response.headers.get("Date"))
         if not response.is_success:
             raise refused(
-                response, doing=doing, secrets=self._auth.secrets, unexplained=unexplained
+                response,
+                doing=doing,
+                secrets=self._auth.secrets,
+                unexplained=unexplained,
+                right=right,
             )
         return response
 
-    def pages(
+    def pages(  # noqa: PLR0913 - all that a list consists of
         self,
         path: str,
         key: str,
@@ -109,12 +115,24 @@ class Project:
         filters: Mapping[str, str | None],
         *,
         version: str | None = None,
+        unexplained: str | None = None,
+        right: str | None = None,
     ) -> Iterator[Page[Row]]:
-        """Yield the rows of a list, each once, page by page. ``filters`` of None are left out."""
+        """Yield the rows of a list, each once, page by page. ``filters`` of None are left out.
+
+        ``unexplained`` and ``right`` are those of ``send``.
+        """
 
         def ask(query: Mapping[str, str]) -> Page[Row]:
             asked = f"{path}?{query_text(query)}"
-            answer = self.send("GET", asked, version=version, doing=f"listing {key}")
+            answer = self.send(
+                "GET",
+                asked,
+                version=version,
+                doing=f"listing {key}",
+                unexplained=unexplained,
+                right=right,
+            )
             return Page.of(self.document(answer), key, model)
 
         return all_pages(ask, key, filters=filters)

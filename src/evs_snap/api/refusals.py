@@ -153,19 +153,24 @@ def refused(
     secrets: Iterable[str],
     wrong_address: str | None = None,
     unexplained: str | None = None,
+    right: str | None = None,
 ) -> ServiceError:
     """Return the error for an answer that is no success. Never raises.
 
     ``doing`` names the attempt in the user's words: "listing the disks". A service that
     repeats one of ``secrets`` in its message is not quoted with it. ``wrong_address`` is a
     better hint than ours for an address that does not serve the API. ``unexplained`` is added
-    to the hint where the refusal may have another reason than it gives.
+    to the hint where the refusal may have another reason than it gives. ``right`` is the one
+    that the operation needs, where that can be given in an enterprise project too.
     """
     fault = Fault.of(response, secrets=secrets)
     kind, hint = _kind(fault)
     if wrong_address and kind is WrongEndpointError:
         hint = wrong_address
-    if unexplained and _is_unexplained(fault, hint):
+    is_vague = _is_unexplained(fault, hint)
+    if right and hint is _RIGHTS:
+        hint = f"Ask for {right} in this project, or in the disk's enterprise project."
+    if unexplained and is_vague:
         hint = f"{hint} {unexplained}" if hint else unexplained
     what = fault.message or "no explanation given"
     where = f"HTTP {fault.status}" + (f", {fault.code}" if fault.code else "")

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "volumes": "List disks and how full of snapshots they are.",
     "snapshots": "List snapshots.",
+    "show": "Show all about a disk or snapshot: fields, rules, a line of time.",
     "create": "Take a snapshot of each disk, and wait until it can be used.",
     "rotate": "For cron: create, wait until it can be used, then prune.",
     "prune": "Delete our snapshots that no KEEP rule keeps.",
     "delete": "Delete the snapshots named.",
+    "pin": "Put snapshots out of every rule's reach.",
+    "unpin": "Give pinned snapshots back to their rules.",
     "restore": "Make a new disk of a snapshot, or roll its disk back.",
     "wait": "Wait until the snapshots named can be used.",
     "check": "Monitoring plugin: are the snapshots fresh?",

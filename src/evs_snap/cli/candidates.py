@@ -63,6 +63,13 @@ def snapshots(ctx: click.Context, param: click.Parameter, text: str) -> list[Com
     return _offered(_asked(ctx, lambda evs: evs.snapshots()), param, text)
 
 
+def disks_and_snapshots(
+    ctx: click.Context, param: click.Parameter, text: str
+) -> list[CompletionItem]:
+    """Return the cloud's disks, then its snapshots."""
+    return [*disks(ctx, param, text), *snapshots(ctx, param, text)]
+
+
 def _offered(rows: Rows, param: click.Parameter, text: str) -> list[CompletionItem]:
     """Return names, each with its ID; the ID where the name would not do, or was begun.
 

@@ -28,7 +28,7 @@ def settings_of(context: Context) -> Settings:
 
     if context.sandbox:
         _require_no_cloud(context)
-        return sandbox_settings(environ, region=context.os_region_name)
+        return sandbox_settings(environ, region=context.os_region_name, kind=context.kind)
     return load_settings(
         environ,
         cloud=context.os_cloud,
@@ -36,6 +36,7 @@ def settings_of(context: Context) -> Settings:
             "region": context.os_region_name,
             "project_name": context.os_project_name,
             "project_id": context.os_project_id,
+            "kind": context.kind,
         },
     )
 
@@ -88,9 +89,13 @@ def changing(context: Context) -> Iterator[tuple[EvsClient, Progress]]:
     """Give a client and a progress line, for a command that changes or awaits something."""
     from evs_snap.render.progress import progress_line
 
-    shown = is_watched(context) and not context.verbose
     with (
         connection(context) as evs,
-        progress_line(sys.stderr, shown=shown, colour=is_coloured(context, sys.stderr)) as progress,
+        progress_line(
+            sys.stderr,
+            shown=is_watched(context) and not context.verbose,
+            colour=is_coloured(context, sys.stderr),
+            write=lambda line: note(context, line),
+        ) as progress,
     ):
         yield evs, progress

@@ -27,6 +27,7 @@ class Context:
     os_project_name: str | None = None
     os_project_id: str | None = None
     sandbox: bool = False
+    kind: str | None = None
     format: str = "table"
     column: tuple[str, ...] = ()
     quiet: bool = False
@@ -62,12 +63,20 @@ class Context:
         return _COMMAND.sub(lambda match: match[0] + said, text)
 
     def _cloud(self) -> Iterator[str]:
-        for name in ("sandbox", "os_cloud", "os_region_name", "os_project_name", "os_project_id"):
+        for name in _WHICH:
             if name in self.typed:
                 option, value = "--" + name.replace("_", "-"), getattr(self, name)
                 yield option if value is True else f"{option} {quote(value)}"
 
 
+_WHICH = (
+    "kind",
+    "sandbox",
+    "os_cloud",
+    "os_region_name",
+    "os_project_name",
+    "os_project_id",
+)
 _COMMAND = re.compile("`evs-snap(?= (?!sandbox)[a-z])")
 
 GLOBAL_NAMES = frozenset(Context.__slots__) - {"clock", "typed"}

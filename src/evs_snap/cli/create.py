@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,12 @@ from evs_snap.cli.options import (
     dry_run_option,
     limit_options,
     naming_options,
+    report_options,
     select_options,
     wait_options,
 )
-from evs_snap.cli.output import reporting, write_line
-from evs_snap.cli.parameters import WAIT, option
+from evs_snap.cli.output import is_picture, note, reporting, write_line
+from evs_snap.cli.parameters import NAMING, WAIT, option
 from evs_snap.cli.tell import tell_options
 from evs_snap.cli.values import duration
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from evs_snap.cli.context import Context
     from evs_snap.cli.parameters import F
     from evs_snap.cli.tell import Tell
+    from evs_snap.runs.record import RunRecord
 
 
 def create_options(policy: str) -> Callable[[F], F]:
@@ -33,13 +36,22 @@ def create_options(policy: str) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         for group in (
-            dry_run_option, limit_options, wait_options, naming_options(policy),
+            dry_run_option, report_options, limit_options, wait_options, expiry_option,
+            naming_options(policy),
             select_options(), tell_options, hold_options,
         ):  # fmt: skip
             command = group(command)
         return command
 
     return decorate
+
+
+def expiry_option(command: F) -> F:
+    """Add --expire-after: when the service is to delete the snapshot by itself."""
+    return option(
+        "--expire-after", type=duration, metavar="DUR", section=NAMING,
+        help="Standard ones: have the service delete it by itself then, in whole days, as 30d.",
+    )(command)  # fmt: skip
 
 
 def hold_options(command: F) -> F:
@@ -60,7 +72,7 @@ def hold_options(command: F) -> F:
     examples=(
         "evs-snap create data-01",
         "evs-snap create --match 'data-*' --policy before-upgrade",
-        "ID=$(evs-snap create data-01 -f value -c ID)",
+        "ID=$(evs-snap create data-01 -f value -c ID --only created)",
     ),
 )
 @create_options(policy="manual")
@@ -75,12 +87,14 @@ def create(context: Context, /, **words: Any) -> int:
     return take_snapshots(context, "create", **words)
 
 
-def take_snapshots(context: Context, command: str, *, tell: Tell, **words: Any) -> int:
+def take_snapshots(
+    context: Context, command: str, *, tell: Tell, only: tuple[str, ...], brief: bool, **words: Any
+) -> int:
     """Carry out `create` or `rotate`; return the exit code."""
     from evs_snap import create_snapshots
     from evs_snap.render.metrics import ending_of_record
 
-    with reporting(context, command) as report:
+    with reporting(context, command, only=only, brief=brief) as report:
         with changing(context) as (evs, progress):
             record = create_snapshots(
                 evs,
@@ -90,4 +104,18 @@ def take_snapshots(context: Context, command: str, *, tell: Tell, **words: Any) 
                 **words,
             )
         tell(ending_of_record(record))
-        return report(record)
+        code = report(record)
+    if command == "create" and is_picture(context):
+        _show_next(context, record)
+    return code
+
+
+def _show_next(context: Context, record: RunRecord) -> None:
+    """Name the commands to go on with, after the first snapshot of the only disk."""
+    if record.exit_code == 0 and not record.dry_run and [u.used for u in record.usages] == [1]:
+        disk = quote(record.items[0].label)
+        note(
+            context,
+            f"Next: `evs-snap show {disk}`. Every night: `evs-snap rotate {disk} --keep-daily 4 "
+            "--once-per day`.",
+        )

@@ -43,8 +43,8 @@ def doctor(
     """Try every step in order and say what to do about those that do not go well.
 
     Settings, names, connection, clock, sign-in, endpoint, rights, disks, quota and the
-    limit; with a selection, for the disks selected. Tells of a region that has standard
-    snapshots (v5), which evs-snap does not make. Changes nothing; with --hold, that command
+    limit; with a selection, for the disks selected. Tells which kinds of snapshots the region
+    lists, and which one is set. Changes nothing; with --hold, that command
     is started and ended. Ends with the exit
     code that the first failed step would give to the other commands.
     """

@@ -36,6 +36,11 @@ STATUSES = (
 )  # fmt: skip
 """What a snapshot may be (EVS API reference, appendix "EVS Snapshot Status")."""
 
+ACTIONS = (
+    "created", "reused", "deleted", "kept", "refused", "failed", "would-create", "would-delete",
+)  # fmt: skip
+"""What --only takes: what can become of a disk or snapshot (runs.record.Action)."""
+
 
 def select_options(*, required: bool = True) -> Callable[[F], F]:
     """Add SELECT, which the command gets as one ``selection``.
@@ -161,8 +166,9 @@ def wait_options(command: F) -> F:
 def timeout_option(command: F) -> F:
     """Add --timeout: how long to wait for new snapshots."""
     return option(
-        "--timeout", type=duration, default="15m", show_default=True, section=WAIT,
-        metavar="DUR", help="How long to wait for all together, as 90s, 15m or 1h30m.",
+        "--timeout", type=duration, section=WAIT, metavar="DUR",
+        help="How long to wait for all together, as 90s or 1h30m. [default: 15m; standard ones: "
+        "1h]",
     )(command)  # fmt: skip
 
 
@@ -170,7 +176,8 @@ def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
     return option(
         "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
-        help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]",
+        help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]",
     )(command)  # fmt: skip
 
 
@@ -180,7 +187,8 @@ def slots_option(command: F) -> F:
         command,
         option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
                section=LIMIT,
-               help="Snapshots the cloud allows a disk. [default: 7, or clouds.yaml]"),
+               help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
+             "clouds.yaml]"),
         option("--limit", "rows", hidden=True, expose_value=False, allow_from_autoenv=False,
                callback=_refuse_limit),
     )  # fmt: skip
@@ -256,6 +264,16 @@ def dry_run_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def report_options(command: F) -> F:
+    """Add what shortens a run's report: --only and --brief."""
+    return _with(
+        command,
+        option("--only", type=click.Choice(ACTIONS), multiple=True, metavar="ACTION",
+               help=f"Only such lines in tables and values: {', '.join(ACTIONS)}."),
+        option("--brief", is_flag=True, help="One line for each error."),
+    )  # fmt: skip
+
+
 def _with(command: F, *options: Callable[[F], F]) -> F:
     for add in reversed(options):
         command = add(command)
@@ -275,6 +293,9 @@ def global_options() -> tuple[Option, ...]:
         make("--os-region-name", metavar="NAME", help="[env: OS_REGION_NAME]"),
         make("--os-project-name", metavar="NAME", help="[env: OS_PROJECT_NAME]"),
         make("--os-project-id", metavar="ID", help="[env: OS_PROJECT_ID]"),
+        make("--kind", type=click.Choice(("legacy", "standard")),
+             help="Snapshots to work with; standard ones are billed. [default: legacy, or "
+             "clouds.yaml]"),
         make("--sandbox", is_flag=True, help="Use the built-in pretend cloud."),
         make("-f", "--format", type=click.Choice(("table", "json", "yaml", "csv", "value")),
              help="How the result is written. [default: table]"),

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from evs_snap.errors import EvsSnapError, ServiceError
+from evs_snap.errors import EvsSnapError, LimitError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
     from typing import TextIO
 
     from typing_extensions import Buffer
 
     from evs_snap.cli.context import Context
     from evs_snap.render.columns import Column
+    from evs_snap.render.timeline import Mark
     from evs_snap.runs.record import Item, RunRecord
 
 R = TypeVar("R")
@@ -66,8 +68,17 @@ def show_document(context: Context, document: object) -> None:
     """Print a document as JSON or YAML, in UTF-8 where stdout takes it, else in ASCII."""
     from evs_snap.render.documents import encoded
 
-    encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name
-    write_result(encoded(document, form=context.format, ascii_only=encoding != "utf-8"))
+    write_result(encoded(document, form=context.format, ascii_only=not takes_unicode()))
+
+
+def takes_unicode() -> bool:
+    """Whether stdout takes every character."""
+    return codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name == "utf-8"
+
+
+def is_picture(context: Context) -> bool:
+    """Whether the result is for somebody's eyes: a table on a terminal, with all its columns."""
+    return context.format == "table" and sys.stdout.isatty() and not context.column
 
 
 def show_rows(
@@ -111,19 +122,36 @@ def show_table(context: Context, rows: Sequence[R], columns: Sequence[Column[R]]
             note(context, f"(no room for {', '.join(left_out)}: widen the terminal, or use -c)")
 
 
+def show_timeline(context: Context, marks: Sequence[Mark], *, now: datetime) -> None:
+    """Draw marks as a line of time that ends ``now``."""
+    from evs_snap.render.timeline import timeline
+
+    colour = is_coloured(context, sys.stdout)
+    room = shutil.get_terminal_size().columns
+    picture = timeline(marks, now=now, room=room, ascii_only=not takes_unicode(), colour=colour)
+    write_result(picture, colour=colour)
+
+
 @contextmanager
-def reporting(context: Context, command: str) -> Iterator[Callable[[RunRecord], int]]:
+def reporting(
+    context: Context, command: str, *, only: Collection[str] = (), brief: bool = False
+) -> Iterator[Callable[[RunRecord], int]]:
     """Give a function that prints a run's record and returns its exit code.
+
+    ``only`` are the actions of which tables and values have a line, all where none is named.
+    With ``brief`` an error takes one line.
 
     Raises ConfigurationError for a column that does not exist, before anything is done.
     """
     from evs_snap.render.columns import chosen, item_columns
 
     chosen(item_columns(command), context.column)
-    yield lambda record: show_record(context, record)
+    yield lambda record: show_record(context, record, only=only, brief=brief)
 
 
-def show_record(context: Context, record: RunRecord) -> int:
+def show_record(
+    context: Context, record: RunRecord, *, only: Collection[str] = (), brief: bool = False
+) -> int:
     """Print a record; return its exit code."""
     from evs_snap.render.columns import chosen, item_columns
     from evs_snap.render.documents import record_document
@@ -132,19 +160,19 @@ def show_record(context: Context, record: RunRecord) -> int:
         if is_document(context):
             show_document(context, record_document(record))
         elif record.items or context.format != "table":
-            is_people = context.format == "table" and sys.stdout.isatty() and not context.column
-            columns = item_columns(record.command, on_terminal=is_people)
-            show_table(context, _lines(record), chosen(columns, context.column))
+            columns = item_columns(record.command, on_terminal=is_picture(context))
+            lines = [item for item in _lines(record) if not only or item.action in only]
+            show_table(context, lines, chosen(columns, context.column))
     except OutputError as lost:
         if not isinstance(lost.__cause__, BrokenPipeError):
             _show_instead(record)
         if record.exit_code == 0:
             raise
         show_error(context, lost)
-    _show_errors(context, record.items)
+    _show_errors(context, record.items, brief=brief)
     if record.remark:
         note(context, record.remark)
-    if record.items and is_watched(context):
+    if record.items:
         counts = (f"{n} {action.replace('-', ' ')}" for action, n in record.summary.items())
         note(context, ", ".join(counts))
     return record.exit_code
@@ -165,8 +193,12 @@ def _show_instead(record: RunRecord) -> None:
     _write_stderr(plain(record.items, item_columns(record.command)))
 
 
-def _show_errors(context: Context, items: Sequence[Item]) -> None:
-    """Say what went wrong: equal errors once, with all disks they concern, and equal hints once."""
+def _show_errors(context: Context, items: Sequence[Item], *, brief: bool) -> None:
+    """Say what went wrong: equal errors once, with all disks they concern, and equal hints once.
+
+    With ``brief`` a line for each error, without what belongs to it; so it is of full disks
+    always where there are several, as the holders of all their slots fill a screen.
+    """
     from evs_snap.health.words import some_of
 
     alike: dict[tuple[str, str | None], list[tuple[str, EvsSnapError]]] = {}
@@ -179,7 +211,10 @@ def _show_errors(context: Context, items: Sequence[Item]) -> None:
         about = some_of([label for label, _ in concerned if label])
         _, error = concerned[0]
         write_line(context, "error:", f"{about}: {error.message}" if about else error.message)
-        _show_details(context, concerned)
+        if brief:
+            continue
+        if len(concerned) == 1 or not isinstance(error, LimitError):
+            _show_details(context, concerned)
         if error.hint and error.hint not in hints[number:]:
             write_line(context, "hint:", error.hint)
 

@@ -12,6 +12,7 @@ from evs_snap.cli.options import (
     dry_run_option,
     keep_options,
     policy_option,
+    report_options,
     select_options,
     yes_option,
 )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @policy_option()
 @yes_option
 @dry_run_option
+@report_options
 @click.pass_obj
 def prune(
     context: Context,
@@ -50,6 +52,8 @@ def prune(
     yes: bool,
     dry_run: bool,
     tell: Tell,
+    only: tuple[str, ...],
+    brief: bool,
 ) -> int:
     """Delete those of our snapshots that no rule keeps.
 
@@ -60,7 +64,7 @@ def prune(
     from evs_snap.render.metrics import ending_of_record
 
     asking = confirmation(context, needed=not (yes or dry_run))
-    with reporting(context, "prune") as report:
+    with reporting(context, "prune", only=only, brief=brief) as report:
         with changing(context) as (evs, progress):
             record = prune_snapshots(
                 evs,

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 )
 @option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
+@option("--type", metavar="TYPE", not_with="in_place",
+              help="With --as: of the new disk, where the snapshot's own is gone.")  # fmt: skip
 @option("--property", "properties", multiple=True, type=key_and_value, metavar="K=V",
               callback=as_mapping, not_with="in_place",
               help="With --as: metadata to store with the new disk; repeatable.")  # fmt: skip
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
               help="With --in-place: do not take a snapshot of what will be lost.")  # fmt: skip
 @option("--wait/--no-wait", default=True, show_default=True, section=WAIT, not_with="in_place",
               help="See the disk available before saying so.")  # fmt: skip
-@option("--timeout", type=duration, default="30m", show_default=True, section=WAIT,
-              help="How long to wait for the disk.")  # fmt: skip
+@option("--timeout", type=duration, section=WAIT, metavar="DUR",
+              help="How long to wait for the disk. [default: 30m; standard ones: 1h]")  # fmt: skip
 @yes_option
 @dry_run_option
 @click.pass_obj

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from datetime import timedelta
 from os import environ
 from typing import TYPE_CHECKING
@@ -13,7 +11,14 @@ import click
 from evs_snap.cli.command import Command
 from evs_snap.cli.connection import settings_of
 from evs_snap.cli.options import keep_options, limit_option
-from evs_snap.cli.output import is_coloured, is_document, show_document, show_table, write_result
+from evs_snap.cli.output import (
+    is_document,
+    is_picture,
+    show_document,
+    show_table,
+    show_timeline,
+    write_result,
+)
 from evs_snap.cli.parameters import option
 from evs_snap.cli.values import duration
 from evs_snap.errors import ConfigurationError
@@ -70,7 +75,7 @@ def simulate(
     from evs_snap.plan.simulate import Schedule, repeatable
     from evs_snap.plan.simulate import simulate as play
     from evs_snap.render.columns import chosen, simulation_columns
-    from evs_snap.render.simulation import calendar, simulation_document, simulation_rows
+    from evs_snap.render.simulation import marks, simulation_document, simulation_rows
 
     columns = chosen(simulation_columns(), context.column)
     request = Request(
@@ -87,19 +92,19 @@ def simulate(
         show_document(context, simulation_document(played, limit=request.limit))
         return
     show_table(context, simulation_rows(played, keep, limit=request.limit), columns)
-    if context.format == "table" and sys.stdout.isatty() and not context.column:
-        room = shutil.get_terminal_size().columns
-        colour = is_coloured(context, sys.stdout)
-        write_result("\n" + calendar(played.kept, room=room, colour=colour), colour=colour)
+    if is_picture(context):
+        write_result("\n")
+        show_timeline(context, marks(played.kept), now=context.clock.now())
 
 
 def _limit_of_cloud(context: Context) -> int:
     """Return the limit set for the cloud that is meant; where no cloud is named, the vendors'."""
-    from evs_snap.services.legacy import Legacy
+    from evs_snap.connection import most_of
 
     try:
-        return settings_of(context).limit or Legacy.limit
+        settings = settings_of(context)
     except ConfigurationError:
         if context.os_cloud or environ.get("OS_CLOUD"):
             raise
-        return Legacy.limit
+        return most_of(context.kind)
+    return settings.limit or most_of(settings.kind)

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     help=f"Only those in this status: {', '.join(STATUSES)}.",
 )
 @list_options
-@option("--all-kinds", is_flag=True, help="The backup services' snapshots too.")
+@option(
+    "--all-kinds",
+    is_flag=True,
+    help="Also those of services (backups, policies) and of the other kind.",
+)
 @click.pass_obj  # fmt: skip
 def snapshots(
     context: Context,
@@ -74,7 +78,9 @@ def snapshots(
         all_kinds=all_kinds,
     )
     names = {v.id: v.name for v in gathered.volumes if v.name}
-    columns = snapshot_columns(names, now=now)
+    here = {v.id for v in gathered.volumes}
+    gone = {s.volume_id for s in found} - here if selection.is_empty else set()
+    columns = snapshot_columns(names, now=now, gone=gone)
     show_rows(
         context,
         in_order(found, columns, sort),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_OPTIONS = frozenset(
-    {"EVS_SNAP_ALLOW_HTTP", "EVS_SNAP_KIND", "EVS_SNAP_METADATA_URL"}
+    {"EVS_SNAP_ALLOW_HTTP", "EVS_SNAP_ENTERPRISE_PROJECT_ID", "EVS_SNAP_METADATA_URL"}
     # What a run tells the command of --hold, which may be an evs-snap.
     | {"EVS_SNAP_COMMAND", "EVS_SNAP_HOLD_SECONDS", "EVS_SNAP_VOLUMES", "EVS_SNAP_VOLUME_NAMES"}
 )

@@ -53,7 +53,7 @@ def volumes(
     needed = {c.title for c in chosen(columns, context.column)} | set(sorted_titles(columns, sort))
     with connection(context) as evs:
         tags = "Tags" in needed
-        if unprotected or needed & {"Snapshots", "Newest"}:
+        if unprotected or needed & {"Snapshots", "Newest", "Stored"}:
             rows = usages(evs, selection, limit=limit, with_tags=tags)
         else:
             gathered = gather(evs, selection, with_snapshots=False, with_tags=tags)

@@ -26,9 +26,9 @@ from evs_snap.health.findings import (
     failure,
     on_clock,
     on_disks,
+    on_kinds,
     on_limit,
     on_quota,
-    on_region,
     on_rights,
 )
 from evs_snap.runs.gather import gather
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from evs_snap.services.client import EvsClient
     from evs_snap.settings import Settings
 
-_STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit")
+_STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit", "kinds")
 
 
 def examine(
@@ -57,7 +57,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield a finding for each step. Steps that need one that failed are skipped.
 
-    A last finding tells that the region has standard snapshots, if it says so.
+    The last finding tells which kinds of snapshots the region lists, and which one is set.
     ``limit`` is how many snapshots a disk may hold. Without ``networked`` the steps that
     need a network are left out.
     """
@@ -167,8 +167,7 @@ def _project(
     yield on_disks(gathered.volumes)
     yield _quota(evs, wanted=len(gathered.volumes))
     yield on_limit(gathered, limit=limit)
-    if evs.has_standard_snapshots():
-        yield on_region()
+    yield on_kinds(evs.service.kind, evs.kinds_listed())
 
 
 def _step_at_fault(error: EvsSnapError, settings: Settings, *, address: str) -> str:

@@ -14,7 +14,7 @@ from evs_snap.plan.slots import holders
 from evs_snap.services.interface import USABLE_VOLUME_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from evs_snap.runs.gather import Gathered
@@ -108,18 +108,28 @@ def on_disks(volumes: Sequence[Volume]) -> Finding:
     return Finding("disks", Result.PASS, count_of(count, "disk"))
 
 
-def on_region() -> Finding:
-    """Say what a region with standard snapshots means for this program.
+def on_kinds(kind: str, listed: Collection[str] | None) -> Finding:
+    """Say which kind of snapshots is set, and which ones the region lists by v5.
 
+    None is where it does not list by v5, as in most regions. The list alone does not prove that
+    the region makes standard ones: it also shows legacy ones.
     Source: https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html.
     """
+    told = f"the kind that is set is {kind}"
+    if listed is None:
+        return Finding("kinds", Result.PASS, f"{told}; the region lists no standard ones (v5)")
+    shown = " and ".join(sorted(listed)) or "none"
+    told = f"{told}; the region has the list of standard ones (v5), which shows {shown}"
+    if kind == "standard":
+        return Finding("kinds", Result.PASS, told)
+    if "standard" not in listed:
+        told = f"{told}: no proof that it makes them"
     return Finding(
-        "region",
+        "kinds",
         Result.WARN,
-        "this region has standard snapshots (v5) and may refuse new legacy ones, the kind that "
-        "evs-snap makes",
-        "If it does, take snapshots in the console; legacy ones that exist can still be listed, "
-        "restored and deleted.",
+        told,
+        "If new legacy ones are refused here: --kind standard (or EVS_SNAP_KIND=standard), which "
+        "is billed. Legacy ones that exist can still be listed, restored and deleted.",
     )
 
 

@@ -30,6 +30,7 @@ class NewSnapshot:
     """A snapshot about to be asked for.
 
     ``known`` are the IDs of the disk's snapshots before: none can be the new one.
+    ``expire_after`` are the seconds after which the service is to delete it.
     """
 
     volume: Volume
@@ -38,6 +39,7 @@ class NewSnapshot:
     properties: Mapping[str, str]
     stamp: Stamp
     known: frozenset[str]
+    expire_after: float | None = None
 
     def is_made_as(self, row: Snapshot) -> bool:
         """Whether the row is this attempt's, made although no answer said so.
@@ -123,4 +125,5 @@ def new_snapshot_for(
             consistency=CRASH_CONSISTENT if request.hold is not None else None,
         ),
         known=frozenset(s.id for s in snapshots),
+        expire_after=request.expire_after,
     )

@@ -45,12 +45,12 @@ def newest_first(
     """Return the snapshots wanted, newest first.
 
     With ``owned`` only those that carry our stamp; in one ``status``; made since ``after`` and
-    before ``before``; the backup services' only with ``all_kinds``.
+    before ``before``; a service's own, and those of another kind, only with ``all_kinds``.
     """
     found = [
         s
         for s in snapshots
-        if (all_kinds or not s.is_system)
+        if (all_kinds or not (s.is_system or s.is_other_kind))
         and (s.policy is not None or not owned)
         and status in {None, s.status}
         and _is_between(s.created_at, after, before)

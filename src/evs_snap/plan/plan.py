@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evs_snap.errors import EvsSnapError
 from evs_snap.plan.creation import NewSnapshot, is_of_period, new_snapshot_for
-from evs_snap.plan.retention import Verdict, judge
+from evs_snap.plan.retention import Verdict, judge, pinned
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
 
 if TYPE_CHECKING:
@@ -102,10 +102,13 @@ def judged_again(
         prune=tuple(
             Removal(v.snapshot, v.reasons) for v in given_up(verdicts) if v.snapshot.id in planned
         ),
-        keep=tuple(
-            v if v.keep else replace(v, keep=True, reasons=(*v.reasons, "left to the next run"))
-            for v in verdicts
-            if v.keep or v.snapshot.id not in planned
+        keep=(
+            *(
+                v if v.keep else replace(v, keep=True, reasons=(*v.reasons, "left to the next run"))
+                for v in verdicts
+                if v.keep or v.snapshot.id not in planned
+            ),
+            *pinned(here),
         ),
     )
 
@@ -204,6 +207,6 @@ def _pruned(
     return replace(
         plan,
         prune=tuple(Removal(v.snapshot, v.reasons) for v in given_up(others)),
-        keep=tuple(v for v in others if v.keep),
+        keep=(*(v for v in others if v.keep), *pinned(snapshots)),
         reasons=(*plan.reasons, *((f"kept as {', '.join(of_new)}",) if of_new else ())),
     )

@@ -11,11 +11,11 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.plan.naming import DEFAULT_TEMPLATE, LONGEST_DESCRIPTION, LONGEST_NAME, Template
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.selection import Selection, refuse_empty
-from evs_snap.services.interface import DEFAULT_POLICY, SAFETY_POLICY
+from evs_snap.services.interface import DEFAULT_POLICY, PINNED_POLICY, SAFETY_POLICY
 
 Period = Literal["hour", "day", "week"]
 OnLimit = Literal["fail", "replace"]
-Command = Literal["create", "rotate", "prune", "delete", "wait", "restore"]
+Command = Literal["create", "rotate", "prune", "delete", "wait", "restore", "pin", "unpin"]
 
 BUCKETS: Mapping[str, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 """--once-per: the periods (UTC) of which each gets one snapshot."""
@@ -38,7 +38,8 @@ class CreateWords(TypedDict, total=False):
     on_limit: OnLimit
     keep: Keep | None
     wait: bool
-    timeout: float
+    timeout: float | None
+    expire_after: float | None
     hold: str | None
     hold_for: float
     parallel: int
@@ -71,10 +72,11 @@ class RestoreWords(TypedDict, total=False):
     as_name: str | None
     in_place: bool
     size: int | None
+    type: str | None
     properties: Mapping[str, str]
     safety_snapshot: bool
     wait: bool
-    timeout: float
+    timeout: float | None
     lock_wait: float
     dry_run: bool
 
@@ -88,7 +90,9 @@ class Request:
     `wait` and `restore`. ``limit`` is how many snapshots a disk may hold; with ``on_limit``
     "replace" a full disk's oldest own snapshot is deleted first. With ``keep`` what the rules
     give up is deleted. ``timeout`` and ``lock_wait`` are seconds, ``size`` is GiB, ``parallel``
-    is how many disks are worked on at a time. With ``dry_run`` the plan is the result. ``hold`` is
+    is how many disks are worked on at a time. ``expire_after`` are the seconds after which the
+    service deletes a snapshot by itself, where its kind can. ``type`` is that of a disk made of
+    a snapshot whose own disk is gone. With ``dry_run`` the plan is the result. ``hold`` is
     a command that holds something until the snapshots are usable, for at most ``hold_for``
     seconds: see runs.holds.
     """
@@ -106,6 +110,7 @@ class Request:
     keep: Keep | None = None
     wait: bool = True
     timeout: float = 900.0
+    expire_after: float | None = None
     hold: str | None = None
     hold_for: float = 30.0
     parallel: int = 4
@@ -115,6 +120,7 @@ class Request:
     as_name: str | None = None
     in_place: bool = False
     size: int | None = None
+    type: str | None = None
     safety_snapshot: bool = True
 
     def __post_init__(self) -> None:
@@ -177,13 +183,17 @@ def _check_values(request: Request) -> None:
     """Raise ConfigurationError for a value of the wrong kind or outside its range."""
     for name in ("name", "policy"):
         _require(isinstance(getattr(request, name), str), request, name, "a text")
-    for name in ("description", "as_name", "hold"):
+    for name in ("description", "as_name", "hold", "type"):
         value = getattr(request, name)
         _require(value is None or isinstance(value, str), request, name, "a text")
     for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot"):
         _require(isinstance(getattr(request, name), bool), request, name, "True or False")
     for name in ("timeout", "lock_wait", "hold_for"):
         _require(_is_span(getattr(request, name)), request, name, "a number of seconds, 0 or more")
+    _require(
+        request.expire_after is None or _is_span(request.expire_after),
+        request, "expire_after", "a number of seconds, 0 or more",
+    )  # fmt: skip
     _require(_is_count(request.limit), request, "limit", "a whole number, 1 or more")
     _require(
         _is_count(request.parallel) and request.parallel <= _MOST_THREADS,
@@ -213,8 +223,9 @@ def _is_count(value: object) -> bool:
 
 
 def _is_span(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= _LONGEST_WAIT  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= _LONGEST_WAIT
 
 
 def _check_disks(request: Request) -> None:
@@ -231,6 +242,11 @@ def _check_disks(request: Request) -> None:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
             "the most that all EVS clouds take"
+        )
+    if request.policy == PINNED_POLICY:
+        raise ConfigurationError(
+            f"--policy {PINNED_POLICY} is that of pinned snapshots: no rule reaches them",
+            hint="`evs-snap pin ID` puts a snapshot out of reach, and `evs-snap unpin ID` back.",
         )
     keep = request.keep
     if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):
@@ -277,8 +293,8 @@ def _check_restore(request: Request) -> None:
             hint="Say how: --as NAME for a new disk, or --in-place.",
         )
     if name is None:
-        if request.size is not None or request.properties or not request.wait:
-            raise ConfigurationError("--size, --property and --no-wait go with --as")
+        if request.size is not None or request.type or request.properties or not request.wait:
+            raise ConfigurationError("--size, --type, --property and --no-wait go with --as")
         return
     if not request.safety_snapshot:
         raise ConfigurationError("--no-safety-snapshot goes with --in-place: --as loses nothing")

@@ -118,6 +118,33 @@ def plan_new_volume(
     return NewVolume(snapshot, source, name, size, metadata, frozenset(v.id for v in volumes))
 
 
+def source_of(snapshot: Snapshot, volume: Volume | None, request: Request) -> Volume:
+    """Return the disk that a snapshot is brought back from or onto; ``volume`` None is gone.
+
+    Raises SelectionError where a disk that is gone is to be rolled back, ConfigurationError
+    where its type is needed and not said, or said and another one's.
+    """
+    if volume is not None:
+        if request.type not in {None, volume.volume_type}:
+            raise ConfigurationError(
+                f"--type {request.type}: a new disk has the type of the snapshot's, "
+                f"{volume.volume_type}",
+                hint="Leave it out: it is needed only where the snapshot's disk is gone.",
+            )
+        return volume
+    if request.in_place:
+        raise SelectionError(
+            f"disk {snapshot.volume_id} of the snapshot is gone; nothing was sent",
+            hint=f"Make a new disk of it: `evs-snap restore {snapshot.id} --as NAME --type TYPE`.",
+        )
+    if request.type is None:
+        raise ConfigurationError(
+            f"disk {snapshot.volume_id} of the snapshot is gone, and its type with it",
+            hint="Say which type the new disk is to have: --type SSD, say.",
+        )
+    return snapshot.source(volume_type=request.type)
+
+
 def plan_rollback(  # noqa: PLR0913 - what the decision rests on
     snapshot: Snapshot,
     volume: Volume,
@@ -211,8 +238,8 @@ def check_newest(snapshot: Snapshot, volume: Volume, snapshots: Sequence[Snapsho
 def _check_snapshot(snapshot: Snapshot, source: Volume) -> None:
     if snapshot.is_system:
         raise NotOursError(
-            f"snapshot {snapshot.id} belongs to a backup service; nothing was sent",
-            hint="Restore its backup in CBR instead.",
+            f"snapshot {snapshot.id} belongs to {snapshot.owner}; nothing was sent",
+            hint="Restore it in the console; a backup in CBR.",
         )
     if snapshot.volume_id != source.id:
         raise SelectionError(f"snapshot {snapshot.id} is not of disk {source.id}")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SKEW = timedelta(minutes=15)
 """A snapshot dated later than this after the service's now is dated in the future."""
 
+_NEAR = timedelta(days=1)
+
 DELETABLE = frozenset({"available", "error"})
 """EVS deletes a snapshot only in one of these statuses.
 
@@ -135,12 +137,29 @@ def _untouchable(snapshot: Snapshot, *, now: datetime) -> str | None:
         return "left alone: its time cannot be read"
     if snapshot.is_usable and is_future(snapshot, now=now):
         return "left alone: dated in the future"
+    if is_expiring(snapshot, now=now):
+        return "left alone: the service deletes it within a day"
     return None
+
+
+def pinned(snapshots: Iterable[Snapshot]) -> list[Verdict]:
+    """Return what there is to say of the pinned ones, which no rule judges. Newest first."""
+    newest_first = sorted(snapshots, key=lambda s: s.age_key, reverse=True)
+    return [
+        Verdict(s, keep=True, reasons=("pinned: holds a slot",))
+        for s in newest_first
+        if s.is_pinned
+    ]
 
 
 def is_future(snapshot: Snapshot, *, now: datetime) -> bool:
     """Whether its date is in the future: more than SKEW after ``now``, the service's time."""
     return snapshot.created_at is not None and snapshot.created_at > now + SKEW
+
+
+def is_expiring(snapshot: Snapshot, *, now: datetime) -> bool:
+    """Whether the service deletes it by itself within a day of ``now``: no rule builds on it."""
+    return snapshot.expires_at is not None and snapshot.expires_at <= now + _NEAR
 
 
 def newer_usable(
@@ -152,8 +171,9 @@ def newer_usable(
 ) -> Snapshot | None:
     """Return the newest usable snapshot of the disk of ``than`` that is newer, or None.
 
-    Whoever made it, except a backup service. One without a date or dated in the future
-    does not count, nor does one of ``besides`` (IDs). ``now`` is the service's, in UTC.
+    Whoever made it and of whichever kind, except a service. One without a date, dated in the
+    future or about to be deleted by the service does not count, nor does one of ``besides``
+    (IDs). ``now`` is the service's, in UTC.
     """
     newer = [
         s
@@ -163,6 +183,7 @@ def newer_usable(
         and not s.is_system
         and s.created_at is not None
         and not is_future(s, now=now)
+        and not is_expiring(s, now=now)
         and s.id not in besides
         and s.age_key > than.age_key
     ]

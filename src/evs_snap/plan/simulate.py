@@ -30,7 +30,7 @@ MOST_RUNS = 10_000
 MOST_JUDGED = 2_000_000
 """Snapshots that may be judged in all: half a minute of work on a slow machine."""
 
-_RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly", "within")
+RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly", "within")
 _DISK = Volume(id="disk", name="disk", status="available")
 
 
@@ -230,7 +230,7 @@ def _decisive(run: Run, keep: Keep) -> Iterator[str]:
     for verdict in (*judge(run.before, keep, now=run.moment),
                     *judge(run.judged, keep, now=run.moment)):  # fmt: skip
         words = {word for reason in verdict.reasons for word in reason.split()}
-        by = [name for name in _RULES if name in words]
+        by = [name for name in RULES if name in words]
         if verdict.keep and len(by) == 1:
             yield by[0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evs_snap.errors import LimitError
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
-    """Return the snapshots that count against the limit: all but a backup service's.
+    """Return the snapshots that count against the limit: all of this kind but a service's.
 
     One that is being deleted counts too: the service may not have freed its slot yet.
     """
-    return [s for s in snapshots if not s.is_system]
+    return [s for s in snapshots if not (s.is_system or s.is_other_kind)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Usage:
     """A disk, and how many of its slots are used; None where its snapshots were not read.
 
     ``newest`` is when the newest usable snapshot was made (UTC), a backup service's aside;
-    ``newest_own`` is the same of those that carry our stamp.
+    ``newest_own`` is the same of those that carry our stamp. ``stored`` is what they take up in
+    store (GiB), where the service tells.
     """
 
     volume: Volume
@@ -38,6 +39,7 @@ class Usage:
     used: int | None = None
     newest: datetime | None = None
     newest_own: datetime | None = None
+    stored: float | None = None
 
     @property
     def is_full(self) -> bool:
@@ -52,12 +54,14 @@ class Count:
     used: int = 0
     newest: datetime | None = None
     newest_own: datetime | None = None
+    stored: dict[str, float] = field(default_factory=dict)
 
     def add(self, snapshot: Snapshot) -> None:
         """Count one more."""
+        self.stored.update(snapshot.stored)
         if snapshot.is_system:
             return
-        self.used += 1
+        self.used += not snapshot.is_other_kind
         made = snapshot.created_at
         if made is None or not snapshot.is_usable:
             return
@@ -87,7 +91,8 @@ def used(volume: Volume, counted: Count | None, *, limit: int) -> Usage:
     """Return how the disk's slots are used, once they are counted."""
     if counted is None:
         return Usage(volume, limit)
-    return Usage(volume, limit, counted.used, counted.newest, counted.newest_own)
+    stored = sum(counted.stored.values()) if counted.stored else None
+    return Usage(volume, limit, counted.used, counted.newest, counted.newest_own, stored)
 
 
 def given_up(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -122,11 +127,12 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
     """Return an error that says who holds the slots, and three ways to go on."""
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
-    broken = sum(s.is_broken for s in held)
+    broken, pinned = sum(s.is_broken for s in held), sum(s.is_pinned for s in held)
     shares = [
         f"{len(ours)} made by evs-snap (policy {', '.join(policies)})" if ours else "",
         f"{len(held) - len(ours)} by others" if len(ours) < len(held) else "",
         f"{broken} of them in error" if broken else "",
+        f"{pinned} of them pinned" if pinned else "",
     ]
     oldest_first = sorted(held, key=lambda s: s.age_key)
     return LimitError(
@@ -134,11 +140,12 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
         brief=f"full: {len(held)} of {limit}",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
         hint="Three ways out: delete one (`evs-snap delete ID`); let evs-snap replace its own "
-        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N).",
+        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N)."
+        + (" No rule frees the slot of a pinned one: `evs-snap unpin ID`." if pinned else ""),
     )
 
 
 def _holder(snapshot: Snapshot) -> str:
     made = f"{snapshot.created_at:%Y-%m-%d}" if snapshot.created_at else "unknown"
-    whose = "ours" if snapshot.policy else "others'"
+    whose = "pinned" if snapshot.is_pinned else "ours" if snapshot.policy else "others'"
     return f"{snapshot.id}  {made:<10}  {snapshot.status:<9}  {whose:<7}  {snapshot.name or ''}"

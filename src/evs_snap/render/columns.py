@@ -12,7 +12,7 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.render.text import age, elapsed, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from evs_snap.health.findings import Finding
     from evs_snap.plan.slots import Usage
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait")
+RECORDED = ("create", "rotate", "prune", "delete", "restore", "wait", "pin", "unpin")
 """Commands whose result is a run record, on every failure too."""
 
 _PERIOD = re.compile(r"\b(hourly|daily|weekly|monthly|yearly) \d[\dTW:-]*")
@@ -70,6 +70,8 @@ def volume_columns(now: datetime) -> list[Column[Usage]]:
                human=lambda r: _slots(r) + (" full" if r.is_full else ""), has_words=True),
         Column("Newest", "newest_snapshot_at", lambda r: rfc3339(r.newest) or "",
                brief=lambda r: age(r.newest, now=now), order=lambda r: r.newest),
+        Column("Stored", "stored", lambda r: "" if r.stored is None else f"{r.stored:g}",
+               order=lambda r: r.stored, right=True, on_request=True),
         Column("Tags", "tags", _tags, folds=True, on_request=True),
         Column("Description", "description", lambda r: r.volume.description or "", folds=True,
                on_request=True),
@@ -78,8 +80,10 @@ def volume_columns(now: datetime) -> list[Column[Usage]]:
     ]  # fmt: skip
 
 
-def snapshot_columns(names: dict[str, str], *, now: datetime) -> list[Column[Snapshot]]:
-    """Columns of `snapshots`; ``names`` are the disks' names by ID.
+def snapshot_columns(
+    names: dict[str, str], *, now: datetime, gone: Collection[str] = ()
+) -> list[Column[Snapshot]]:
+    """Columns of `snapshots`; ``names`` are the disks' names by ID, ``gone`` IDs of deleted ones.
 
     On narrow terminals ages, counted from ``now``, stand in place of times.
     """
@@ -87,6 +91,8 @@ def snapshot_columns(names: dict[str, str], *, now: datetime) -> list[Column[Sna
         Column("ID", "id", lambda s: s.id, has_ids=True),
         Column("Name", "name", lambda s: s.name or "", folds=True),
         Column("Volume", "volume_name", lambda s: names.get(s.volume_id) or s.volume_id,
+               human=lambda s: f"{names.get(s.volume_id) or s.volume_id}"
+                               f"{' (gone)' if s.volume_id in gone else ''}",
                folds=True, has_ids=True),
         Column("Volume ID", "volume_id", lambda s: s.volume_id, spare=4, has_ids=True,
                implied=True),
@@ -185,6 +191,12 @@ def titles(command: str) -> tuple[list[str], list[str]]:
         columns = volume_columns(never)
     elif command == "snapshots":
         columns = snapshot_columns({}, now=never)
+    elif command == "show":
+        from evs_snap.render.details import snapshot_fields, volume_fields  # noqa: PLC0415 - a circle
+
+        of_disk = [column.title for column in volume_fields(never)]
+        of_snapshot = [column.title for column in snapshot_fields({}, now=never)]
+        return list(dict.fromkeys((*of_disk, *of_snapshot))), []
     elif command == "doctor":
         columns = finding_columns()
     elif command == "simulate":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pydantic_core
@@ -60,10 +61,10 @@ def resource(row: Volume | Snapshot) -> dict[str, object]:
     document = row.model_dump(by_alias=True)
     if document.get("tags", "") is None:
         del document["tags"]
-    document["created_at"] = rfc3339(row.created_at)
-    document["updated_at"] = rfc3339(row.updated_at)
+    document |= {k: rfc3339(v) for k, v in document.items() if isinstance(v, datetime)}
     if isinstance(row, Snapshot):
         document["policy"] = row.policy
+        document["pinned_from"] = row.pinned_from
         document["kind"] = row.kind
         document["consistency"] = row.stamp.consistency if row.stamp else None
     return document
@@ -75,6 +76,7 @@ def volume_document(row: Usage) -> dict[str, object]:
         **resource(row.volume),
         "snapshots": {"count": row.used, "limit": row.limit},
         "newest_snapshot_at": rfc3339(row.newest),
+        "stored": row.stored,
     }
 
 
@@ -127,6 +129,7 @@ def record_document(record: RunRecord) -> dict[str, object]:
         "command": record.command,
         "exit_code": record.exit_code,
         "dry_run": record.dry_run,
+        "changed": record.changed,
         "summary": record.summary,
         "spread_ms": record.spread_ms,
         "remark": record.remark or None,
@@ -145,6 +148,7 @@ def error_document(error: EvsSnapError | None) -> dict[str, object] | None:
         "details": list(error.details),
         "hint": error.hint,
         "exit_code": error.exit_code,
+        "retry": error.retry,
         "code": service.code if service else None,
         "status": service.status if service else None,
         "request_id": service.request_id if service else None,

@@ -1,24 +1,22 @@
-"""What `simulate` has found out: lines, a JSON document, and a picture of the days kept."""
+"""What `simulate` has found out: lines, a JSON document, and marks for the line of time."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from io import StringIO
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evs_snap.clock import in_words
+from evs_snap.plan.simulate import RULES
 from evs_snap.render.text import rfc3339
+from evs_snap.render.timeline import Mark
 from evs_snap.runs.record import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.text import Text
+    from collections.abc import Iterable, Sequence
 
     from evs_snap.plan.retention import Keep, Verdict
     from evs_snap.plan.simulate import Simulation
 
-_WEEK = timedelta(days=7)
 Line = tuple[str, str]
 
 
@@ -30,11 +28,13 @@ def simulation_rows(played: Simulation, keep: Keep, *, limit: int) -> list[Line]
         rules["within"] = f"--keep-within {_told(keep.within)}"
     missed = f", {played.missed} missed" if played.missed else ""
     refused = f", {seen.refused} refused: the disk was full" if seen.refused else ""
+    least = min((least for least, _ in seen.by_day.values()), default=0)
+    most = max((most for _, most in seen.by_day.values()), default=0)
     worst = "not known yet: the first one is still kept"
     return [
         ("runs", f"{seen.runs}{missed}{refused}"),
         ("peak", f"{seen.peak} of {limit}, while a run is at work"),
-        *((f"held on {kind}", _range(*held)) for kind, held in seen.by_day.items()),
+        ("held", f"{_range(least, most)}, at the end of a day"),
         ("back at best", _told(seen.best_reach)),
         ("back at worst", worst if seen.worst_reach is None else _told(seen.worst_reach)),
         ("adds nothing", ", ".join(rules[name] for name in played.idle) or "no rule"),
@@ -66,38 +66,18 @@ def simulation_document(played: Simulation, *, limit: int) -> dict[str, object]:
     }
 
 
-def calendar(kept: Iterable[Verdict], *, room: int, colour: bool) -> str:
-    """Draw the months (UTC) in which a snapshot is kept, with a ``*`` after each such day.
-
-    ``room`` is the terminal's width.
-    """
-    from rich.columns import Columns  # noqa: PLC0415 - only for this picture
-    from rich.console import Console  # noqa: PLC0415
-
-    days = {v.snapshot.created_at.date() for v in kept if v.snapshot.created_at}
-    months = sorted({day.replace(day=1) for day in days})
-    out = StringIO()
-    console = Console(
-        file=out, width=room, force_terminal=colour, color_system="standard" if colour else None
-    )
-    console.print(Columns([_month(first, days) for first in months], padding=(1, 3)))
-    return out.getvalue()
+def marks(kept: Iterable[Verdict]) -> list[Mark]:
+    """Return the snapshots kept as marks, each for the rule of the longest period that keeps it."""
+    return [
+        Mark(v.snapshot.created_at, _farthest(v.reasons))
+        for v in kept
+        if v.snapshot.created_at is not None
+    ]
 
 
-def _month(first: date, days: set[date]) -> Text:
-    from rich.text import Text  # noqa: PLC0415
-
-    text = Text(f"{first:%B %Y}\n", style="bold")
-    text.append(" M  T  W  T  F  S  S\n", style="not bold dim")
-    monday = first - timedelta(days=first.weekday())
-    while monday < first or monday.month == first.month:
-        for day in (monday + timedelta(days=n) for n in range(7)):
-            is_kept = day in days and day.month == first.month
-            shown = f"{day.day:2}{'*' if is_kept else ''}" if day.month == first.month else ""
-            text.append(f"{shown:3}", style="bold green" if is_kept else "not bold")
-        text.append("\n")
-        monday += _WEEK
-    return text
+def _farthest(reasons: Sequence[str]) -> str:
+    words = {word for reason in reasons for word in reason.split()}
+    return next((name for name in reversed(RULES) if name in words), reasons[0])
 
 
 def _range(least: int, most: int) -> str:

@@ -28,7 +28,7 @@ _SHORT = 8
 _BOLD, _RED, _GREEN, _YELLOW, _CYAN = 1, 31, 32, 33, 36
 _COLOURS = {
     "available": _GREEN, "in-use": _GREEN, "created": _GREEN, "reused": _GREEN, "ready": _GREEN,
-    "restored": _GREEN,
+    "restored": _GREEN, "pinned": _GREEN, "unpinned": _GREEN,
     "creating": _YELLOW, "deleting": _YELLOW, "deleted": _YELLOW,
     "create": _CYAN, "delete": _CYAN, "restore": _CYAN,
     "error": _RED, "error_deleting": _RED, "failed": _RED, "refused": _RED, "full": _RED,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evs_snap.errors import (
+    BusyError,
     EvsSnapError,
     QuotaError,
     SnapshotFailedError,
@@ -46,21 +47,20 @@ def submit_one(
     try:
         done = submit(work, new, begun=begun)
     except EvsSnapError as error:
-        other = _of_another_run(work, new) if isinstance(error, QuotaError) else None
+        other = _of_another_run(work, new) if isinstance(error, QuotaError | BusyError) else None
         run.made = other or failed(item, error)
         return
     if done.snapshot.key != new.stamp.key:
         reason = "the service dropped our stamp: no rule will ever delete it"
         item = replace(item, reasons=(*item.reasons, reason))
     item = replace(item, snapshot=done.snapshot, answered_at=done.answered_at)
-    if done.snapshot.is_broken:  # found so, after a lost answer
-        ended = f"snapshot {done.snapshot.id} ended in status {done.snapshot.status!r}"
-        item = failed(item, SnapshotFailedError(ended, hint="Delete it, and try again."))
-    run.made, run.posts, run.sent = item, done.posts, done.sent
+    if done.snapshot.is_broken:  # found so, say after a lost answer
+        item = awaited(item, await_usable(work, [done.snapshot], timeout=0.0))
+    run.made, run.posts, run.sent, run.waited = item, done.posts, done.sent, done.waited
 
 
 def _of_another_run(work: Work, new: NewSnapshot) -> Item | None:
-    """Return the same period's snapshot, where another machine took the last slot for it."""
+    """Return the same period's snapshot, where another machine was faster."""
     try:
         rows = work.client.snapshots(volume_id=new.volume.id)
     except EvsSnapError:

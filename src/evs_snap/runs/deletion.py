@@ -37,14 +37,21 @@ _STUCK = "Only the cloud's support can clear it; it may hold a slot until then."
 
 
 def require_ours(snapshot: Snapshot, *, foreign: bool = False) -> None:
-    """Raise NotOursError for a backup service's snapshot, and for an unstamped one.
+    """Raise NotOursError for a service's own snapshot, one of another kind, and an unstamped one.
 
-    ``foreign`` allows one that does not carry our stamp, never a backup service's.
+    ``foreign`` allows one that does not carry our stamp, and nothing more.
     """
+    if snapshot.is_other_kind:
+        raise NotOursError(
+            f"snapshot {snapshot.id} is of the kind {snapshot.kind}",
+            hint=f"Delete it as such: --kind {snapshot.kind}.",
+            brief=f"kind {snapshot.kind}",
+        )
     if snapshot.is_system:
         raise NotOursError(
-            f"snapshot {snapshot.id} belongs to a backup service: its next backup builds on it",
-            hint="Delete the backup in CBR instead; it takes its snapshot along.",
+            f"snapshot {snapshot.id} belongs to {snapshot.owner}",
+            hint="Delete it where it is kept: a backup in CBR, which takes its snapshot along; "
+            "others in the console.",
         )
     if snapshot.stamp is None and not foreign:
         raise NotOursError(

@@ -16,7 +16,7 @@ class DiskRun:
     """How far a disk has come.
 
     ``seen`` are its snapshots by ID before the run; no other is deleted. ``made`` is its new
-    snapshot, ``posts`` and ``sent`` what that took. ``before`` and ``after``
+    snapshot, ``posts``, ``sent`` and ``waited`` what that took. ``before`` and ``after``
     are the deletions around it. ``left`` are the IDs of snapshots that could not be deleted.
     ``is_over`` says that nothing more is to be deleted, ``why`` then for what reason.
     ``asked_at`` is the moment of the last deletion asked for. ``doubt`` is why the snapshot that
@@ -28,6 +28,7 @@ class DiskRun:
     made: Item | None = None
     posts: int = 0
     sent: int = 0
+    waited: float = 0.0
     before: list[Item] = field(default_factory=list)
     after: list[Item] = field(default_factory=list)
     left: set[str] = field(default_factory=set)

@@ -34,6 +34,14 @@ class Action(StrEnum):
     WOULD_RESTORE = "would-restore"
     RESTORED = "restored"
     READY = "ready"
+    PINNED = "pinned"
+    UNPINNED = "unpinned"
+
+
+CHANGING = frozenset(
+    {Action.CREATED, Action.DELETED, Action.RESTORED, Action.PINNED, Action.UNPINNED}
+)
+"""The actions that leave the cloud other than it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,18 @@ class RunRecord:
             return 0
         done = any(item.error is None and item.action is not Action.KEPT for item in self.items)
         return PARTIAL if done or len(failures) > 1 else failures.pop()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed, or may have been: by a step that failed."""
+        return (
+            self.command != "wait"
+            and not self.dry_run
+            and any(
+                item.action in CHANGING or (item.action is Action.FAILED and item.snapshot)
+                for item in self.items
+            )
+        )
 
     @property
     def spread_ms(self) -> int | None:

@@ -7,6 +7,7 @@ A rollback is asked for once, too: where the answer is lost, the disk's status t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
@@ -28,6 +29,7 @@ from evs_snap.plan.restoration import (
     plan_new_volume,
     plan_rollback,
     safety_request,
+    source_of,
 )
 from evs_snap.runs.gather import find_snapshots
 from evs_snap.runs.locks import locks_of
@@ -37,12 +39,15 @@ from evs_snap.runs.verbs import request_of
 from evs_snap.runs.watch import GONE_AFTER, pauses, watch
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, find, no_progress
-from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.services.interface import Job, Snapshot, Volume
 
 if TYPE_CHECKING:
     from evs_snap.services.client import EvsClient
 
 Plan = NewVolume | Volume | Rollback
+
+_TIMEOUT = 1800.0
+"""Seconds to wait for a disk, where nobody says how long and snapshots take no longer."""
 
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before each look for a new disk whose answer was lost. There is no second request
@@ -70,7 +75,8 @@ def restore(
     """Bring a snapshot (an ID, a name that only one has, or a record) back.
 
     With ``as_name`` a new disk of that name is made, of ``size`` GiB (default: the
-    snapshot's) and with ``properties`` as metadata. However the network fails, it is one
+    snapshot's) and with ``properties`` as metadata. Where the snapshot's disk is gone, ``type``
+    says which type the new one has. However the network fails, it is one
     disk; one that an earlier run made in the same way is ``reused``. ``wait`` False
     returns once the service has accepted it.
 
@@ -79,17 +85,19 @@ def restore(
     nothing is done unless ``safety_snapshot`` is False. ``confirm`` is given what would be
     done, and says whether to go on, also without a safety snapshot.
 
-    ``timeout`` (default: half an hour) and ``lock_wait`` are seconds. Raises
-    ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot and its disk
-    from being read; from there on a failure is the item of the record.
+    ``timeout`` (default: half an hour, for standard snapshots an hour) and ``lock_wait`` are
+    seconds. Raises ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot
+    and its disk from being read; from there on a failure is the item of the record.
     """
     wanted = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
-    said: dict[str, Any] = {"timeout": 1800.0, **words, "snapshots": (wanted,)}
+    said: dict[str, Any] = {**words, "snapshots": (wanted,)}
+    if said.get("timeout") is None:
+        said["timeout"] = max(_TIMEOUT, evs.service.timeout)
     work = Work(client=evs, request=request_of(evs, "restore", said), progress=progress)
     request = work.request
     locks = None if request.dry_run else locks_of(work)
     (found,) = find_snapshots(evs, request.snapshots)
-    source = evs.volume(found.volume_id)
+    source = source_of(found, _disk(evs, found), request)
     item = Item(Action.RESTORED, source if request.in_place else None, found)
     try:
         plan = _plan(work, found, source)
@@ -106,14 +114,25 @@ def restore(
             if held.after_crash and isinstance(plan, NewVolume):
                 _let_arrive(work, plan)
             if held.is_stale:
-                found, source = evs.snapshot(found.id), evs.volume(source.id)
+                found = evs.snapshot(found.id)
+                source = source_of(found, _disk(evs, found), request)
                 plan = _plan(work, found, source)
         except EvsSnapError as error:
             return _refused(item, error, request)
         work.stop.begin()
-        done = _rolled_back if isinstance(plan, Rollback) else _made
-        item = done(work, item, plan)  # type: ignore[arg-type]
+        if isinstance(plan, Rollback):
+            item = _rolled_back(work, item, plan)
+        else:
+            item = _made(work, item, plan)
     return RunRecord("restore", (item,), signal_code=work.stop.code)
+
+
+def _disk(evs: EvsClient, snapshot: Snapshot) -> Volume | None:
+    """Return the snapshot's disk, None where it is gone."""
+    try:
+        return evs.volume(snapshot.volume_id)
+    except NotFoundError:
+        return None
 
 
 def _plan(work: Work, snapshot: Snapshot, source: Volume) -> Plan:
@@ -231,11 +250,12 @@ def _create(work: Work, new: NewVolume) -> Volume:
         lost = error
     else:
         return made
-    why = "no trace of it was found"
+    why = f"no trace of disk {new.name!r} was found"
     try:
         found = look_for(work, work.client.volumes, new.is_made, pauses=_LOOKS)
     except EvsSnapError as error:
-        found, why = None, f"whether it was made could not be found out: {error.message}"
+        found = None
+        why = f"whether disk {new.name!r} was made could not be found out: {error.message}"
     if found is None:
         raise AnswerLostError(
             f"{lost.message}; {why}",
@@ -293,17 +313,19 @@ def _rolled_back(work: Work, item: Item, plan: Rollback) -> Item:
             return failed(item, error)
         item = replace(item, reasons=(f"safety snapshot {safety.snapshot.id}",))
     try:
-        plan, lost = _ask(work, plan)
-        return replace(item, volume=_see_rolled_back(work, plan, lost=lost))
+        plan, job_id, lost = _ask(work, plan)
+        seen = _see_rolled_back(work, plan, job_id=job_id, lost=lost)
+        return replace(item, volume=seen)
     except EvsSnapError as error:
         return _failed(item, error)
 
 
-def _ask(work: Work, plan: Rollback) -> tuple[Rollback, EvsSnapError | None]:
+def _ask(work: Work, plan: Rollback) -> tuple[Rollback, str | None, EvsSnapError | None]:
     """Send the rollback; return the plan with disk and snapshot as they were just before.
 
-    With it, the failure that leaves open whether it was carried out, None for none. Disk and
-    snapshot are read again, as time has passed: a person was asked, a safety snapshot taken.
+    With it, the ID of the service's job, and the failure that leaves open whether it was carried
+    out; None for none. Disk and snapshot are read again, as time has passed: a person was asked,
+    a safety snapshot taken.
     """
     client = work.client.until(work.clock.monotonic() + work.request.timeout)
     volume, snapshot = client.volume(plan.volume.id), client.snapshot(plan.snapshot.id)
@@ -314,12 +336,12 @@ def _ask(work: Work, plan: Rollback) -> tuple[Rollback, EvsSnapError | None]:
         raise InterruptedRunError("not begun: the run was stopped")
     asked = replace(plan, volume=volume, snapshot=snapshot)
     try:
-        client.service.roll_back(volume.id, snapshot_id=snapshot.id)
+        job_id = client.service.roll_back(volume.id, snapshot_id=snapshot.id)
     except EvsSnapError as error:
         if error.sent <= 1 and not is_unknown(error) and not _is_at_work(work, snapshot):
             raise
-        return asked, error
-    return asked, None
+        return asked, None, error
+    return asked, job_id, None
 
 
 def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
@@ -331,22 +353,28 @@ def _is_at_work(work: Work, snapshot: Snapshot) -> bool:
     return found is not None and found.status in _ROLLING_BACK
 
 
-def _see_rolled_back(work: Work, plan: Rollback, *, lost: EvsSnapError | None) -> Volume:
+def _see_rolled_back(
+    work: Work, plan: Rollback, *, job_id: str | None, lost: EvsSnapError | None
+) -> Volume:
     """Return the disk, available again after it was at work.
 
-    That shows in the status of the disk or the snapshot, or in the time of their last change,
-    where it was over too soon to be seen. ``lost`` is why it is not known whether the rollback
-    was accepted. Raises AnswerLostError where neither shows: it is not known then whether the
-    disk was rolled back.
+    That shows in the status of the disk or the snapshot; or in the time of their last change, or
+    the job, where it was over too soon to be seen. The job tells why it failed. ``lost`` is why
+    it is not known whether the rollback was accepted. Raises AnswerLostError where nothing
+    shows: it is not known then whether the disk was rolled back.
     """
     since = work.clock.monotonic()
     latest = _LATEST if lost else _QUIET
     begun = False
     beside: Snapshot | None = None
+    job: Job | None = None
 
     def look_beside(client: EvsClient) -> None:
-        nonlocal beside
+        nonlocal beside, job
         beside = find(client, plan.snapshot.id)
+        if job_id is not None:
+            with suppress(EvsSnapError):
+                job = client.service.job(job_id)
 
     def judge(known: Volume, seen: Volume | None, unseen: float) -> Volume | EvsSnapError | None:
         nonlocal begun
@@ -356,16 +384,20 @@ def _see_rolled_back(work: Work, plan: Rollback, *, lost: EvsSnapError | None) -
             begun = True
             return None
         begun = begun or _has_changed(plan.volume, seen) or _has_changed(plan.snapshot, beside)
+        begun = begun or (job is not None and job.is_over and job.failure is None)
+        why = f": {job.failure}" if job and job.failure else ""
         passed = work.clock.monotonic() - since
-        if seen.status.startswith("error") and (begun or seen.status != plan.volume.status):
+        is_new = begun or seen.status != plan.volume.status
+        if why or (seen.status.startswith("error") and is_new):
             return RestoreFailedError(
-                f"rolling disk {seen.id} back ended in status {seen.status!r}",
+                f"rolling disk {seen.id} back ended in status {seen.status!r}{why}",
                 hint="Roll it back again. If that fails too, make a new disk of the snapshot "
                 "(--as NAME), and ask the cloud's support.",
                 seen=seen.status,
             )
         if begun:
-            return seen if seen.status == "available" else None
+            is_running = job is not None and not job.is_over
+            return seen if seen.status == "available" and not is_running else None
         if passed < min(latest, work.request.timeout) and not work.stop.asked:
             return None
         told = lost.message if lost else "the service accepted the rollback"

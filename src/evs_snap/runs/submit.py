@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from evs_snap.errors import AnswerLostError, BadAnswerError, EvsSnapError, ServiceError
+from evs_snap.clock import in_words
+from evs_snap.errors import (
+    AnswerLostError,
+    BadAnswerError,
+    BusyError,
+    EvsSnapError,
+    InterruptedRunError,
+    ServiceError,
+    WaitTimeoutError,
+)
+from evs_snap.runs.work import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +34,9 @@ LOOKS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each look: a new snapshot may enter the lists only after a while."""
 
 POSTS = 3
+_TURN = 10.0
+"""Seconds between requests for a disk of which another snapshot is being made."""
+
 _SERVER_FAULT = 500
 
 
@@ -31,14 +44,17 @@ _SERVER_FAULT = 500
 class Submitted:
     """The snapshot, how many POSTs were begun for it, and how many may have arrived.
 
-    After more than one there may be two snapshots under the same key. ``answered_at`` is the
-    moment of ``clock.monotonic`` at which the service accepted it, None where no answer said so.
+    After more than one there may be two snapshots under the same key. POSTs that were refused
+    because the disk was busy do not count; ``waited`` are the seconds until it was not.
+    ``answered_at`` is the moment of ``clock.monotonic`` at which the service accepted it, None
+    where no answer said so.
     """
 
     snapshot: Snapshot
     posts: int
     sent: int
     answered_at: float | None = None
+    waited: float = 0.0
 
 
 def post(work: Work, new: NewSnapshot) -> Submitted | EvsSnapError:
@@ -50,6 +66,7 @@ def post(work: Work, new: NewSnapshot) -> Submitted | EvsSnapError:
             description=new.description,
             properties=new.properties,
             stamp=new.stamp,
+            expire_after=new.expire_after,
         )
     except EvsSnapError as error:
         return error
@@ -65,16 +82,27 @@ def submit(
 ) -> Submitted:
     """Create the snapshot, or find out that it was created.
 
-    ``begun`` is what came of the first POST, where that was sent already. Raises what kept it
-    from being created; where it could not even be found out whether it was, an AnswerLostError
-    that says so.
+    ``begun`` is what came of the first POST, where that was sent already. While another snapshot
+    of the disk is being made, it is sent again, for ``timeout`` of the request at most. Raises
+    what kept it from being created; where it could not even be found out whether it was, an
+    AnswerLostError that says so.
     """
-    sent = 0
-    for posts in range(1, POSTS + 1):
-        outcome = begun if begun is not None and posts == 1 else post(work, new)
+    sent = posts = 0
+    began = work.clock.monotonic()
+    waited = 0.0
+    while True:
+        outcome = begun if begun is not None and posts == 0 else post(work, new)
         sent += outcome.sent
+        if isinstance(outcome, BusyError) and begun is None:
+            sent -= 1  # that one made nothing
+            found = _await_turn(work, new, outcome, began=began, may_exist=sent > 0)
+            waited = work.clock.monotonic() - began
+            if found is not None:
+                return Submitted(found, max(posts, 1), sent, waited)
+            continue
+        posts += 1
         if not isinstance(outcome, EvsSnapError):
-            return replace(outcome, posts=posts, sent=sent)
+            return replace(outcome, posts=posts, sent=sent, waited=waited)
         unknown = is_unknown(outcome)
         if posts == 1 and sent <= 1 and not unknown:
             raise outcome
@@ -82,12 +110,53 @@ def submit(
         # carried out the first time: it took the last slot, or is still at work on the disk.
         found = _look(work, new, lost=outcome)
         if found is not None:
-            return Submitted(found, posts, sent)
+            return Submitted(found, posts, sent, waited)
         if work.stop.asked:
             raise _unsettled(outcome, new, why="the run was stopped") from outcome
         if posts == POSTS or not unknown:
             raise outcome
-    raise AssertionError("unreachable")
+
+
+def _await_turn(
+    work: Work, new: NewSnapshot, busy: BusyError, *, began: float, may_exist: bool
+) -> Snapshot | None:
+    """Wait until the snapshot may be asked for again; return it where it is there already.
+
+    ``may_exist`` says that an earlier POST may have been carried out. Only then its name counts
+    as a proof: another run may give the same one at the same second. Raises ``busy`` where
+    another run has made the snapshot of the same period, WaitTimeoutError when the time is up.
+    """
+    timeout = work.request.timeout
+    while True:
+        passed = work.clock.monotonic() - began
+        if work.stop.asked or passed >= timeout:
+            if may_exist:
+                raise _unsettled(busy, new, why="the disk was still busy")
+            if work.stop.asked:
+                raise InterruptedRunError("not begun: the run was stopped")
+            raise WaitTimeoutError(
+                f"another snapshot of the disk was still being made after {in_words(passed)}; "
+                "nothing was made",
+                hint="Find out who makes it: a policy, the console or another run. A longer "
+                "--timeout waits longer.",
+            )
+        name = new.volume.name or new.volume.id
+        work.progress(
+            f"{name}: another snapshot of it is being made; waiting to ask again, "
+            f"{in_words(passed)} of {in_words(timeout)}"
+        )
+        work.clock.sleep(min(_TURN, timeout - passed))
+        try:
+            rows = work.client.snapshots(volume_id=new.volume.id)
+        except PASSING:
+            continue  # not sent again unseen
+        for row in rows:
+            if row.key == new.stamp.key or (may_exist and new.is_made_as(row)):
+                return row
+        if any(map(new.is_for_same_period, rows)):
+            raise busy
+        if not work.stop.asked:
+            return None
 
 
 def another_one(made: Snapshot | Volume, *, name: str | None) -> BadAnswerError:

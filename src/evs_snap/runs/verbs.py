@@ -100,7 +100,7 @@ def delete_snapshots(
     refused always. ``confirm`` is given what would be deleted, and says whether to go on.
     Raises ConfigurationError, and SelectionError or AmbiguousError for a name that is not clear.
     """
-    said = {**words, "snapshots": _ids(snapshots, Snapshot)}
+    said = {**words, "snapshots": ids_of(snapshots, Snapshot)}
     work = Work(client=evs, request=request_of(evs, "delete", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     read_at = work.clock.monotonic()
@@ -127,21 +127,22 @@ def delete_snapshots(
 def wait_for_snapshots(
     evs: EvsClient,
     *snapshots: str | Snapshot,
-    timeout: float = 900.0,
+    timeout: float | None = None,
     progress: Progress = no_progress,
 ) -> RunRecord:
     """Wait until these snapshots (IDs, names that only one has, or records) can be used.
 
-    ``timeout`` is seconds for all together. Raises ConfigurationError, and SelectionError or
+    ``timeout`` is seconds for all together (default: 15 minutes, for standard ones an hour).
+    Raises ConfigurationError, and SelectionError or
     AmbiguousError for a name that is not clear.
     """
-    said = {"snapshots": _ids(snapshots, Snapshot), "timeout": timeout}
+    said = {"snapshots": ids_of(snapshots, Snapshot), "timeout": timeout}
     work = Work(client=evs, request=request_of(evs, "wait", said), progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)
     items = [Item(Action.READY, disks.get(s.volume_id), s) for s in found]
     work.stop.begin()  # from here on the record says how far each has come
-    settled = await_usable(work, found, timeout=timeout)
+    settled = await_usable(work, found, timeout=work.request.timeout)
     return RunRecord(
         "wait",
         tuple(awaited(item, settled) for item in items),
@@ -157,6 +158,8 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
     words = dict(said)
     if words.get("limit") is None:
         words["limit"] = evs.limit
+    if words.get("timeout") is None:
+        words["timeout"] = evs.service.timeout
     for name in ("properties", "policy"):
         if words.get(name) is None:
             words.pop(name, None)
@@ -168,8 +171,14 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
         raise ConfigurationError(
             f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "
             "minutes, and nothing can be held so long",
+            hint="Hold for a legacy snapshot, where the region makes them: --kind legacy.",
         )
-    evs.service.refuse(properties=request.properties, policy=request.policy)
+    evs.service.refuse(
+        # Those of `restore` are for a disk.
+        properties=request.properties if command != "restore" else {},
+        policy=request.policy,
+        expire_after=request.expire_after,
+    )
     return request
 
 
@@ -178,10 +187,10 @@ def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> 
     if selection is not None and not isinstance(selection, Selection):
         raise ConfigurationError(f"selection {selection!r} is not a Selection")
     chosen = selection or Selection()
-    return replace(chosen, volumes=(*_ids(volumes, Volume), *chosen.volumes))
+    return replace(chosen, volumes=(*ids_of(volumes, Volume), *chosen.volumes))
 
 
-def _ids(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
+def ids_of(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
     """Return the IDs of records, and texts as they are. All else is left for others to refuse."""
     return tuple(t.id if isinstance(t, record) else cast("str", t) for t in things)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from evs_snap.api.paging import PAGE_SIZE
 from evs_snap.clock import in_words
 from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
-from evs_snap.runs.work import PASSING, find
+from evs_snap.runs.work import PASSING, Tally, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from evs_snap.runs.work import Work
     from evs_snap.services.client import EvsClient
-    from evs_snap.services.interface import Snapshot
+    from evs_snap.services.interface import Job, Snapshot
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last one repeated."""
@@ -74,6 +75,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     client = work.client.until(began + timeout)
     settled: dict[str, W | EvsSnapError] = {}
     pending = {row.id: row for row in rows}
+    names = {row.id: str(getattr(row, "name", None) or row.id) for row in rows}
     last_seen = dict.fromkeys(pending, began)
     trouble = ""
 
@@ -94,7 +96,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     for pause in every or pauses():
         passed = clock.monotonic() - began
         if pending:
-            work.progress(_so_far(pending, settled, noun, goal, passed=passed, timeout=timeout))
+            work.progress(_so_far(names, settled, noun, goal, passed=passed, timeout=timeout))
         # What was just asked for is looked at once, also after a stop.
         if not pending or passed >= timeout or (work.stop.asked and looked):
             break
@@ -120,21 +122,23 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
 
 
 def _so_far(
-    pending: Mapping[str, W],
+    names: Mapping[str, str],
     settled: Mapping[str, W | EvsSnapError],
     noun: str,
     goal: str,
     *,
     passed: float,
     timeout: float,
-) -> str:
+) -> Tally:
+    """Say how far the wait has come; ``names`` are those of all that is waited for, by ID."""
     time = f"{in_words(passed)} of {in_words(timeout)}"
-    number = len(pending) + len(settled)
-    if number == 1:
-        (row,) = pending.values()
-        return f"waiting for {noun} {getattr(row, 'name', None) or row.id}, {time}"
-    done = sum(not isinstance(result, EvsSnapError) for result in settled.values())
-    return f"{done} of {number} {noun}s {goal}, {time}"
+    total = len(names)
+    troubled = tuple(n for id_, n in names.items() if isinstance(settled.get(id_), EvsSnapError))
+    done = len(settled) - len(troubled)
+    sentence = f"{done} of {total} {noun}s {goal}, {time}"
+    if total == 1:
+        sentence = f"waiting for {noun} {next(iter(names.values()))}, {time}"
+    return Tally.of(sentence, done=len(settled), total=total, passed=passed, troubled=troubled)
 
 
 def await_usable(
@@ -148,8 +152,18 @@ def await_usable(
 
     ``timeout`` is in seconds for all together, ``every`` the seconds between looks. A look costs
     two requests, whatever the size of the project: a page of the list, which begins with the
-    newest, and one by its ID.
+    newest, and one by its ID. The job that makes one is asked where it is not found or in error.
     """
+    jobs = {row.id: row.job_id for row in snapshots if row.job_id}
+
+    def judge(
+        known: Snapshot, seen: Snapshot | None, unseen: float
+    ) -> Snapshot | EvsSnapError | None:
+        job = None
+        if known.id in jobs and (seen is None or seen.is_broken):
+            with suppress(EvsSnapError):
+                job = work.client.service.job(jobs[known.id])
+        return _usable(known, seen, unseen, job=job)
 
     def look(
         client: EvsClient, pending: Mapping[str, Snapshot], unseen: Mapping[str, float]
@@ -171,7 +185,7 @@ def await_usable(
         work,
         snapshots,
         look=look,
-        judge=_usable,
+        judge=judge,
         timeout=timeout,
         noun="snapshot",
         goal="available",
@@ -182,10 +196,17 @@ def await_usable(
 
 
 def _usable(
-    known: Snapshot, seen: Snapshot | None, unseen: float
+    known: Snapshot, seen: Snapshot | None, unseen: float, *, job: Job | None
 ) -> Snapshot | EvsSnapError | None:
+    why = f": {job.failure}" if job and job.failure else ""
     if seen is None:
-        if unseen < GONE_AFTER:
+        if why:
+            return SnapshotFailedError(
+                f"snapshot {known.id} could not be made{why}",
+                hint="Try again; if it fails again, ask the cloud's support.",
+                seen="error",
+            )
+        if unseen < GONE_AFTER or (job and not job.is_over):
             return None
         return SnapshotFailedError(
             f"snapshot {known.id} is gone: somebody deleted it while it was being made",
@@ -195,7 +216,7 @@ def _usable(
         return seen
     if seen.is_broken or seen.status == "deleting":
         return SnapshotFailedError(
-            f"snapshot {seen.id} ended in status {seen.status!r}",
+            f"snapshot {seen.id} ended in status {seen.status!r}{why}",
             hint="It still holds one of the disk's slots: `evs-snap delete "
             f"{seen.id}` removes it. Then try again; if it fails again, ask the cloud's support.",
             seen=seen.status,

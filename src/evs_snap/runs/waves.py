@@ -31,6 +31,7 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     if work.request.hold is not None and any(run.plan.new and not run.is_over for run in due):
         timeout -= submit_held(work, due, command=work.request.hold)
     submit_all(work, [run for run in due if run.made is None])
+    timeout -= max((run.waited for run in runs), default=0.0)
     if work.request.wait:
         see_usable(work, runs, timeout=max(0.0, timeout))
     leave_one_of_each(work, runs, readings)

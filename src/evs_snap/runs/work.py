@@ -38,6 +38,37 @@ def find(client: EvsClient, snapshot_id: str) -> Snapshot | None:
         return None
 
 
+class Tally(str):
+    """A sentence on how far a wait has come, with its numbers.
+
+    ``done`` of ``total`` have come to their end after ``passed`` seconds, and those named
+    ``troubled`` met an error.
+    """
+
+    __slots__ = ("done", "passed", "total", "troubled")
+
+    done: int
+    total: int
+    passed: float
+    troubled: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        sentence: str,
+        *,
+        done: int,
+        total: int,
+        passed: float,
+        troubled: tuple[str, ...] = (),
+    ) -> Tally:
+        """Return the sentence with its numbers."""
+        tally = cls(sentence)
+        tally.done, tally.total = done, total
+        tally.passed, tally.troubled = passed, troubled
+        return tally
+
+
 def no_progress(_sentence: str) -> None:
     """Tell nobody."""
 

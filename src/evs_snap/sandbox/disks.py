@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox import bodies, faults, pages, quotas, records
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
@@ -42,7 +42,7 @@ def version(call: Call) -> Response:
 
 def list_(call: Call) -> Response:
     """GET /volumes and /volumes/detail: IDs, names and links; or everything about each."""
-    page = listing.page(call, records.all_of(call, Volume), kind=Volume)
+    page = pages.page(call, records.all_of(call, Volume), kind=Volume)
     show = _detail if call.is_detail else _summary
     return ok(volumes=[show(volume, call=call) for volume in page.records], **page.links)
 
@@ -54,7 +54,7 @@ def list_native(call: Call) -> Response:
     """
     # With EVS too, the links name Cinder's path.
     volumes = records.all_of(call, Volume)
-    page = listing.page(call, volumes, kind=Volume, path="/volumes/detail")
+    page = pages.page(call, volumes, kind=Volume, path="/volumes/detail")
     rows = [_detail(volume, call=call) | {"tags": volume.tags} for volume in page.records]
     return ok(count=page.count, volumes=rows, **page.links)
 
@@ -147,12 +147,12 @@ def _check_origin(asked: Volume, *, snapshot: Snapshot, source: Volume | None) -
             raise faults.evs("EVS.1043", message=f"Metadata {key} cannot go with a snapshot.")
 
 
-def _summary(volume: Volume, *, call: Call) -> listing.Row:
+def _summary(volume: Volume, *, call: Call) -> pages.Row:
     links = [{"rel": "self", "href": f"{call.base}/volumes/{volume.id}"}]
     return {"id": volume.id, "name": volume.name, "links": links}
 
 
-def _detail(volume: Volume, *, call: Call) -> listing.Row:
+def _detail(volume: Volume, *, call: Call) -> pages.Row:
     attachment = {
         "id": volume.id,
         "attachment_id": (volume.server_id or "")[::-1].replace("-", "")[:32],

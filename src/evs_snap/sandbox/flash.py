@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import bodies, faults, listing, quotas, records
+from evs_snap.sandbox import bodies, faults, pages, quotas, records
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
@@ -25,7 +25,7 @@ _FIELDS = ("volume_id", "name", "description", "force", "metadata")
 def list_(call: Call) -> Response:
     """GET /snapshots and /snapshots/detail: the latter with project and progress."""
     rows = [s for s in records.all_of(call, Snapshot) if not s.is_standard]
-    page = listing.page(call, rows, kind=Snapshot)
+    page = pages.page(call, rows, kind=Snapshot)
     show = _detail if call.is_detail else _summary
     return ok(snapshots=[show(snapshot) for snapshot in page.records], **page.links)
 
@@ -145,7 +145,7 @@ def _one(call: Call) -> Snapshot:
     return snapshot
 
 
-def _summary(snapshot: Snapshot) -> listing.Row:
+def _summary(snapshot: Snapshot) -> pages.Row:
     return {
         "id": snapshot.id,
         "created_at": snapshot.created_at,
@@ -159,7 +159,7 @@ def _summary(snapshot: Snapshot) -> listing.Row:
     }
 
 
-def _detail(snapshot: Snapshot) -> listing.Row:
+def _detail(snapshot: Snapshot) -> pages.Row:
     undone = snapshot.status in {"creating", "error"}
     return _summary(snapshot) | {
         "os-extended-snapshot-attributes:project_id": ACCOUNT.project_id,

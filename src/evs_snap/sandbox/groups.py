@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from evs_snap.sandbox import bodies, faults, listing, records, v5
+from evs_snap.sandbox import bodies, faults, pages, records, v5
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import GONE, Group, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
@@ -29,13 +29,13 @@ def list_(call: Call) -> Response:
         raise faults.bad_request("the sandbox does not speak the query marker")
     rows = [_row(group) for group in records.all_of(call, Group)]
     filters = (*_COUNT_FILTERS, "server_id")
-    return ok(snapshot_groups=listing.v5_rows(call, rows, filters=filters))
+    return ok(snapshot_groups=pages.v5_rows(call, rows, filters=filters))
 
 
 def count(call: Call) -> Response:
     """GET /snapshot-groups/count."""
     rows = [_row(group) for group in records.all_of(call, Group)]
-    return ok(count=listing.v5_count(call, rows, filters=_COUNT_FILTERS))
+    return ok(count=pages.v5_count(call, rows, filters=_COUNT_FILTERS))
 
 
 def show(call: Call) -> Response:
@@ -121,7 +121,7 @@ def _disks(call: Call, ids: list[str], *, server_id: str | None) -> list[Volume]
     return volumes
 
 
-def _row(group: Group) -> listing.Row:
+def _row(group: Group) -> pages.Row:
     return {
         "id": group.id,
         "project_id": ACCOUNT.project_id,

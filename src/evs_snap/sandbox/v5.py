@@ -14,13 +14,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-from evs_snap.sandbox import bodies, faults, flash, listing, records
+from evs_snap.sandbox import bodies, faults, flash, pages, records
 from evs_snap.sandbox.call import Response, accepted, ok
 from evs_snap.sandbox.records import Group, Job, Snapshot, Volume
 from evs_snap.sandbox.rules import ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from evs_snap.sandbox.call import Call
 
@@ -44,12 +44,12 @@ _CHAIN_FILTERS = ("id", "volume_id", "category")
 def list_(call: Call) -> Response:
     """GET /snapshots/detail: both kinds; a page has no links."""
     filters = (*_FILTERS, "ids", "snapshot_group_id")
-    return ok(snapshots=listing.v5_rows(call, _rows(call), filters=filters))
+    return ok(snapshots=pages.v5_rows(call, _rows(call), filters=filters))
 
 
 def count(call: Call) -> Response:
     """GET /snapshots/count: how many fit the filters."""
-    return ok(count=listing.v5_count(call, _rows(call), filters=_FILTERS))
+    return ok(count=pages.v5_count(call, _rows(call), filters=_FILTERS))
 
 
 def show(call: Call) -> Response:
@@ -134,14 +134,14 @@ def list_tags(call: Call, *, kind: type[Snapshot | Group] = Snapshot) -> Respons
 
 def list_chains(call: Call) -> Response:
     """GET /snapshot-chains: what a disk's standard snapshots take together."""
-    rows = list(_chains(call).values())
-    return ok(snapshot_chains=listing.v5_rows(call, rows, filters=_CHAIN_FILTERS))
+    rows = list(_chains(records.all_of(call, Snapshot)).values())
+    return ok(snapshot_chains=pages.v5_rows(call, rows, filters=_CHAIN_FILTERS))
 
 
 def count_chains(call: Call) -> Response:
     """GET /snapshot-chains/count."""
-    rows = list(_chains(call).values())
-    return ok(count=listing.v5_count(call, rows, filters=_CHAIN_FILTERS))
+    rows = list(_chains(records.all_of(call, Snapshot)).values())
+    return ok(count=pages.v5_count(call, rows, filters=_CHAIN_FILTERS))
 
 
 def show_job(call: Call) -> Response:
@@ -266,15 +266,16 @@ def _too_many(most: int, *, what: str) -> faults.FaultError:
     return faults.evs("EVS.5400", message=message)
 
 
-def _rows(call: Call) -> list[listing.Row]:
-    chains = _chains(call)
+def _rows(call: Call) -> list[pages.Row]:
+    chains = _chains(records.all_of(call, Snapshot))
     return [_row(call, s, chains=chains) for s in records.all_of(call, Snapshot)]
 
 
 def _row(
-    call: Call, snapshot: Snapshot, *, chains: dict[str, listing.Row] | None = None
-) -> listing.Row:
-    chains = _chains(call) if chains is None else chains
+    call: Call, snapshot: Snapshot, *, chains: dict[str, pages.Row] | None = None
+) -> pages.Row:
+    if chains is None:
+        chains = _chains(records.snapshots_of(call, volume_id=snapshot.volume_id))
     own = chains.get(snapshot.volume_id) if snapshot.is_standard else None
     return {
         "id": snapshot.id,
@@ -314,16 +315,16 @@ def _progress(call: Call, snapshot: Snapshot) -> str:
     return str(int(100 * (call.now - begun) / (end - begun)))
 
 
-def _chains(call: Call) -> dict[str, listing.Row]:
+def _chains(snapshots: Iterable[Snapshot]) -> dict[str, pages.Row]:
     """Return the chain of each disk that has standard snapshots; it takes up some GiB."""
     links: dict[str, list[Snapshot]] = {}
-    for snapshot in records.all_of(call, Snapshot):
+    for snapshot in snapshots:
         if snapshot.is_standard:
             links.setdefault(snapshot.volume_id, []).append(snapshot)
     return {volume_id: _chain(volume_id, links[volume_id]) for volume_id in links}
 
 
-def _chain(volume_id: str, links: Sequence[Snapshot]) -> listing.Row:
+def _chain(volume_id: str, links: Sequence[Snapshot]) -> pages.Row:
     """Return a disk's chain: a third of the disk for its first snapshot, a little for others."""
     times = [snapshot.created_at for snapshot in links]
     return {

@@ -196,10 +196,12 @@ class EvsClient:
         description: str | None = None,
         properties: Mapping[str, str] | None = None,
         stamp: Stamp | None = None,
+        expire_after: float | None = None,
     ) -> Created:
         """Ask for a snapshot of the disk; the service makes it after it has answered.
 
         ``properties`` are stored with it, as far as its kind can; ``stamp`` marks it as ours.
+        ``expire_after`` are the seconds after which the service deletes it, where its kind can.
         After AnswerLostError, BadAnswerError or ServerError the snapshot may or may not have
         been made.
         """
@@ -209,6 +211,7 @@ class EvsClient:
             description=description,
             properties=properties or {},
             stamp=stamp,
+            expire_after=expire_after,
         )
         told = created.snapshot.volume_id
         _require_same(told, asked=volume.id, doing="creating the snapshot")
@@ -236,22 +239,25 @@ class EvsClient:
         answer = self.project.send("GET", path, doing="reading the quotas")
         return self.project.one(answer, "quota_set", QuotaSet)
 
-    def has_standard_snapshots(self) -> bool:
-        """Return whether the region answers the list of Huawei Cloud's standard snapshots.
+    def kinds_listed(self) -> frozenset[str] | None:
+        """Return the kinds among the newest snapshots that Huawei Cloud's v5 lists.
 
-        A hint, for which at most five seconds are taken: False where anything else, or
-        nothing, is answered. True is no proof that the region makes such snapshots.
+        A hint, for which at most five seconds are taken: None where anything else, or nothing,
+        is answered. An answer without a standard one is no proof that the region makes them.
 
         Source: https://support.huaweicloud.com/intl/en-us/api-evs/ListSnapshotsDetailsV5.html
         ("Standard snapshots are available only in some regions"). Editions differ in the path.
         """
         brief = self.project.until(self.clock.monotonic() + _HINT_TIME)
-        for path in ("snapshots/detail?limit=1", "snapshots?limit=1"):
+        for path in ("snapshots/detail?limit=50", "snapshots?limit=50"):
             with suppress(EvsSnapError):
                 answer = brief.send("GET", path, version="v5")
-                if isinstance(brief.document(answer).get("snapshots"), list):
-                    return True
-        return False
+                rows = brief.document(answer).get("snapshots")
+                if isinstance(rows, list):
+                    told = [row.get("category") for row in rows if isinstance(row, dict)]
+                    names = {"standard": "standard", "flash": "legacy"}
+                    return frozenset(name for word, name in names.items() if word in told)
+        return None
 
 
 def _require_same(answered: str, *, asked: str, doing: str) -> None:

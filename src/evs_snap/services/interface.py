@@ -46,6 +46,10 @@ STAMP_KEY = "evs_snap_key"
 STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 STAMP_CONSISTENCY = "evs_snap_consistency"
+STAMP_PINNED = "evs_snap_pinned"
+"""While a snapshot is pinned: the policy that it comes back to. What it says later counts for
+nothing."""
+
 APP_CONSISTENT, CRASH_CONSISTENT = "app", "crash"
 """Whether something was held until the snapshot was usable; ``crash`` until that is known."""
 
@@ -57,6 +61,9 @@ MANUAL_POLICY = "manual"
 
 SAFETY_POLICY = "before-restore"
 """The policy of the snapshots that `restore` takes first: no rule may go by it."""
+
+PINNED_POLICY = "pinned"
+"""The policy of snapshots that were put out of every rule's reach."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -144,10 +151,10 @@ class Snapshot(Identified):
     """A snapshot of one disk. ``size`` is the disk's, in GiB, not what it occupies.
 
     ``labels`` are what its kind lets others store with it; each kind's own record says
-    under which name the API has them.
+    under which name the API has them. ``job_id`` is that of the job that makes it, where the
+    service has just begun one.
     """
 
-    kind: ClassVar[str] = ""
     name: Text = None
     volume_id: Words = ""
     status: Status = "unknown"
@@ -156,11 +163,17 @@ class Snapshot(Identified):
     labels: Texts = Field(default_factory=dict)
     created_at: Moment = None
     updated_at: Moment = None
+    job_id: Text = Field(default=None, exclude=True)
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return ""
 
     @property
     def stamp(self) -> Stamp | None:
         """Our stamp, or None where this tool did not make it."""
-        return Stamp.of(self.labels)
+        return None if self.key is None else Stamp.of(self.labels)
 
     @property
     def policy(self) -> str | None:
@@ -173,9 +186,46 @@ class Snapshot(Identified):
         return self.labels.get(STAMP_KEY)
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether it was put out of every rule's reach."""
+        return self.policy == PINNED_POLICY
+
+    @property
+    def pinned_from(self) -> str | None:
+        """The policy that a pinned one comes back to; None of one that is not pinned."""
+        return (self.labels.get(STAMP_PINNED) or MANUAL_POLICY) if self.is_pinned else None
+
+    @property
     def is_system(self) -> bool:
-        """Whether a backup service owns it: never counted, never deleted."""
+        """Whether a service owns it, as for its backups: never counted, never deleted."""
         return (self.name or "").startswith(SYSTEM_NAME_PREFIXES) or SYSTEM_LABEL in self.labels
+
+    @property
+    def owner(self) -> str:
+        """The service that owns it, in words, where ``is_system``."""
+        return "a backup service: its next backup builds on it"
+
+    @property
+    def is_other_kind(self) -> bool:
+        """Whether it is of another kind than the one at work: no slot of this one's is taken.
+
+        It can be a disk's newest usable one all the same. It is not deleted.
+        """
+        return False
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the service deletes it by itself (UTC), if at all."""
+        return None
+
+    def source(self, *, volume_type: str | None) -> Volume:
+        """Return what is known of its disk once that is gone; nothing tells its type."""
+        return Volume(id=self.volume_id, size=self.size, volume_type=volume_type)
+
+    @property
+    def stored(self) -> Mapping[str, float]:
+        """GiB in store, by the ID of what is stored: several snapshots may share it."""
+        return {}
 
     @property
     def is_usable(self) -> bool:
@@ -232,11 +282,20 @@ class Created:
     sent: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How far the service is with what it was asked for. ``failure`` is why it could not."""
+
+    is_over: bool
+    failure: str | None = None
+
+
 class SnapshotService(ABC):
     """One kind of snapshots in one project. A kind is a subclass in a file of its own.
 
     Every method raises UnreachableError, BadAnswerError or a ServiceError when it cannot do
     what its name says. What a kind answers is held against what was asked in `client`.
+    ``enterprise_project_id`` is that of new snapshots, where the kind has a place for it.
     """
 
     kind: ClassVar[str]
@@ -248,8 +307,12 @@ class SnapshotService(ABC):
     can_hold: ClassVar[bool]
     """Whether one is usable so soon after it was asked for that something may be held till then."""
 
-    def __init__(self, project: Project) -> None:
+    timeout: ClassVar[float]
+    """Seconds to wait for new ones, where nobody says how long."""
+
+    def __init__(self, project: Project, *, enterprise_project_id: str | None = None) -> None:
         self.project = project
+        self.enterprise_project_id = enterprise_project_id
 
     @abstractmethod
     def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[Any]]:
@@ -271,10 +334,13 @@ class SnapshotService(ABC):
         description: str | None,
         properties: Mapping[str, str],
         stamp: Stamp | None,
+        expire_after: float | None,
     ) -> Created:
         """Ask for a snapshot; the service makes it after it has answered.
 
+        ``expire_after`` are the seconds after which the service is to delete it by itself.
         After AnswerLostError, BadAnswerError or ServerError it may or may not have been made.
+        BusyError says that another one of the disk is being made, and that this one is not.
         """
 
     @abstractmethod
@@ -296,13 +362,20 @@ class SnapshotService(ABC):
         """
 
     @abstractmethod
-    def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
+    def roll_back(self, volume_id: str, *, snapshot_id: str) -> str | None:
         """Ask for a rollback of the snapshot's own disk, which must be detached.
 
-        Raises RestoreFailedError where the cloud has no way to do it: nothing was done then.
+        Returns the ID of the job that does it, where the service has jobs. Raises
+        RestoreFailedError where the cloud has no way to do it: nothing was done then.
         After AnswerLostError, BadAnswerError or ServerError it may or may not have begun.
         """
 
     @abstractmethod
-    def refuse(self, *, properties: Mapping[str, str], policy: str) -> None:
-        """Raise ConfigurationError for a label that this kind cannot store."""
+    def job(self, job_id: str) -> Job | None:
+        """Return how far a job is, or None where the service does not know it (any more)."""
+
+    @abstractmethod
+    def refuse(
+        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
+    ) -> None:
+        """Raise ConfigurationError for what this kind cannot store with a snapshot, or do."""

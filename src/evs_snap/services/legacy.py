@@ -8,7 +8,7 @@ https://docs.otc.t-systems.com/elastic-volume-service/api-ref/.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 _VENDOR_PATHS = (("v2", "cloudsnapshots"), ("v3", "os-vendor-snapshots"))
 """EVS's own paths to snapshots, the newer one first: the version, and what follows it."""
 
-_OTHER_KIND = "Or the region makes standard snapshots in place of these: `evs-snap doctor` tells."
+_OTHER_KIND = (
+    "Or the region makes standard snapshots in place of these (--kind standard): `evs-snap doctor` "
+    "tells."
+)
 """Huawei Cloud closes regions to new legacy snapshots, and names no code for that refusal.
 
 Source: https://support.huaweicloud.com/intl/en-us/usermanual-evs/evs_01_0098.html."""
@@ -45,8 +48,12 @@ _LONGEST_LABEL = 255
 class LegacySnapshot(Snapshot):
     """A row of ``/v3/{project}/snapshots``; its labels are Cinder's metadata."""
 
-    kind: ClassVar[str] = "legacy"
     labels: Texts = Field(default_factory=dict, alias="metadata")
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return Legacy.kind
 
 
 class Legacy(SnapshotService):
@@ -55,6 +62,7 @@ class Legacy(SnapshotService):
     kind = "legacy"
     limit = 7
     can_hold = True
+    timeout = 900.0
 
     def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[LegacySnapshot]]:
         """Yield the snapshots page by page; Cinder and EVS list the newest first."""
@@ -75,6 +83,7 @@ class Legacy(SnapshotService):
         description: str | None,
         properties: Mapping[str, str],
         stamp: Stamp | None,
+        expire_after: float | None,  # noqa: ARG002 - `refuse` refuses it
     ) -> Created:
         """Ask for a snapshot. ``force`` is sent for an attached disk, which needs it.
 
@@ -124,7 +133,7 @@ class Legacy(SnapshotService):
             return not is_no_such_path(error)
         return True
 
-    def roll_back(self, volume_id: str, *, snapshot_id: str) -> None:
+    def roll_back(self, volume_id: str, *, snapshot_id: str) -> str | None:
         """Ask for a rollback by EVS's own paths; where there is none, by Cinder's ``revert``.
 
         Sources: https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2020.html,
@@ -140,13 +149,25 @@ class Legacy(SnapshotService):
             if not is_no_such_path(error):
                 raise
             self._revert(volume_id, snapshot_id=snapshot_id)
-            return
+            return None
         told = self.project.document(answer).get("rollback")
         if not isinstance(told, dict) or told.get("volume_id") != volume_id:
             raise BadAnswerError(f"{doing}: the answer does not name the disk")
+        return None
 
-    def refuse(self, *, properties: Mapping[str, str], policy: str) -> None:
-        """Refuse what is too long for metadata."""
+    def job(self, job_id: str) -> None:
+        """Return None: it has no jobs."""
+
+    def refuse(
+        self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
+    ) -> None:
+        """Refuse what is too long for metadata, and an end that the service does not know."""
+        if expire_after is not None:
+            raise ConfigurationError(
+                "--expire-after: no legacy snapshot is deleted by the service itself",
+                hint="Delete by rules (`evs-snap rotate`); or take standard snapshots, where the "
+                "region makes them: --kind standard.",
+            )
         for key, value in {**properties, "policy": policy}.items():
             if max(len(key), len(value)) > _LONGEST_LABEL:
                 raise ConfigurationError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import clouds
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from evs_snap.settings.credentials import CredentialsType
 
+Kind = Literal["legacy", "standard"]
+"""The kinds of snapshots."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -42,9 +45,10 @@ class Settings:
     ``auth_url`` is the address of Keystone (IAM) without the version; empty where AK/SK need
     nothing from there. ``endpoint`` is used in place of the catalog's; ``service_type`` and
     ``service_name`` choose one of the catalog's entries. ``verify`` is True, False, or the path
-    of a file or folder of CAs. ``limit`` is how many snapshots a disk may hold, None where it
-    is not set. ``origins`` names the variable, option or file of each setting. ``remarks`` are
-    sentences for the user about what was left out.
+    of a file or folder of CAs. ``kind`` is that of the snapshots to work with; it is never guessed,
+    as one is billed. ``limit`` is how many snapshots a disk may hold, None where it is not set.
+    ``enterprise_project_id`` is that of new snapshots. ``origins`` names the variable, option or
+    file of each setting. ``remarks`` are sentences for the user about what was left out.
     """
 
     auth_url: str
@@ -61,7 +65,9 @@ class Settings:
     api_version: str = "v3"
     verify: bool | str = True
     allow_http: bool = False
+    kind: Kind = "legacy"
     limit: int | None = None
+    enterprise_project_id: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
@@ -105,7 +111,8 @@ def load_settings(
         values = from_keys_file(environ).replaced_by(values)
         if not _has_sign_in(values) and "auth_type" not in values:
             raise nothing_configured(clouds.cloud_names(environ))
-    names = {k: f"--os-{k.replace('_', '-')}" for k in given} | {"region": "--os-region-name"}
+    names = {k: f"--os-{k.replace('_', '-')}" for k in given}
+    names |= {"region": "--os-region-name", "kind": "--kind"}
     names = {k: names[k] for k in given}
     return _settings(values.replaced_by(Values(given, names, names)), named=named)
 
@@ -148,7 +155,9 @@ def _settings(values: Values, *, named: NamedCloud | None) -> Settings:
         api_version=_api_version(values),
         verify=_verify(values),
         allow_http=allow_http,
+        kind=kind_named(get("kind"), told=values.told("kind") if "kind" in values else "kind"),
         limit=_limit(values),
+        enterprise_project_id=get("enterprise_project_id"),
         origins=values.origins,
         remarks=(*named.cloud.remarks, *unknown_keys(named.cloud)) if named else (),
     )
@@ -210,6 +219,20 @@ def _verify(values: Values) -> bool | str:
     return values.get("cacert") or (values["verify"] if is_path else True)
 
 
+def kind_named(name: str | None, *, told: str = "kind") -> Kind:
+    """Return the kind of snapshots of that name, the usual one for none.
+
+    Raises ConfigurationError for a name that is not known; ``told`` says where it was set.
+    """
+    if name is None:
+        return "legacy"
+    if name not in get_args(Kind):
+        raise ConfigurationError(
+            f"{told} is {name!r}, and must be {' or '.join(get_args(Kind))}",
+        )
+    return cast("Kind", name)
+
+
 def _limit(values: Values) -> int | None:
     value = values.get("limit")
     if value is None:
@@ -220,12 +243,16 @@ def _limit(values: Values) -> int | None:
 
 
 def sandbox_settings(
-    environ: Mapping[str, str] | None = None, *, region: str | None = None
+    environ: Mapping[str, str] | None = None,
+    *,
+    region: str | None = None,
+    kind: str | None = None,
 ) -> Settings:
     """Return what it takes to sign in at the built-in pretend cloud, in this process.
 
     Its region is ``region``, else the OS_REGION_NAME of ``environ`` where that is one of the
-    sandbox's: another cloud's is not meant for it. EVS_SNAP_LIMIT holds for it too.
+    sandbox's: another cloud's is not meant for it. ``kind`` is that of the snapshots, else that
+    of EVS_SNAP_KIND. EVS_SNAP_LIMIT holds for it too.
     """
     from evs_snap.sandbox.rules import ACCOUNT, REGIONS  # noqa: PLC0415 - only --sandbox needs it
 
@@ -237,5 +264,6 @@ def sandbox_settings(
         ),
         project_name=ACCOUNT.project_name,
         region=region or (named if named in REGIONS else ACCOUNT.region),
+        kind=kind_named(kind or (environ or {}).get("EVS_SNAP_KIND") or None),
         limit=_limit(from_environment(environ or {})),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.addresses import iam_url, same_address
 from evs_snap.settings.credentials import AUTH_TYPES, KINDS, kinds_begun
-from evs_snap.settings.sources import from_cloud
+from evs_snap.settings.sources import OWN_VARIABLES, from_cloud
 from evs_snap.settings.values import ALTERNATIVES, Values
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _USER_DOMAIN = frozenset({"user_domain_name", "user_domain_id"})
 _SIGN_IN = _USER_DOMAIN.union({"auth_type"}, *(kind.settings() for kind in KINDS))
 _SELECTION = frozenset({"region"}.union(*ALTERNATIVES[3:5]))
-_OWN = frozenset({"allow_http", "metadata_url", "limit"})
+_OWN = frozenset(OWN_VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)

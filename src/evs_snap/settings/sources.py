@@ -72,11 +72,14 @@ _OUTSIDE: Mapping[str, tuple[str, ...]] = {
 KEYS: Mapping[str, tuple[str, ...]] = {**_UNDER_AUTH, **_BESIDE_AUTH, **_OUTSIDE}
 """Our key -> all names that openstacksdk reads for it, best first."""
 
-_OWN_VARIABLES = {
+OWN_VARIABLES: Mapping[str, str] = {
     "allow_http": "EVS_SNAP_ALLOW_HTTP",
     "metadata_url": "EVS_SNAP_METADATA_URL",
     "limit": "EVS_SNAP_LIMIT",
+    "kind": "EVS_SNAP_KIND",
+    "enterprise_project_id": "EVS_SNAP_ENTERPRISE_PROJECT_ID",
 }
+"""Our key -> the variable that sets it, whichever cloud is named."""
 
 # The variables of other tools for keys, by our key. They are used where no cloud is named and
 # OS_ACCESS_KEY and OS_SECRET_KEY are not set. The first set that has an access key or a secret
@@ -100,7 +103,7 @@ OTHER_TOOLS: tuple[Mapping[str, str], ...] = (
     },
 )
 
-OWN_KEYS = frozenset({"limit"})
+OWN_KEYS = frozenset({"enterprise_project_id", "kind", "limit"})
 """Keys below ``evs_snap:`` in an entry of clouds.yaml."""
 
 _IN_HEADERS = frozenset({"token", "access_key", "security_token"})
@@ -114,7 +117,7 @@ def from_environment(environ: Mapping[str, str], *, with_other_tools: bool = Tru
     names = {name for name in environ if name.startswith("OS_") and name == name.upper()}
     tree = {name.removeprefix("OS_").lower(): environ[name] for name in sorted(names)}
     found = {key: f"OS_{name.upper()}" for key, (name, _) in _read(tree).items()}
-    found |= {key: name for key, name in _OWN_VARIABLES.items() if environ.get(name)}
+    found |= {key: name for key, name in OWN_VARIABLES.items() if environ.get(name)}
     if with_other_tools and not {"access_key", "secret_key"} & found.keys():
         for names_of in OTHER_TOOLS:
             given = {key: name for key, name in names_of.items() if environ.get(name)}
@@ -172,10 +175,12 @@ def from_cloud(cloud: Cloud, *, region: str | None) -> Values:
         key: _text(value, told=f"{name} ({cloud.place})") for key, (name, value) in found.items()
     }
     own = tree.get("evs_snap")
-    limit = own.get("limit") if isinstance(own, dict) else None
-    if limit is not None:
-        values["limit"] = _text(limit, told=f"evs_snap.limit ({cloud.place})")
-    names = {key: name for key, (name, _) in found.items()} | {"limit": "evs_snap.limit"}
+    names = {key: name for key, (name, _) in found.items()}
+    if isinstance(own, dict):
+        names |= {key: f"evs_snap.{key}" for key in OWN_KEYS & own.keys()}
+        for key in OWN_KEYS:
+            if own.get(key) is not None:
+                values[key] = _text(own[key], told=f"evs_snap.{key} ({cloud.place})")
     return Values(values, dict.fromkeys(values, cloud.place), names)
 
 

@@ -106,7 +106,7 @@ def findings(
         seen = list(examine(evs, Selection(), settings=given, limit=7))
     assert [f.step for f in seen] == [
         "settings", "files", "names", "connection", "clock", "sign-in", "endpoint", "rights",
-        "disks", "quota", "limit",
+        "disks", "quota", "limit", "kinds",
     ]  # fmt: skip
     assert all(f.fix for f in seen if f.result is Result.WARN)
     assert {bool(f.exit_code) for f in seen if f.result is Result.FAIL} <= {True}
@@ -185,7 +185,7 @@ def test_no_date_whatever_ends_in_a_traceback(date: str, fake: FakeClock) -> Non
 
 
 WRONG_KEY = httpx.Response(401, json={"error_code": "APIGW.0301", "error_msg": "wrong"})
-SKIPPED = {"quota": "skip", "limit": "skip"}
+SKIPPED = {"quota": "skip", "limit": "skip", "kinds": "skip"}
 NO_RIGHTS = {"rights": "fail", "disks": "skip", **SKIPPED}
 NO_ENDPOINT = {"endpoint": "fail", **NO_RIGHTS, "rights": "skip"}
 SKIPPED_ALL = dict.fromkeys([*NO_ENDPOINT, "sign-in"], "skip")

@@ -120,5 +120,5 @@ def test_the_words_that_scripts_rely_on() -> None:
     assert SCHEMA == "evs-snap/1"
     assert [str(action) for action in Action] == [
         "created", "reused", "deleted", "kept", "refused", "failed", "would-create",
-        "would-delete", "would-restore", "restored", "ready",
+        "would-delete", "would-restore", "restored", "ready", "pinned", "unpinned",
     ]  # fmt: skip

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.signature_check import KEYS
+
+from evs_snap import connect
+from evs_snap.sandbox import ACCOUNT, STANDARD_REGION
+from evs_snap.services.interface import Stamp
+from evs_snap.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.conftest import Sdk, Served
+
+    from evs_snap.services.client import EvsClient
 
 Untyped = Any
 
@@ -153,3 +164,110 @@ def test_a_refusal_has_the_code_that_the_client_reads(
         client.create_standard_snapshot(asked)
     assert (caught.value.status_code, caught.value.error_code) == (400, "EVS.5400")
     assert "no instant access" in caught.value.error_msg
+
+
+# --- our requests, beside the SDK's ---------------------------------------------------
+
+STAMP = Stamp("0b9e7a52-8a6e-4a0d-9f7c-6f0b9f6f1e11", "default", "2026-11-27")
+TAGS = {"team": "db", **STAMP.labels()}
+
+
+def _wish(evs: Untyped, **fields: object) -> Untyped:
+    wish = evs.CreateStandardSnapshot(volume_id=DISK, **fields)
+    return evs.CreateStandardSnapshotRequest(evs.CreateStandardSnapshotRequestBody(wish))
+
+
+def _tags(evs: Untyped, snapshot_id: str) -> Untyped:
+    tag = evs.CreateResourceTag("evs_snap_consistency", "app")
+    body = evs.BatchCreateResourceTagsRequestBody([tag])
+    return evs.BatchCreateSnapshotTagsRequest(snapshot_id, body)
+
+
+def _rollback(evs: Untyped, snapshot_id: str) -> Untyped:
+    back = evs.RollbackSnapshotRequestBodyNew(volume_id=DISK)
+    body = evs.RollbackSnapshotRequestBodyV5(back)
+    return evs.RollbackStandardSnapshotRequest(snapshot_id, body)
+
+
+WISHES: dict[
+    str,
+    tuple[
+        Callable[[EvsClient, str, str], object], Callable[[Untyped, Untyped, str, str], object]
+    ],
+] = {
+    "create": (
+        lambda c, _id, _job: c.create_snapshot(
+            c.volume(DISK), name="n", description="d", properties={"team": "db"},
+            stamp=STAMP, expire_after=29.5 * 86400,
+        ),
+        lambda evs, c, _id, _job: c.create_standard_snapshot(_wish(
+            evs, name="n", description="d", tags=TAGS, retention_days=30,
+            enterprise_project_id="6d8e",
+        )),
+    ),
+    "create, with least": (
+        lambda c, _id, _job: c.create_snapshot(c.volume(DISK)),
+        lambda evs, c, _id, _job: c.create_standard_snapshot(_wish(
+            evs, enterprise_project_id="6d8e"
+        )),
+    ),
+    "list": (
+        lambda c, _id, _job: list(c.snapshot_pages(volume_id=DISK, status="available")),
+        lambda evs, c, _id, _job: c.list_snapshots_details(evs.ListSnapshotsDetailsRequest(
+            volume_id=DISK, status="available", limit="1000"
+        )),
+    ),
+    "show": (
+        lambda c, id_, _job: c.snapshot(id_),
+        lambda evs, c, id_, _job: c.show_standard_snapshot(evs.ShowStandardSnapshotRequest(id_)),
+    ),
+    "label": (
+        lambda c, id_, _job: c.label_snapshot(id_, {"evs_snap_consistency": "app"}),
+        lambda evs, c, id_, _job: c.batch_create_snapshot_tags(_tags(evs, id_)),
+    ),
+    "roll back": (
+        lambda c, id_, _job: c.service.roll_back(DISK, snapshot_id=id_),
+        lambda evs, c, id_, _job: c.rollback_standard_snapshot(_rollback(evs, id_)),
+    ),
+    "job": (
+        lambda c, _id, job: c.service.job(job),
+        lambda evs, c, _id, job: c.show_job(evs.ShowJobRequest(job)),
+    ),
+    "delete": (
+        lambda c, id_, _job: c.delete_snapshot(id_),
+        lambda evs, c, id_, _job: c.delete_standard_snapshot(
+            evs.DeleteStandardSnapshotRequest(id_)
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_our_requests_are_the_sdks_field_by_field(
+    wish: str, served: Served, evs: Untyped, client: Untyped
+) -> None:
+    environ = {
+        "OS_ACCESS_KEY": KEYS.access_key,
+        "OS_SECRET_KEY": KEYS.secret_key,
+        "OS_PROJECT_ID": ACCOUNT.project_id,
+        "OS_REGION_NAME": STANDARD_REGION,
+        "OS_VOLUME_ENDPOINT_OVERRIDE": served.second_url,
+        "EVS_SNAP_KIND": "standard",
+        "EVS_SNAP_ENTERPRISE_PROJECT_ID": "6d8e",
+    }
+    ours, theirs = WISHES[wish]
+    told = []
+    with connect(settings=load_settings(environ), keep_token=False) as mine:
+        acts: tuple[Callable[[str, str], object], ...] = (
+            partial(ours, mine),
+            partial(theirs, evs, client),
+        )
+        for act in acts:
+            made = client.create_standard_snapshot(_wish(evs))
+            served.asked.clear()
+            act(made.snapshot_id, made.job_id)
+            # Besides, a disk is read before, and a row after what tells no row.
+            besides = [a for a in served.asked if a.method != "GET"] or served.asked
+            told.append(besides)
+    assert told[0] == told[1]
+    assert len(told[0]) == 1

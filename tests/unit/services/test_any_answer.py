@@ -19,6 +19,7 @@ from evs_snap.errors import EvsSnapError
 from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Stamp, Volume
 from evs_snap.services.legacy import Legacy
+from evs_snap.services.standard import Standard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock
 
     from evs_snap.api.identity import Identity
+    from evs_snap.services.interface import SnapshotService
 
 EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "200"))
 
@@ -41,7 +43,8 @@ CALLS: list[Callable[[EvsClient], object]] = [
     lambda c: c.create_snapshot(DISK, name="n", stamp=Stamp("key", "policy")),
     lambda c: c.create_volume(size=1, name="n", snapshot_id="s"),
     lambda c: c.service.roll_back("v", snapshot_id="s"),
-    lambda c: c.has_standard_snapshots(),
+    lambda c: c.service.job("j"),
+    lambda c: c.kinds_listed(),
     lambda c: c.delete_snapshot("s"),
     lambda c: c.quota(),
     lambda c: c.project.probe("https://evs.example.com/"),
@@ -71,6 +74,10 @@ ROW = st.fixed_dictionaries(
         "attachments": st.lists(st.dictionaries(st.just("server_id"), ANY)) | ANY,
         "created_at": st.text("0123456789-:.TZ+ ") | ANY,
         "bootable": ANY,
+        "tags": st.dictionaries(st.text(), ANY) | ANY,
+        "category": ANY,
+        "snapshot_chains": st.lists(st.dictionaries(st.just("capacity"), ANY)) | ANY,
+        "retention_at": ANY,
     },
 )
 DOCUMENT = st.fixed_dictionaries(
@@ -82,6 +89,10 @@ DOCUMENT = st.fixed_dictionaries(
         "snapshot": ROW | ANY,
         "quota_set": st.dictionaries(st.just("snapshots"), ROW | ANY) | ANY,
         "volumes_links": ANY,
+        "snapshot_id": ANY,
+        "job_id": ANY,
+        "status": st.just("FAIL") | ANY,
+        "fail_reason": ANY,
         "error": st.dictionaries(st.sampled_from(["code", "message"]), ANY) | ANY,
     },
 )
@@ -145,20 +156,21 @@ def _sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(call=st.sampled_from(CALLS), wire=wires())
+@given(call=st.sampled_from(CALLS), wire=wires(), kind=st.sampled_from([Legacy, Standard]))
 def test_any_answer_is_a_result_or_a_clean_error(
     sent: list[bytes],
     fake: FakeClock,
     known: Identity,
     call: Callable[[EvsClient], object],
     wire: bytes,
+    kind: type[SnapshotService],
 ) -> None:
     """Property: no service, however broken, ends in a traceback."""
     sent[:] = [wire]
     message = "a result"
     with open_http(verify=False, clock=fake.clock) as http:
         try:
-            call(EvsClient(Project(http, auth=known, clock=fake.clock), kind=Legacy))
+            call(EvsClient(Project(http, auth=known, clock=fake.clock), kind=kind))
         except EvsSnapError as error:
             message = error.message
     assert 0 < len(message) < 1000

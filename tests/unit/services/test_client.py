@@ -170,15 +170,22 @@ def test_nothing_is_repeated_beyond_the_moment_given(service: Service, fake: Fak
     assert len(service.sent) == 6
 
 
-V5 = f"https://evs.example.com/v5/{PROJECT}/snapshots/detail?limit=1"
+V5 = f"https://evs.example.com/v5/{PROJECT}/snapshots/detail?limit=50"
 
 
-@pytest.mark.parametrize("found", [[], [{"id": "s", "category": "standard"}]])
-def test_a_region_that_lists_standard_snapshots_has_them(
-    found: list[dict[str, object]], service: Service
+@pytest.mark.parametrize(
+    ("found", "kinds"),
+    [
+        ([], set()),
+        ([{"id": "s", "category": "standard"}, {"category": ["?"]}, "?"], {"standard"}),
+        ([{"id": "s", "category": "flash"}], {"legacy"}),
+    ],
+)
+def test_a_region_that_lists_by_v5_tells_which_kinds_it_has(
+    found: list[object], kinds: set[str], service: Service
 ) -> None:
     service.plays(httpx.Response(200, json={"snapshots": found}))
-    assert service.client.has_standard_snapshots()
+    assert service.client.kinds_listed() == frozenset(kinds)
     (asked,) = service.sent
     assert (asked.method, str(asked.url)) == ("GET", V5)
     assert asked.headers["X-Auth-Token"] == "token-1"
@@ -186,7 +193,7 @@ def test_a_region_that_lists_standard_snapshots_has_them(
 
 def test_either_path_of_that_list_is_an_answer(service: Service) -> None:
     service.plays(httpx.Response(404), httpx.Response(200, json={"snapshots": []}))
-    assert service.client.has_standard_snapshots()
+    assert service.client.kinds_listed() == frozenset()
     assert [str(asked.url) for asked in service.sent] == [V5, V5.replace("/detail", "")]
 
 
@@ -211,7 +218,7 @@ def test_anything_else_says_nothing_and_is_not_waited_for(
     answer: httpx.Response | Exception | int, service: Service, fake: FakeClock
 ) -> None:
     service.plays(answer)
-    assert not service.client.has_standard_snapshots()
+    assert service.client.kinds_listed() is None
     assert sum(fake.slept) < 5
     assert {str(request.url) for request in service.sent} <= {V5, V5.replace("/detail", "")}
 
