@@ -173,7 +173,7 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
         "evs-snap rotate --keep-w": {"--keep-weekly", "--keep-within"},
         "evs-snap volumes --form": {"--format"},
         "evs-snap volumes -f j": {"json"},
-        "evs-snap volumes -c St": {"Status"},
+        "evs-snap volumes -c St": {"Status", "Stored"},
         "evs-snap snapshots --status err": {"error", "error_deleting"},
         "evs-snap sandbox se": {"serve"},
         "evs-snap completion z": {"zsh"},
