@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from evs_snap.api.http import httpx
 from evs_snap.errors import BadAnswerError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 DEADLINE = 120.0
 """Seconds from the beginning of a request to the end of its answer. A page of 1000 disks takes

@@ -5,15 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import httpx
 
 from evs_snap.api.redaction import mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    import httpx
 
 MESSAGE_LENGTH = 400
 _KEYS = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))

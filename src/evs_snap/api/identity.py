@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from evs_snap.api.http import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REPEATABLE = "evs_snap.repeatable"
 """Request extension: this POST changes nothing and may be sent again."""

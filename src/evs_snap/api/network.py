@@ -9,20 +9,16 @@ from __future__ import annotations
 import re
 import ssl
 import threading
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpcore
 
 from evs_snap.api.bounds import DEADLINE, ENDS, whole
 from evs_snap.api.http import httpx
+from evs_snap.clock import Clock
 from evs_snap.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from evs_snap.clock import Clock
 
 ONCE_STOPPED = 5.0
 """Seconds that a request may still take after a stop was asked for. systemd and Kubernetes kill a

@@ -8,22 +8,19 @@ from copy import copy
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import inf
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from evs_snap.api.bounds import SENT, UNTIL
 from evs_snap.api.http import httpx
+from evs_snap.api.identity import Identity
 from evs_snap.api.paging import Page, Row, all_pages, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import refused
 from evs_snap.api.wire import Model, parse_time, ready
+from evs_snap.clock import Clock
 from evs_snap.errors import BadAnswerError, EvsSnapError, NotFoundError
-
-if TYPE_CHECKING:
-    from evs_snap.api.identity import Identity
-    from evs_snap.clock import Clock
 
 _AS_GOOD = timedelta(seconds=5)
 

@@ -9,7 +9,9 @@ https://docs.otc.t-systems.com/identity-access-management/api-ref/appendix/error
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+
+import httpx
 
 from evs_snap.api.bounds import SENT
 from evs_snap.api.fault import Fault
@@ -25,11 +27,6 @@ from evs_snap.errors import (
     ThrottledError,
     WrongEndpointError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import httpx
 
 _SIGN_IN = (
     "Check the user name, password, domain and project, or the token or application credential."

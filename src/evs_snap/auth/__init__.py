@@ -5,13 +5,10 @@ Each kind of sign-in is an ``Identity`` (api/identity.py). Nothing here knows ab
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from evs_snap.api.identity import Identity
-    from evs_snap.auth.cache import TokenCache
-    from evs_snap.clock import Clock
-    from evs_snap.settings import Settings
+from evs_snap.api.identity import Identity
+from evs_snap.auth.cache import TokenCache
+from evs_snap.clock import Clock
+from evs_snap.settings import Settings
 
 
 def identify(settings: Settings, *, clock: Clock, cache: TokenCache | None) -> Identity:

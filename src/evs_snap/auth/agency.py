@@ -9,23 +9,18 @@ from __future__ import annotations
 import json
 import re
 import threading
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from evs_snap.api.bounds import ENDS
 from evs_snap.api.http import httpx
 from evs_snap.api.refusals import refused
 from evs_snap.api.transport import open_direct
 from evs_snap.api.wire import parse_time
+from evs_snap.clock import Clock
 from evs_snap.errors import BadAnswerError, EvsSnapError, NotSentError, SignInError
 from evs_snap.settings.credentials import Keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
-
-    from evs_snap.clock import Clock
 
 TIMEOUT = httpx.Timeout(3.0)
 ATTEMPTS = 2

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 from urllib.parse import quote
 
 from evs_snap.api.http import httpx
@@ -18,6 +19,7 @@ from evs_snap.api.refusals import refused
 from evs_snap.auth.catalog import endpoint_base
 from evs_snap.auth.flow import Flow, require_host_of, run_flow
 from evs_snap.auth.signer import sign
+from evs_snap.clock import Clock
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -26,14 +28,9 @@ from evs_snap.errors import (
     SignInError,
     ThrottledError,
 )
+from evs_snap.settings import Settings
 from evs_snap.settings.addresses import evs_url, require_safe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from evs_snap.clock import Clock
-    from evs_snap.settings import Settings
-    from evs_snap.settings.credentials import Keys
+from evs_snap.settings.credentials import Keys
 
 _EXPIRED = "IAM.1108"
 _IAM_HINT = "Check OS_AUTH_URL (auth_url in clouds.yaml): it must be the address of IAM."

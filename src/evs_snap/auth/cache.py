@@ -9,17 +9,14 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evs_snap.api.wire import parse_time
 from evs_snap.settings.folders import cache_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 MARGIN = timedelta(minutes=5)
 """A token that ends sooner than this is not used."""

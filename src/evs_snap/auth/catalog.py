@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from evs_snap.errors import NoEndpointError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 SERVICE_TYPES = ("volumev3", "evs", "block-storage", "volumev2", "volume")
 """Catalog types of EVS and Cinder, best first.

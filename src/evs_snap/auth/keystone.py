@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from math import inf
-from typing import TYPE_CHECKING
 
 from evs_snap.api.bounds import UNTIL
 from evs_snap.api.http import httpx
@@ -20,6 +20,7 @@ from evs_snap.api.wire import parse_time
 from evs_snap.auth.cache import ScopedToken, TokenCache, is_token
 from evs_snap.auth.catalog import endpoint_base, find_endpoint
 from evs_snap.auth.flow import Flow, require_host_of, run_flow
+from evs_snap.clock import Clock
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -29,15 +30,9 @@ from evs_snap.errors import (
     ServiceError,
     WrongEndpointError,
 )
+from evs_snap.settings import Settings
 from evs_snap.settings.addresses import require_safe
-from evs_snap.settings.credentials import reference
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from evs_snap.clock import Clock
-    from evs_snap.settings import Settings
-    from evs_snap.settings.credentials import KeystoneCredentials
+from evs_snap.settings.credentials import KeystoneCredentials, reference
 
 
 class KeystoneAuth(Identity):

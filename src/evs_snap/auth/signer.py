@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import quote, unquote_to_bytes
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+import httpx
 
-    import httpx
-
-    from evs_snap.settings.credentials import Keys
+from evs_snap.settings.credentials import Keys
 
 ALGORITHM = "SDK-HMAC-SHA256"
 SKEW_ALLOWED = 15 * 60

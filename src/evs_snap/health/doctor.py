@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Iterable, Iterator
 from os import environ
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evs_snap.auth.catalog import endpoint_base
+from evs_snap.clock import Clock
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -31,18 +32,13 @@ from evs_snap.health.findings import (
     on_quota,
     on_rights,
 )
+from evs_snap.plan.selection import Selection
 from evs_snap.runs.gather import gather
 from evs_snap.runs.holds.command import Hold, hold, surroundings
+from evs_snap.services.client import EvsClient
+from evs_snap.settings import Settings
 from evs_snap.settings.addresses import evs_url
 from evs_snap.settings.folders import state_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from evs_snap.clock import Clock
-    from evs_snap.plan.selection import Selection
-    from evs_snap.services.client import EvsClient
-    from evs_snap.settings import Settings
 
 _STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit", "kinds")
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from evs_snap.auth.signer import SKEW_ALLOWED
 from evs_snap.errors import EvsSnapError, ServiceError, SignInError
 from evs_snap.health.words import count_of, some_of
 from evs_snap.plan.slots import holders
-from evs_snap.services.interface import USABLE_VOLUME_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
-
-    from evs_snap.runs.gather import Gathered
-    from evs_snap.services.interface import QuotaSet, Volume
+from evs_snap.runs.gather import Gathered
+from evs_snap.services.interface import USABLE_VOLUME_STATUSES, QuotaSet, Volume
 
 _SKEW_NOTED = 2 * 60
 _READERS = frozenset({"reader", "readonly", "te_readonly", "viewer"})

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from evs_snap.clock import in_words
 from evs_snap.health.words import count_of, some_of
-from evs_snap.plan.retention import SKEW
+from evs_snap.plan.retention import SKEW, Keep
 from evs_snap.plan.slots import holders
-from evs_snap.services.interface import DEFAULT_POLICY
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from evs_snap.plan.retention import Keep
-    from evs_snap.runs.gather import Gathered
-    from evs_snap.services.interface import Snapshot, Volume
-
+from evs_snap.runs.gather import Gathered
+from evs_snap.services.interface import DEFAULT_POLICY, Snapshot, Volume
 
 _RUN = timedelta(hours=1)
 """What a run may take from a new snapshot to the last deletion."""

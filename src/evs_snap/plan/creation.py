@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from evs_snap.errors import VolumeStateError
 from evs_snap.plan.naming import Template
+from evs_snap.plan.request import Request
 from evs_snap.plan.retention import SKEW
 from evs_snap.services.interface import (
     APP_CONSISTENT,
@@ -17,12 +18,6 @@ from evs_snap.services.interface import (
     Stamp,
     Volume,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from evs_snap.plan.request import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from evs_snap.errors import ConfigurationError
-from evs_snap.services.interface import SYSTEM_NAME_PREFIXES
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from evs_snap.services.interface import Volume
+from evs_snap.services.interface import SYSTEM_NAME_PREFIXES, Volume
 
 DEFAULT_TEMPLATE = "{volume}-{utc}"
 LONGEST_NAME = 64

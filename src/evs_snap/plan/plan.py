@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from evs_snap.errors import EvsSnapError
 from evs_snap.plan.creation import NewSnapshot, is_of_period, new_snapshot_for
+from evs_snap.plan.request import Request
 from evs_snap.plan.retention import Verdict, judge, pinned
 from evs_snap.plan.slots import given_up, holders, limit_error, replaceable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import datetime
-
-    from evs_snap.plan.request import Request
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.services.interface import Snapshot, Volume
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from evs_snap.errors import (
     AmbiguousError,
@@ -15,13 +16,7 @@ from evs_snap.errors import (
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import Request
 from evs_snap.plan.selection import Selection
-from evs_snap.services.interface import SAFETY_POLICY, STAMP_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
-
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.services.interface import SAFETY_POLICY, STAMP_KEY, Snapshot, Volume
 
 _SAFETY_NAME = "{volume}-{policy}-{utc}"
 

@@ -8,17 +8,12 @@ snapshot do not count. Periods are in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from evs_snap.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
-
-    from evs_snap.services.interface import Snapshot
+from evs_snap.services.interface import Snapshot
 
 SKEW = timedelta(minutes=15)
 """A snapshot dated later than this after the service's now is dated in the future."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from evs_snap.errors import AmbiguousError, ConfigurationError, SelectionError
 from evs_snap.plan.shards import Shard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R", "Volume", "Snapshot")
 

@@ -6,25 +6,19 @@ take the whole program instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evs_snap.errors import ConfigurationError, LimitError
 from evs_snap.plan.plan import plan_disk
-from evs_snap.plan.retention import judge
+from evs_snap.plan.request import Request
+from evs_snap.plan.retention import Keep, Verdict, judge
 from evs_snap.plan.slots import holders
-from evs_snap.services.interface import Volume
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
-
-    from evs_snap.plan.request import Request
-    from evs_snap.plan.retention import Keep, Verdict
-    from evs_snap.services.interface import Snapshot
+from evs_snap.services.interface import Snapshot, Volume
 
 MOST_RUNS = 10_000
 MOST_JUDGED = 2_000_000

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from evs_snap.errors import LimitError
-from evs_snap.plan.retention import DELETABLE, newer_usable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
-
-    from evs_snap.plan.retention import Verdict
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.plan.retention import DELETABLE, Verdict, newer_usable
+from evs_snap.services.interface import Snapshot, Volume
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 from evs_snap.errors import (
     AnswerLostError,
@@ -13,16 +13,11 @@ from evs_snap.errors import (
     SnapshotFailedError,
 )
 from evs_snap.plan.retention import DELETABLE, newer_usable
+from evs_snap.runs.readings import Readings
 from evs_snap.runs.watch import GONE_AFTER, watch
-from evs_snap.runs.work import find
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from evs_snap.runs.readings import Readings
-    from evs_snap.runs.work import Work
-    from evs_snap.services.client import EvsClient
-    from evs_snap.services.interface import Snapshot
+from evs_snap.runs.work import Work, find
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Snapshot
 
 DELETE_TIMEOUT = 300.0
 """Seconds until a deletion that was not seen done counts as failed."""

@@ -7,21 +7,17 @@ the same time, where no lock file can help. Both come to the same choice by the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
+from evs_snap.plan.creation import NewSnapshot
 from evs_snap.runs.deletion import ask, require_deletable, see_gone
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item
 from evs_snap.runs.watch import await_usable
+from evs_snap.runs.work import Work
 from evs_snap.services.interface import Snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from evs_snap.plan.creation import NewSnapshot
-    from evs_snap.runs.work import Work
 
 DUPLICATE_TIMEOUT = 300.0
 """Seconds to wait for a snapshot that may be a duplicate, where nobody asked to wait at all."""

@@ -6,23 +6,18 @@ import hashlib
 import os
 import resource
 import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import ENOLCK
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evs_snap.clock import in_words
+from evs_snap.clock import Clock, in_words
 from evs_snap.errors import ConfigurationError, LockedError
+from evs_snap.runs.work import Work
 from evs_snap.settings.folders import state_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from evs_snap.clock import Clock
-    from evs_snap.runs.work import Work
 
 _SPARE_FILES = 256
 _POLL = 0.25

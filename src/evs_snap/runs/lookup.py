@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import AmbiguousError, NotFoundError, SelectionError
-from evs_snap.plan.retention import judge
+from evs_snap.plan.retention import Keep, judge
 from evs_snap.plan.selection import called, is_id
 from evs_snap.plan.slots import Usage, usage
 from evs_snap.runs.gather import disks_of
 from evs_snap.runs.readings import side_by_side
+from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Snapshot, Volume
-
-if TYPE_CHECKING:
-    from evs_snap.plan.retention import Keep
-    from evs_snap.services.client import EvsClient
 
 
 @dataclass(frozen=True, slots=True)

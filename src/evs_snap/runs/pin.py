@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import EvsSnapError, InterruptedRunError, NotOursError, PermissionDeniedError
 from evs_snap.runs.deletion import require_ours
@@ -12,10 +11,8 @@ from evs_snap.runs.locks import Held, locks_of
 from evs_snap.runs.record import Action, Item, RunRecord, failed
 from evs_snap.runs.verbs import Progress, ids_of, request_of
 from evs_snap.runs.work import Work, no_progress
+from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import PINNED_POLICY, STAMP_PINNED, STAMP_POLICY, Snapshot
-
-if TYPE_CHECKING:
-    from evs_snap.services.client import EvsClient
 
 _WAY_LEFT = (
     "Two ways are left: make a disk of it (`evs-snap restore ID --as NAME`), which no rule "

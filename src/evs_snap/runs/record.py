@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from evs_snap.plan.slots import usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from evs_snap.errors import EvsSnapError
-    from evs_snap.plan.plan import DiskPlan, Removal
-    from evs_snap.plan.slots import Usage
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.errors import EvsSnapError
+from evs_snap.plan.plan import DiskPlan, Removal
+from evs_snap.plan.slots import Usage, usage
+from evs_snap.services.interface import Snapshot, Volume
 
 SCHEMA = "evs-snap/1"
 PARTIAL = 3
@@ -88,7 +83,7 @@ class RunRecord:
 
     @property
     def exit_code(self) -> int:
-        """One cause for all gives its code, a mixture 3 (design: exit codes)."""
+        """One cause for all items gives its code; different causes, or some done, give 3."""
         if self.signal_code is not None:
             return self.signal_code
         if self.error is not None:

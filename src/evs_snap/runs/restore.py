@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from evs_snap.errors import (
     AnswerLostError,
@@ -39,10 +39,8 @@ from evs_snap.runs.verbs import request_of
 from evs_snap.runs.watch import GONE_AFTER, pauses, watch
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, find, no_progress
+from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Job, Snapshot, Volume
-
-if TYPE_CHECKING:
-    from evs_snap.services.client import EvsClient
 
 Plan = NewVolume | Volume | Rollback
 

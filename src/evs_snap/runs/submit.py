@@ -6,8 +6,9 @@ request, never by sending again blindly.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from evs_snap.clock import in_words
 from evs_snap.errors import (
@@ -19,14 +20,9 @@ from evs_snap.errors import (
     ServiceError,
     WaitTimeoutError,
 )
-from evs_snap.runs.work import PASSING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from evs_snap.plan.creation import NewSnapshot
-    from evs_snap.runs.work import Work
-    from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.plan.creation import NewSnapshot
+from evs_snap.runs.work import PASSING, Work
+from evs_snap.services.interface import Snapshot, Volume
 
 R = TypeVar("R")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast
 
 from evs_snap.errors import (
     ConfigurationError,
@@ -14,6 +14,7 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
+from evs_snap.plan.retention import Keep
 from evs_snap.plan.selection import Selection
 from evs_snap.runs.creating import awaited
 from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
@@ -24,11 +25,8 @@ from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refus
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
+from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import DEFAULT_POLICY, MANUAL_POLICY, Snapshot, Volume
-
-if TYPE_CHECKING:
-    from evs_snap.plan.retention import Keep
-    from evs_snap.services.client import EvsClient
 
 R = TypeVar("R", Volume, Snapshot)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from evs_snap.api.paging import PAGE_SIZE
 from evs_snap.clock import in_words
 from evs_snap.errors import EvsSnapError, SnapshotFailedError, WaitTimeoutError
-from evs_snap.runs.work import PASSING, Tally, find
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from evs_snap.runs.work import Work
-    from evs_snap.services.client import EvsClient
-    from evs_snap.services.interface import Job, Snapshot
+from evs_snap.runs.work import PASSING, Tally, Work, find
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Job, Snapshot
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last one repeated."""

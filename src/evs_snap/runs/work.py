@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
@@ -14,14 +16,9 @@ from evs_snap.errors import (
     ThrottledError,
     UnreachableError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from evs_snap.clock import Clock, Stop
-    from evs_snap.plan.request import Request
-    from evs_snap.services.client import EvsClient
-    from evs_snap.services.interface import Snapshot
+from evs_snap.plan.request import Request
+from evs_snap.services.client import EvsClient
+from evs_snap.services.interface import Snapshot
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -7,12 +7,14 @@ https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "EVS disk"
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from evs_snap.api.paging import Page
-from evs_snap.api.project import segment
+from evs_snap.api.project import Project, segment
 from evs_snap.api.refusals import is_no_such_path
+from evs_snap.clock import Clock
 from evs_snap.errors import BadAnswerError, EvsSnapError, ServiceError, WrongEndpointError
 from evs_snap.services.interface import (
     Created,
@@ -23,13 +25,6 @@ from evs_snap.services.interface import (
     Volume,
     VolumeSummary,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
-
-    from evs_snap.api.project import Project
-    from evs_snap.clock import Clock
 
 _HINT_TIME = 5.0
 """Seconds that a hint may take."""

@@ -12,11 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from evs_snap.api.paging import Identified, Page
+from evs_snap.api.project import Project
 from evs_snap.api.wire import (
     Flag,
     Moment,
@@ -29,9 +30,6 @@ from evs_snap.api.wire import (
     Words,
     objects,
 )
-
-if TYPE_CHECKING:
-    from evs_snap.api.project import Project
 
 USABLE_VOLUME_STATUSES = frozenset({"available", "in-use"})
 """The only volume statuses of which EVS takes snapshots (user manual, FAQ)."""

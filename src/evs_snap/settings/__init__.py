@@ -6,14 +6,16 @@ No request is sent here, and no file but the user's own configuration is read.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import clouds
 from evs_snap.settings.addresses import base_url, iam_url, require_safe
 from evs_snap.settings.credentials import (
     Credentials,
+    CredentialsType,
     PasswordCredentials,
     User,
     choose_kind,
@@ -28,11 +30,6 @@ from evs_snap.settings.sources import (
     unknown_keys,
 )
 from evs_snap.settings.values import Values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evs_snap.settings.credentials import CredentialsType
 
 Kind = Literal["legacy", "standard"]
 """The kinds of snapshots."""

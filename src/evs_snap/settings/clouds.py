@@ -11,15 +11,12 @@ Unlike openstacksdk, values stay as they were typed: YAML reads the password 012
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Tree = dict[str, object]
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from datetime import datetime
+from typing import ClassVar, Self
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.addresses import require_safe
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from evs_snap.settings.values import Values
+from evs_snap.settings.values import Values
 
 METADATA_ADDRESS = "http://169.254.169.254"
 """Where an ECS gets the keys of its agency, by plain http: the link is the machine's own.

@@ -7,13 +7,10 @@ XDG_STATE_HOME). macOS has places of its own.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path | None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.credentials import kinds_begun, variable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from evs_snap.settings.named import NamedCloud
-    from evs_snap.settings.values import Values
+from evs_snap.settings.named import NamedCloud
+from evs_snap.settings.values import Values
 
 _WORDS = {"username": "user", "user_domain_name": "user's domain", "project_name": "project"}
 _KEYS = {"region": "region_name"}

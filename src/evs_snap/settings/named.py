@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings.addresses import iam_url, same_address
-from evs_snap.settings.credentials import AUTH_TYPES, KINDS, kinds_begun
+from evs_snap.settings.clouds import Cloud
+from evs_snap.settings.credentials import AUTH_TYPES, KINDS, CredentialsType, kinds_begun
 from evs_snap.settings.sources import OWN_VARIABLES, from_cloud
 from evs_snap.settings.values import ALTERNATIVES, Values
-
-if TYPE_CHECKING:
-    from evs_snap.settings.clouds import Cloud
-    from evs_snap.settings.credentials import CredentialsType
 
 _USER_DOMAIN = frozenset({"user_domain_name", "user_domain_id"})
 _SIGN_IN = _USER_DOMAIN.union({"auth_type"}, *(kind.settings() for kind in KINDS))

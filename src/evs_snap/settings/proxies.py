@@ -7,14 +7,11 @@ skipped, as curl does. Source: https://everything.curl.dev/usingcurl/proxies/env
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evs_snap.settings.addresses import is_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def proxy_for(url: str, *, environ: Mapping[str, str]) -> str | None:

@@ -8,16 +8,12 @@ cloud_region.py at https://opendev.org/openstack/openstacksdk
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evs_snap.errors import ConfigurationError
+from evs_snap.settings.clouds import Cloud
 from evs_snap.settings.values import Values
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evs_snap.settings.clouds import Cloud
 
 SERVICES = ("block_storage", "volumev3", "volumev2", "volume", "block_store", "evs")
 """Prefixes of settings for the volume service, best first: the service type and its aliases

@@ -12,17 +12,14 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
+from evs_snap.clock import Clock
 from evs_snap.errors import HoldError, InterruptedRunError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from evs_snap.clock import Clock
 
 _READY = "READY"
 

@@ -15,18 +15,15 @@ import re
 import select
 import signal
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from errno import EBUSY, EINVAL, EOPNOTSUPP, EPERM
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+from evs_snap.clock import Clock
 from evs_snap.errors import ConfigurationError, HoldError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from evs_snap.clock import Clock
 
 _FIFREEZE, _FITHAW = 0xC0045877, 0xC0045878
 _STDIN, _STDOUT = 0, 1
