@@ -112,6 +112,29 @@ def snapshot_columns(
     ]  # fmt: skip
 
 
+def volume_fields(now: datetime) -> list[Column[Usage]]:
+    """Return what is told of a disk: the columns of `volumes`, and what no list has room for."""
+    more: list[Column[Usage]] = [
+        Column("Bootable", "bootable", lambda r: _flag(r.volume.bootable)),
+        Column("Encrypted", "encrypted", lambda r: _flag(r.volume.encrypted)),
+        Column("Multiattach", "multiattach", lambda r: _flag(r.volume.multiattach)),
+        Column("Made from", "snapshot_id", lambda r: r.volume.snapshot_id or ""),
+        Column("Metadata", "metadata", lambda r: _pairs(r.volume.metadata)),
+        Column("Created", "created_at", lambda r: rfc3339(r.volume.created_at) or ""),
+        Column("Updated", "updated_at", lambda r: rfc3339(r.volume.updated_at) or ""),
+    ]
+    return [*(c for c in volume_columns(now) if c.title != "Tags"), *more]
+
+
+def snapshot_fields(names: dict[str, str], *, now: datetime) -> list[Column[Snapshot]]:
+    """Return what is told of a snapshot."""
+    more: list[Column[Snapshot]] = [
+        Column("Updated", "updated_at", lambda s: rfc3339(s.updated_at) or ""),
+        Column("Metadata", "metadata", lambda s: _pairs(s.labels)),
+    ]
+    return [*snapshot_columns(names, now=now), *more]
+
+
 def item_columns(command: str, *, on_terminal: bool = False) -> list[Column[Item]]:
     """Columns of what a changing command reports; those of `restore` are about the disk.
 
@@ -192,8 +215,6 @@ def titles(command: str) -> tuple[list[str], list[str]]:
     elif command == "snapshots":
         columns = snapshot_columns({}, now=never)
     elif command == "show":
-        from evs_snap.render.details import snapshot_fields, volume_fields  # noqa: PLC0415 - a circle
-
         of_disk = [column.title for column in volume_fields(never)]
         of_snapshot = [column.title for column in snapshot_fields({}, now=never)]
         return list(dict.fromkeys((*of_disk, *of_snapshot))), []
@@ -310,3 +331,11 @@ def _since(moment: datetime | None, now: datetime) -> timedelta | None:
 
 def _text(number: int | None) -> str:
     return "" if number is None else str(number)
+
+
+def _flag(value: bool | None) -> str:  # noqa: FBT001 - a field's value
+    return "" if value is None else str(value).lower()
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evs_snap.render.columns import Column, chosen, snapshot_columns, volume_columns
+from evs_snap.render.columns import Column, chosen, snapshot_fields, volume_fields
 from evs_snap.render.documents import resource, snapshot_document, volume_document
 from evs_snap.render.text import age, rfc3339
 from evs_snap.render.timeline import Mark
 from evs_snap.runs.lookup import Details, DiskDetails, Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from evs_snap.plan.slots import Usage
     from evs_snap.services.interface import Snapshot
 
 Field = tuple[str, str]
@@ -26,29 +25,6 @@ def field_columns() -> list[Column[Field]]:
         Column("Field", "field", lambda field: field[0]),
         Column("Value", "value", lambda field: field[1], folds=True),
     ]
-
-
-def volume_fields(now: datetime) -> list[Column[Usage]]:
-    """Return what is told of a disk: the columns of `volumes`, and what no list has room for."""
-    more: list[Column[Usage]] = [
-        Column("Bootable", "bootable", lambda r: _flag(r.volume.bootable)),
-        Column("Encrypted", "encrypted", lambda r: _flag(r.volume.encrypted)),
-        Column("Multiattach", "multiattach", lambda r: _flag(r.volume.multiattach)),
-        Column("Made from", "snapshot_id", lambda r: r.volume.snapshot_id or ""),
-        Column("Metadata", "metadata", lambda r: _pairs(r.volume.metadata)),
-        Column("Created", "created_at", lambda r: rfc3339(r.volume.created_at) or ""),
-        Column("Updated", "updated_at", lambda r: rfc3339(r.volume.updated_at) or ""),
-    ]
-    return [*(c for c in volume_columns(now) if c.title != "Tags"), *more]
-
-
-def snapshot_fields(names: dict[str, str], *, now: datetime) -> list[Column[Snapshot]]:
-    """Return what is told of a snapshot."""
-    more: list[Column[Snapshot]] = [
-        Column("Updated", "updated_at", lambda s: rfc3339(s.updated_at) or ""),
-        Column("Metadata", "metadata", lambda s: _pairs(s.labels)),
-    ]
-    return [*snapshot_columns(names, now=now), *more]
 
 
 def fields(one: Details, wanted: Sequence[str], *, now: datetime) -> list[Field]:
@@ -130,11 +106,3 @@ def _rules(judged: Judged) -> str:
         return "not judged"
     told = ", ".join(judged.reasons)
     return told if judged.keep else f"delete: {told}"
-
-
-def _flag(value: bool | None) -> str:  # noqa: FBT001 - a field's value
-    return "" if value is None else str(value).lower()
-
-
-def _pairs(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
