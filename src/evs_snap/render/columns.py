@@ -12,7 +12,7 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.render.text import age, elapsed, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from evs_snap.health.findings import Finding
     from evs_snap.plan.slots import Usage
