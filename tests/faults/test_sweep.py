@@ -2,7 +2,7 @@
 
 An event is one request and its answer. A run that did not end well is followed by a second
 one in calm weather, as the next try would be, and that one must put everything right.
-By default each fault meets every 28th event, beginning at another one each.
+By default each fault meets every fourteenth event, beginning at another one each.
 ``EVS_SNAP_SWEEP=all`` tries every fault at every event; ``-m pairs`` tries all pairs of faults of
 which the first is at an event that changes something.
 """
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from evs_snap.settings import Kind
 
 SWEEP = os.environ.get("EVS_SNAP_SWEEP")
-SHARE = 1 if SWEEP else 28
+SHARE = 1 if SWEEP else 14
 POST = "POST snapshots"
 DELETE = "DELETE snapshots/ID"
 MAKE = "POST volumes"
