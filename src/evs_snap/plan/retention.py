@@ -99,18 +99,22 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[Verdict]:
+def judge(
+    snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime, broken: Collection[str] = ()
+) -> list[Verdict]:
     """Judge the snapshots of one disk under one policy. Newest first.
 
-    There is no verdict on a snapshot without our stamp or of a backup service.
+    There is no verdict on a snapshot without our stamp or of a backup service. ``broken`` are
+    the IDs of sets that are not whole: the rules do not count their members, as they do not
+    count one in error; only the disk's newest usable one stays all the same.
     """
     own = [s for s in snapshots if s.policy is not None and not s.is_system]
     reasons = {s.id: _untouchable(s, now=now) for s in own}
     own.sort(key=lambda s: s.age_key, reverse=True)
-    counted = [s for s in own if reasons[s.id] is None and s.is_usable]
-    kept = _kept(counted, keep)
-    if counted:
-        kept.setdefault(counted[0].id, ["newest usable"])
+    usable = [s for s in own if reasons[s.id] is None and s.is_usable]
+    kept = _kept([s for s in usable if s.set_id not in broken], keep)
+    if usable:
+        kept.setdefault(usable[0].id, ["newest usable"])
     verdicts = []
     for snapshot in own:
         why = reasons[snapshot.id]
@@ -119,7 +123,11 @@ def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[V
         elif snapshot.id in kept:
             verdicts.append(Verdict(snapshot, keep=True, reasons=tuple(kept[snapshot.id])))
         else:
-            told = "in error" if not snapshot.is_usable else "kept by no rule"
+            told = "kept by no rule"
+            if not snapshot.is_usable:
+                told = "in error"
+            elif snapshot.set_id in broken:
+                told = "its set is broken"
             verdicts.append(Verdict(snapshot, keep=False, reasons=(told,)))
     return verdicts
 
