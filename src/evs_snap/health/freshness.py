@@ -9,8 +9,7 @@ from enum import IntEnum
 
 from evs_snap.clock import in_words
 from evs_snap.health.words import count_of, some_of
-from evs_snap.plan.retention import SKEW, Keep
-from evs_snap.plan.sets import broken
+from evs_snap.plan.retention import SKEW, Keep, broken
 from evs_snap.plan.slots import holders
 from evs_snap.runs.gather import Gathered
 from evs_snap.services.interface import DEFAULT_POLICY, Snapshot, Volume

@@ -8,9 +8,11 @@ snapshot do not count. Periods are in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.services.interface import Snapshot
@@ -220,3 +222,31 @@ def _newest_of_each(
     if dated and dated[-1][0] is not chosen[-1][0]:
         chosen.append((dated[-1][0], f"oldest {name}"))
     return chosen
+
+
+# -- sets: snapshots of several disks, made at one instant -------------------------------------
+
+Members = Mapping[str, Sequence[Snapshot]]
+"""The members of sets, by the set's ID, those on other disks included."""
+
+
+def seen_in_part(snapshots: Iterable[Snapshot]) -> list[str]:
+    """Return the IDs of sets of ours of which not all members are among ``snapshots``."""
+    wanted: dict[str, float] = {}
+    counts = Counter[str]()
+    for snapshot in snapshots:
+        if snapshot.set_id is not None and snapshot.stamp is not None:
+            counts[snapshot.set_id] += 1
+            wanted[snapshot.set_id] = snapshot.stamp.members or inf
+    return [set_id for set_id, count in counts.items() if count < wanted[set_id]]
+
+
+def broken(members: Members) -> frozenset[str]:
+    """Return the IDs of the sets that are not whole: a member failed, or is missing."""
+
+    def is_whole(rows: Sequence[Snapshot]) -> bool:
+        wanted = max((row.stamp.members or 0 for row in rows if row.stamp), default=0)
+        good = [row for row in rows if row.status in {"available", "creating"}]
+        return len(good) == len(rows) >= wanted
+
+    return frozenset(set_id for set_id, rows in members.items() if not is_whole(rows))

@@ -6,23 +6,18 @@ members are. A set that is not whole counts as failed: see ``retention.judge``.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
-from math import inf
 
 from evs_snap.errors import ConfigurationError, EvsSnapError
 from evs_snap.plan.creation import is_of_period
 from evs_snap.plan.plan import DiskPlan
 from evs_snap.plan.request import Request
-from evs_snap.plan.retention import Verdict, judge, newer_usable
+from evs_snap.plan.retention import Members, Verdict, broken, judge, newer_usable
 from evs_snap.plan.slots import given_up, holders, limit_error
 from evs_snap.services.interface import Snapshot, Volume
-
-Members = Mapping[str, Sequence[Snapshot]]
-"""The members of sets, by the set's ID, those on other disks included."""
 
 
 def require_one_set(volumes: Sequence[Volume], *, most: int) -> None:
@@ -42,28 +37,6 @@ def require_one_set(volumes: Sequence[Volume], *, most: int) -> None:
             "of one zone",
             hint="Run once for each zone.",
         )
-
-
-def seen_in_part(snapshots: Iterable[Snapshot]) -> list[str]:
-    """Return the IDs of sets of ours of which not all members are among ``snapshots``."""
-    wanted: dict[str, float] = {}
-    counts = Counter[str]()
-    for snapshot in snapshots:
-        if snapshot.set_id is not None and snapshot.stamp is not None:
-            counts[snapshot.set_id] += 1
-            wanted[snapshot.set_id] = snapshot.stamp.members or inf
-    return [set_id for set_id, count in counts.items() if count < wanted[set_id]]
-
-
-def broken(members: Members) -> frozenset[str]:
-    """Return the IDs of the sets that are not whole: a member failed, or is missing."""
-
-    def is_whole(rows: Sequence[Snapshot]) -> bool:
-        wanted = max((row.stamp.members or 0 for row in rows if row.stamp), default=0)
-        good = [row for row in rows if row.status in {"available", "creating"}]
-        return len(good) == len(rows) >= wanted
-
-    return frozenset(set_id for set_id, rows in members.items() if not is_whole(rows))
 
 
 def reusable(

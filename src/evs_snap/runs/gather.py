@@ -13,6 +13,7 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
+from evs_snap.plan.retention import seen_in_part
 from evs_snap.plan.selection import (
     Selection,
     called,
@@ -21,7 +22,6 @@ from evs_snap.plan.selection import (
     may_be_beginning,
     select,
 )
-from evs_snap.plan.sets import seen_in_part
 from evs_snap.plan.slots import Count, Usage, count, used
 from evs_snap.runs.readings import Reader, first_pages, side_by_side
 from evs_snap.services.client import EvsClient

@@ -14,9 +14,9 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
-from evs_snap.plan.retention import Keep
+from evs_snap.plan.retention import Keep, broken
 from evs_snap.plan.selection import Selection
-from evs_snap.plan.sets import as_one, broken, for_all, refusing, require_one_set, reusable
+from evs_snap.plan.sets import as_one, for_all, refusing, require_one_set, reusable
 from evs_snap.runs.creating import awaited
 from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
 from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather

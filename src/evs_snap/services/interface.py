@@ -21,6 +21,7 @@ from evs_snap.api.paging import Identified, Page
 from evs_snap.api.project import Project
 from evs_snap.api.wire import (
     Flag,
+    Lenient,
     Moment,
     Number,
     Status,
@@ -134,7 +135,7 @@ class Volume(Identified):
     encrypted: Flag = None
     multiattach: Flag = None
     snapshot_id: Text = None
-    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(objects)] = ()
+    attachments: Annotated[tuple[Attachment, ...], Lenient(objects)] = ()
     metadata: Texts = Field(default_factory=dict)
     tags: TextsOrNone = None
     created_at: Moment = None

@@ -23,7 +23,7 @@ from pydantic import BeforeValidator, Field
 from evs_snap.api.bounds import SENT
 from evs_snap.api.paging import PAGE_SIZE, Page
 from evs_snap.api.project import segment
-from evs_snap.api.wire import Flag, Moment, Number, Text, Texts, Wire, objects
+from evs_snap.api.wire import Flag, Lenient, Moment, Number, Text, Texts, Wire, objects
 from evs_snap.api.wording import is_of_quota
 from evs_snap.errors import (
     BadAnswerError,
@@ -98,7 +98,7 @@ class StandardSnapshot(Snapshot):
     enterprise_project_id: Text = None
     retention_at: Moment = None
     snapshot_group_id: Text = None
-    snapshot_chains: Annotated[tuple[Chain, ...], BeforeValidator(objects)] = ()
+    snapshot_chains: Annotated[tuple[Chain, ...], Lenient(objects)] = ()
 
     @property
     def kind(self) -> str:
