@@ -26,7 +26,7 @@ from evs_snap.runs.duplicates import DUPLICATE_GRACE, DUPLICATE_TIMEOUT
 from evs_snap.runs.gather import Gathered
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed, refused, spared
-from evs_snap.runs.submit import Attempt, Submitted, submit
+from evs_snap.runs.submit import Attempt, Submitted, another_one, submit
 from evs_snap.runs.watch import await_usable, pauses
 from evs_snap.runs.work import PASSING, Work
 from evs_snap.services.interface import Snapshot, SnapshotSet, Stamp, Volume
@@ -76,9 +76,11 @@ def submit_set(work: Work, runs: Sequence[DiskRun]) -> Submitted[SnapshotSet] | 
     taken: Submitted[SnapshotSet] | None = None
     labels = {**work.request.properties, **_stamp(due).labels()}
     try:
-        taken = submit(work, _attempt(work, due))
+        attempt = _attempt(work, due)
+        taken = submit(work, attempt)
         timeout = work.request.timeout - taken.waited
-        rows = _members(work, taken.made, [run.volume_id for run in due], timeout=timeout)
+        made, rows = _members(work, taken.made, attempt, due, timeout=timeout)
+        taken = replace(taken, made=made)
         stamped = work.side_by_side(lambda row: _stamped(work, row, labels), rows)
     except EvsSnapError as error:
         for run in due:
@@ -186,6 +188,7 @@ def _stamp(runs: Sequence[DiskRun]) -> Stamp:
 def _attempt(work: Work, runs: Sequence[DiskRun]) -> Attempt[SnapshotSet]:
     request, stamp = work.request, _stamp(runs)
     volumes = [run.plan.volume for run in runs]
+    known = {row.set_id for run in runs for row in run.seen.values()}
     # In a set's name the policy stands in the disk's place.
     named = Volume(id=volumes[0].id, name=request.policy)
     name = Template(request.name).name(named, now=work.client.service_now, policy=request.policy)
@@ -201,10 +204,14 @@ def _attempt(work: Work, runs: Sequence[DiskRun]) -> Attempt[SnapshotSet]:
             )
         except EvsSnapError as error:
             return error
+        if created.set.id in known:
+            mixed_up = another_one(created.set, name=name)
+            mixed_up.sent = created.sent
+            return mixed_up
         return Submitted(created.set, 1, created.sent, work.clock.monotonic())
 
     def has_key(row: SnapshotSet) -> bool:
-        return row.stamp is not None and row.stamp.key == stamp.key
+        return row.id not in known and row.stamp is not None and row.stamp.key == stamp.key
 
     return Attempt(
         name=name,
@@ -218,34 +225,56 @@ def _attempt(work: Work, runs: Sequence[DiskRun]) -> Attempt[SnapshotSet]:
 
 
 def _members(
-    work: Work, made: SnapshotSet, disks: Sequence[str], *, timeout: float
-) -> list[Snapshot]:
-    """Return the set's member of each disk, once all are there."""
+    work: Work,
+    made: SnapshotSet,
+    attempt: Attempt[SnapshotSet],
+    runs: Sequence[DiskRun],
+    *,
+    timeout: float,
+) -> tuple[SnapshotSet, list[Snapshot]]:
+    """Return the set and its member of each disk, once all are there.
+
+    What was on a disk before is no member. Where none shows, the answer may have named a wrong
+    set: the one with our key is looked for.
+    """
     began = work.clock.monotonic()
     client = work.client.until(began + max(0.0, timeout))
     trouble = ""
     for pause in pauses():
+        rows = {}
         try:
-            rows = {row.volume_id: row for row in client.set_members(made.id)}
+            found = client.set_members(made.id)
+            rows = {r.volume_id: _new(run, r) for run in runs for r in found
+                    if r.volume_id == run.volume_id}  # fmt: skip
+            if not rows:
+                made = next(filter(attempt.has_key, client.snapshot_sets()), made)
+            job = client.service.job(made.job_id) if made.job_id else None
+            if job is not None and job.failure and len(rows) < len(runs):
+                raise SnapshotFailedError(
+                    f"set {made.id} ({attempt.name}) could not be made: {job.failure}"
+                )
             trouble = ""
         except PASSING as error:
-            rows, trouble = {}, f"; the last look failed: {error.message}"
-        if rows.keys() >= set(disks):
-            return [rows[disk] for disk in disks]
-        with suppress(*PASSING):
-            job = client.service.job(made.job_id) if made.job_id else None
-            if job is not None and job.failure:
-                raise SnapshotFailedError(f"set {made.id} could not be made: {job.failure}")
+            trouble = f"; the last look failed: {error.message}"
+        if len(rows) == len(runs):
+            return made, [rows[run.volume_id] for run in runs]
         passed = work.clock.monotonic() - began
         if passed >= timeout or work.stop.asked:
             raise WaitTimeoutError(
-                f"set {made.id} showed {len(rows)} of {len(disks)} snapshots after "
-                f"{in_words(passed)}{trouble}",
-                hint="It goes on being made; the next run with --together finishes it.",
+                f"set {made.id} ({attempt.name}) showed {len(rows)} of {len(runs)} snapshots "
+                f"after {in_words(passed)}{trouble}",
+                hint="The next run with --together finishes it, once its snapshots show.",
             )
-        work.progress(f"waiting for the {len(disks)} snapshots of set {made.id}")
+        work.progress(f"waiting for the {len(runs)} snapshots of set {made.id}")
         work.clock.sleep(min(pause, timeout - passed))
     raise AssertionError  # the pauses have no end
+
+
+def _new(run: DiskRun, row: Snapshot) -> Snapshot:
+    """Return the row. Raises BadAnswerError where the disk had it before."""
+    if row.id in run.seen:
+        raise another_one(row, name=run.plan.volume.name)
+    return row
 
 
 def _stamped(work: Work, row: Snapshot, labels: Mapping[str, str]) -> Snapshot:
