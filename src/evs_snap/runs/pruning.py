@@ -19,7 +19,7 @@ from evs_snap.runs.deletion import ask, gone, require_deletable, require_newer, 
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed, kept, refused, spared
-from evs_snap.runs.together import delete_sets
+from evs_snap.runs.set_deletion import delete_sets
 from evs_snap.runs.work import PASSING, Work
 from evs_snap.services.interface import Snapshot
 

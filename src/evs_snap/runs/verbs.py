@@ -23,11 +23,8 @@ from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
 from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
-from evs_snap.runs.together import (
-    delete_whole,
-    finish_stamps,
-    require_all_named,
-)
+from evs_snap.runs.set_deletion import delete_whole, require_all_named
+from evs_snap.runs.together import finish_stamps
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
