@@ -47,7 +47,7 @@ def unpin_snapshots(
 
 def _relabelled(
     evs: EvsClient,
-    command: str,
+    command: Literal[pin, unpin],
     snapshots: tuple[str | Snapshot, ...],
     *,
     lock_wait: float,
