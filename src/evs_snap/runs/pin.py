@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from evs_snap.errors import EvsSnapError, InterruptedRunError, NotOursError, PermissionDeniedError
 from evs_snap.runs.deletion import require_ours
