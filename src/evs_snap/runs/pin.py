@@ -48,7 +48,7 @@ def unpin_snapshots(
 
 def _relabelled(
     evs: EvsClient,
-    command: Literal[pin, unpin],
+    command: Literal["pin", "unpin"],
     snapshots: tuple[str | Snapshot, ...],
     *,
     lock_wait: float,
