@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,11 @@ from evs_snap.settings.credentials import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import FakeClock
 
     from evs_snap.auth.cache import TokenCache
-
-Threads = Callable[[Callable[[], object]], list[Any]]
 
 PASSWORD = "s3cret-p4ssword"
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -105,6 +102,7 @@ class Cloud:
         self.look_ups.side_effect = lambda request: self._serve(request, self.projects)
         self.evs = wire.route(host="evs.example.com")
         self.evs.side_effect = lambda request: self._serve(request, answered(200, {"volumes": []}))
+        self._routes = (self.tokens, self.keys, self.look_ups, self.evs)
 
     def grant_keys(self, _: object = None) -> httpx.Response:
         if self.keys_answer is not None:
@@ -131,6 +129,16 @@ class Cloud:
             return self.refusal
         return self.plays.pop(0) if self.plays else good
 
+    def client(self, settings: Settings, *, cache: TokenCache | None = None) -> Project:
+        auth = identify(settings, clock=self.fake.clock, cache=cache)
+        # No CAs are read: that is slow.
+        http = open_http(verify=False, clock=self.fake.clock, refresh=auth.refresh)
+        return Project(http, auth=auth, clock=self.fake.clock)
+
+    def fail(self, error: Exception) -> None:
+        for route in (self.metadata_token, *self._routes):
+            route.side_effect = error
+
     @property
     def sign_ins(self) -> list[Any]:
         """What Keystone was asked."""
@@ -139,21 +147,13 @@ class Cloud:
     @property
     def tried(self) -> list[httpx.Request]:
         """All requests that show a proof or ask for one."""
-        routes = (self.tokens, self.keys, self.look_ups, self.evs)
-        return [call.request for route in routes for call in route.calls]
+        return [call.request for route in self._routes for call in route.calls]
 
 
 def proof_of(request: httpx.Request) -> int:
     """Return the number of the token or key that the request shows."""
     shown = request.headers.get("X-Auth-Token") or request.headers["Authorization"].split(",")[0]
     return int(re.findall(r"\d+", shown)[-1])
-
-
-def client(fake: FakeClock, settings: Settings, *, cache: TokenCache | None = None) -> Project:
-    auth = identify(settings, clock=fake.clock, cache=cache)
-    # No CAs are read: that is slow.
-    http = open_http(verify=False, clock=fake.clock, refresh=auth.refresh)
-    return Project(http, auth=auth, clock=fake.clock)
 
 
 @pytest.fixture(name="wire")
@@ -167,25 +167,20 @@ def _cloud(wire: respx.MockRouter, fake: FakeClock) -> Cloud:
     return Cloud(wire, fake)
 
 
-@pytest.fixture(name="in_eight_threads")
-def _in_eight_threads() -> Threads:
-    """Give a function that runs a task eight times at once; returns results and errors."""
+def in_eight_threads(task: Callable[[], object]) -> list[Any]:
+    """Run a task eight times at once; return results and errors."""
+    ready = threading.Barrier(8)
 
-    def in_eight_threads(task: Callable[[], object]) -> list[object]:
-        ready = threading.Barrier(8)
-
-        def run(_: int) -> object:
-            ready.wait()
-            try:
-                return task()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
-                return error
-
-        pool = ThreadPoolExecutor(8)
-        outcomes = [pool.submit(run, n) for n in range(8)]
+    def run(_: int) -> object:
+        ready.wait()
         try:
-            return [outcome.result(timeout=10) for outcome in outcomes]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            return task()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+            return error
 
-    return in_eight_threads
+    pool = ThreadPoolExecutor(8)
+    outcomes = [pool.submit(run, n) for n in range(8)]
+    try:
+        return [outcome.result(timeout=10) for outcome in outcomes]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

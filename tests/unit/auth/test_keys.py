@@ -15,9 +15,8 @@ from tests.unit.auth.conftest import (
     LIFE,
     LOOKED_UP,
     Cloud,
-    Threads,
     answered,
-    client,
+    in_eight_threads,
 )
 
 from evs_snap.auth import agency
@@ -55,12 +54,12 @@ def listed(*names: str) -> httpx.Response:
     ("name", "query"), [(None, "eu-de"), ("eu-de_prod", "eu-de_prod"), ("a b/ü", "a%20b%2F%C3%BC")]
 )
 def test_the_project_is_looked_up_once_by_its_name_or_the_regions(
-    name: str | None, query: str, cloud: Cloud, fake: FakeClock
+    name: str | None, query: str, cloud: Cloud
 ) -> None:
     cloud.projects = listed(name or "eu-de")
-    asking = client(fake, replace(LOOKED_UP, project_name=name, endpoint=None))
+    asking = cloud.client(replace(LOOKED_UP, project_name=name, endpoint=None))
     assert asking.address() == f"https://evs.eu-de.otc.t-systems.com/v3/{1:032x}"
-    asking = client(fake, replace(LOOKED_UP, project_name=name))
+    asking = cloud.client(replace(LOOKED_UP, project_name=name))
     asking.send("GET", "volumes")
     asking.send("GET", "volumes")
     urls = [str(call.request.url) for call in cloud.look_ups.calls]
@@ -78,12 +77,12 @@ def test_the_project_is_looked_up_once_by_its_name_or_the_regions(
     ],
 )
 def test_no_project_or_several_are_for_the_user_to_settle(
-    names: list[str], told: str, details: tuple[str, ...], cloud: Cloud, fake: FakeClock
+    names: list[str], told: str, details: tuple[str, ...], cloud: Cloud
 ) -> None:
     """The service may ignore the filter: only the very name counts."""
     cloud.projects = listed("MOS", *names, "eu-nl")
     with pytest.raises(ConfigurationError, match=told) as caught:
-        client(fake, LOOKED_UP).address()
+        cloud.client(LOOKED_UP).address()
     assert "OS_PROJECT_ID" in (caught.value.hint or "")
     assert caught.value.details == details
     assert len(cloud.tried) == 1
@@ -96,21 +95,19 @@ BODIES = [
 ODD_IDS: list[Any] = ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65]
 
 
-def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(
-    cloud: Cloud, fake: FakeClock
-) -> None:
+def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(cloud: Cloud) -> None:
     for body in BODIES:
         cloud.projects = httpx.Response(200, content=body)
         with pytest.raises(BadAnswerError) as caught:
-            client(fake, LOOKED_UP).address()
+            cloud.client(LOOKED_UP).address()
         assert "OS_AUTH_URL" in (caught.value.hint or "")
     for id_ in ODD_IDS:
         cloud.projects = answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})
         with pytest.raises(ConfigurationError):
-            client(fake, LOOKED_UP).send("GET", "volumes")
+            cloud.client(LOOKED_UP).send("GET", "volumes")
         if isinstance(id_, str) and id_:
             with pytest.raises(ConfigurationError, match="project ID"):
-                client(fake, replace(GIVEN, project_id=id_)).send("GET", "volumes")
+                cloud.client(replace(GIVEN, project_id=id_)).send("GET", "volumes")
     assert cloud.evs.call_count == 0
 
 
@@ -126,15 +123,11 @@ def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(
     ],
 )
 def test_a_look_up_that_is_refused_says_what_to_do(
-    answer: httpx.Response,
-    expected: type[EvsSnapError],
-    hint: str,
-    cloud: Cloud,
-    fake: FakeClock,
+    answer: httpx.Response, expected: type[EvsSnapError], hint: str, cloud: Cloud
 ) -> None:
     cloud.projects = answer
     with pytest.raises(expected, match="looking up the project 'eu-de'") as caught:
-        client(fake, LOOKED_UP).address()
+        cloud.client(LOOKED_UP).address()
     assert hint in (caught.value.hint or "")
 
 
@@ -143,7 +136,7 @@ def test_a_look_up_and_a_post_are_signed_anew_each_time_they_are_sent(
 ) -> None:
     cloud.meanwhile = lambda: fake.advance(1)
     cloud.plays = [answered(503), cloud.projects, answered(429), answered(202)]
-    client(fake, LOOKED_UP).send("POST", "snapshots", body="größe")
+    cloud.client(LOOKED_UP).send("POST", "snapshots", body="größe")
     assert [request.method for request in cloud.tried] == ["GET", "GET", "POST", "POST"]
     assert len({request.headers["X-Sdk-Date"] for request in cloud.tried}) == 4
     for request in cloud.tried:
@@ -154,10 +147,8 @@ def test_a_look_up_and_a_post_are_signed_anew_each_time_they_are_sent(
     assert "content-type;" in cloud.tried[-1].headers["Authorization"]
 
 
-def test_keys_that_were_good_are_not_given_up_for_one_refusal(
-    cloud: Cloud, fake: FakeClock
-) -> None:
-    asking = client(fake, GIVEN)
+def test_keys_that_were_good_are_not_given_up_for_one_refusal(cloud: Cloud) -> None:
+    asking = cloud.client(GIVEN)
     cloud.plays = [answered(200), WRONG_KEY]
     asking.send("GET", "volumes")
     with pytest.raises(SignInError):
@@ -245,7 +236,7 @@ def test_keys_without_an_end_are_kept_until_they_are_refused(
 
 
 def test_eight_threads_fetch_once_and_renew_once(
-    cloud: Cloud, keys: AgencyKeys, fake: FakeClock, in_eight_threads: Threads
+    cloud: Cloud, keys: AgencyKeys, fake: FakeClock
 ) -> None:
     first = in_eight_threads(keys.current)
     assert {k.access_key for k in first} == {"AK1"}

@@ -18,8 +18,8 @@ from tests.unit.auth.conftest import (
     TOKENS,
     USER,
     answered,
-    client,
     granted,
+    in_eight_threads,
 )
 
 from evs_snap.api.bounds import UNTIL
@@ -35,7 +35,9 @@ from evs_snap.errors import (
 )
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import (
+    AgencyCredentials,
     ApplicationCredentials,
+    Keys,
     PasswordCredentials,
     TokenCredentials,
     User,
@@ -43,18 +45,14 @@ from evs_snap.settings.credentials import (
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock
-    from tests.unit.auth.conftest import Cloud, Threads
+    from tests.unit.auth.conftest import Cloud
 
-    from evs_snap.settings.credentials import KeystoneCredentials
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "cinder"
 BY_ID = TOKENS["application credential"]
 DOMAIN = {"name": "OTC-1"}
 BY_NAME = ApplicationCredentials(None, PASSWORD, "key", User("cron", domain_name="OTC-1"))
-OF_ID = ApplicationCredentials(None, PASSWORD, "key", User(id="u1"))
-WITH_DOMAIN_ID = PasswordCredentials(User("cron", domain_name="OTC-1", domain_id="d1"), PASSWORD)
 WITH_ID = PasswordCredentials(User("cron", "u1", "OTC-1"), PASSWORD)
-APP = "application_credential"
 
 
 def changed(settings: Settings = SETTINGS, **changes: Any) -> Settings:
@@ -64,39 +62,15 @@ def changed(settings: Settings = SETTINGS, **changes: Any) -> Settings:
 # What is sent.
 
 
-@pytest.mark.parametrize(
-    ("credentials", "method", "proof"),
-    [
-        (USER, "password", {"user": {"name": "cron", "domain": DOMAIN, "password": PASSWORD}}),
-        (
-            WITH_DOMAIN_ID,
-            "password",
-            {"user": {"name": "cron", "domain": {"id": "d1"}, "password": PASSWORD}},
-        ),
-        (WITH_ID, "password", {"user": {"id": "u1", "password": PASSWORD}}),
-        (TokenCredentials("old"), "token", {"id": "old"}),
-        (BY_ID.credentials, APP, {"id": "a1", "secret": PASSWORD}),
-        (
-            BY_NAME,
-            APP,
-            {"name": "key", "secret": PASSWORD, "user": {"name": "cron", "domain": DOMAIN}},
-        ),
-        (OF_ID, APP, {"name": "key", "secret": PASSWORD, "user": {"id": "u1"}}),
-    ],
-)
-def test_each_kind_proves_itself_as_documented(
-    *,
-    credentials: KeystoneCredentials,
-    method: str,
-    proof: dict[str, object],
-    cloud: Cloud,
-    fake: FakeClock,
-) -> None:
+def test_what_proves_the_user_is_sent_with_the_project(cloud: Cloud) -> None:
     """An application credential has a project of its own: Keystone refuses a scope beside it."""
-    project = client(fake, changed(credentials=credentials, project_id=PROJECT))
-    assert project.address() == f"{EVS}/v3/{PROJECT}"
-    scope = {} if method == APP else {"scope": {"project": {"id": PROJECT}}}
-    assert cloud.sign_ins == [{"auth": {"identity": {"methods": [method], method: proof}, **scope}}]
+    for settings in (*TOKENS.values(), changed(BY_ID, project_id=PROJECT)):
+        assert cloud.client(settings).address() == f"{EVS}/v3/{PROJECT}"
+        given = settings.credentials
+        assert not isinstance(given, Keys | AgencyCredentials)
+        auth = {"identity": given.identity}
+        assert cloud.sign_ins[-1]["auth"].items() >= auth.items()
+        assert ("scope" in cloud.sign_ins[-1]["auth"]) is (given.kind != "application credential")
 
 
 @pytest.mark.parametrize(
@@ -109,23 +83,23 @@ def test_each_kind_proves_itself_as_documented(
     ],
 )
 def test_a_project_is_named_in_its_own_or_the_users_domain(
-    changes: dict[str, str], project: object, cloud: Cloud, fake: FakeClock
+    changes: dict[str, str], project: object, cloud: Cloud
 ) -> None:
-    client(fake, changed(**changes)).address()
+    cloud.client(changed(**changes)).address()
     assert cloud.sign_ins[0]["auth"]["scope"] == {"project": project}
 
 
-def test_a_projects_name_needs_a_domain(cloud: Cloud, fake: FakeClock) -> None:
+def test_a_projects_name_needs_a_domain(cloud: Cloud) -> None:
     with pytest.raises(ConfigurationError, match="domain") as caught:
-        client(fake, changed(credentials=TokenCredentials("t"))).address()
+        cloud.client(changed(credentials=TokenCredentials("t"))).address()
     assert "OS_PROJECT_DOMAIN_NAME" in (caught.value.hint or "")
     assert cloud.sign_ins == []
 
 
-def test_a_sign_in_ends_with_the_request_that_needs_it(cloud: Cloud, fake: FakeClock) -> None:
+def test_a_sign_in_ends_with_the_request_that_needs_it(cloud: Cloud) -> None:
     """found: with a mute Keystone, `--timeout 10s` did not end a run whose token was renewed."""
     cloud.valid = 2
-    client(fake, SETTINGS).until(10.0).send("GET", "volumes")
+    cloud.client(SETTINGS).until(10.0).send("GET", "volumes")
     assert [c.request.extensions[UNTIL] for c in cloud.tokens.calls] == [10.0, 10.0]
 
 
@@ -134,36 +108,35 @@ def test_a_sign_in_ends_with_the_request_that_needs_it(cloud: Cloud, fake: FakeC
 
 @pytest.mark.parametrize("project", [{"project_id": "1"}, {"project_name": "other"}])
 def test_an_application_credential_for_another_project_is_refused_and_tried_once(
-    project: dict[str, str], cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+    project: dict[str, str], cloud: Cloud
 ) -> None:
-    outcomes = in_eight_threads(client(fake, changed(BY_ID, **project)).address)
+    outcomes = in_eight_threads(cloud.client(changed(BY_ID, **project)).address)
     (told,) = {str(outcome) for outcome in outcomes}
     assert told.startswith("the application credential is for project 'eu-de_prod', not for")
     assert len(cloud.sign_ins) == 1
 
 
-def test_a_recorded_answer_of_keystone_is_understood(cloud: Cloud, fake: FakeClock) -> None:
+def test_a_recorded_answer_of_keystone_is_understood(cloud: Cloud) -> None:
     answer = json.loads((SAMPLES / "003-token-password-project.json").read_text())["response"]
     cloud.tokens_answer = httpx.Response(
         201, headers={"X-Subject-Token": "t"}, content=answer["body_raw"]
     )
     project_id = answer["body"]["token"]["project"]["id"]
-    project = client(fake, changed(region=None))
+    project = cloud.client(changed(region=None))
     assert project.address() == f"http://127.0.0.1:18776/v3/{project_id}"
 
 
-@pytest.mark.usefixtures("cloud")
-def test_version_and_address_can_be_set(fake: FakeClock) -> None:
-    assert client(fake, changed(api_version="v2")).address() == f"{EVS}/v2/{PROJECT}"
+def test_version_and_address_can_be_set(cloud: Cloud) -> None:
+    assert cloud.client(changed(api_version="v2")).address() == f"{EVS}/v2/{PROJECT}"
     set_ = changed(endpoint="https://gate.example.com/evs/v3/$(tenant_id)s")
-    assert client(fake, set_).address() == f"https://gate.example.com/evs/v3/{PROJECT}"
+    assert cloud.client(set_).address() == f"https://gate.example.com/evs/v3/{PROJECT}"
 
 
-def test_a_catalog_cannot_send_the_token_over_plain_http(cloud: Cloud, fake: FakeClock) -> None:
+def test_a_catalog_cannot_send_the_token_over_plain_http(cloud: Cloud) -> None:
     for url in ("http://evs.example.com", "ftp://evs.example.com", "nonsense", ""):
         cloud.tokens_answer = granted(url=url)
         with pytest.raises(NoEndpointError, match="volume endpoint"):
-            client(fake, SETTINGS).address()
+            cloud.client(SETTINGS).address()
 
 
 BAD = [
@@ -182,21 +155,21 @@ BAD = [
 ]  # fmt: skip
 
 
-def test_an_answer_that_grants_nothing_is_a_bad_answer(cloud: Cloud, fake: FakeClock) -> None:
+def test_an_answer_that_grants_nothing_is_a_bad_answer(cloud: Cloud) -> None:
     for answer in BAD:
         cloud.tokens_answer = answer
         with pytest.raises(BadAnswerError, match="not a token for a project") as caught:
-            client(fake, SETTINGS).address()
+            cloud.client(SETTINGS).address()
         assert "OS_AUTH_URL" in (caught.value.hint or "")
 
 
-def test_an_odd_catalog_is_told_as_such(cloud: Cloud, fake: FakeClock) -> None:
+def test_an_odd_catalog_is_told_as_such(cloud: Cloud) -> None:
     odd: list[object] = [None, [], {}, "odd", [None], [{"type": []}]]
     for catalog in odd:
         cloud.tokens_answer = granted(catalog=catalog)
         with pytest.raises(NoEndpointError, match="catalog"):
-            client(fake, SETTINGS).address()
-        assert client(fake, changed(endpoint=EVS)).address() == f"{EVS}/v3/{PROJECT}"
+            cloud.client(SETTINGS).address()
+        assert cloud.client(changed(endpoint=EVS)).address() == f"{EVS}/v3/{PROJECT}"
 
 
 @pytest.mark.parametrize(
@@ -219,16 +192,11 @@ def test_an_odd_catalog_is_told_as_such(cloud: Cloud, fake: FakeClock) -> None:
     ],
 )
 def test_a_refusal_says_what_to_do_and_quotes_no_password(
-    *,
-    answer: httpx.Response,
-    expected: type[EvsSnapError],
-    hint: str,
-    cloud: Cloud,
-    fake: FakeClock,
+    answer: httpx.Response, expected: type[EvsSnapError], hint: str, cloud: Cloud
 ) -> None:
     cloud.tokens_answer = answer
     with pytest.raises(expected) as caught:
-        client(fake, BY_ID).address()
+        cloud.client(BY_ID).address()
     assert hint in (caught.value.hint or "")
     assert PASSWORD not in caught.value.message
     assert len(cloud.sign_ins) == 1
@@ -237,29 +205,29 @@ def test_a_refusal_says_what_to_do_and_quotes_no_password(
 # Tokens between runs.
 
 
-def sign_ins(cloud: Cloud, fake: FakeClock, folder: Path, settings: Settings = SETTINGS) -> int:
+def sign_ins(cloud: Cloud, folder: Path, settings: Settings = SETTINGS) -> int:
     """Make one request in a run of its own; return how many sign-ins there were."""
     before = len(cloud.sign_ins)
-    assert client(fake, settings, cache=TokenCache(folder)).send("GET", "volumes").is_success
+    assert cloud.client(settings, cache=TokenCache(folder)).send("GET", "volumes").is_success
     return len(cloud.sign_ins) - before
 
 
 def test_a_token_serves_the_next_runs_until_it_ends_or_is_revoked(
     cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
-    assert [sign_ins(cloud, fake, tmp_path) for _ in range(3)] == [1, 0, 0]
+    assert [sign_ins(cloud, tmp_path) for _ in range(3)] == [1, 0, 0]
     cloud.valid = 2  # and no longer the first
-    assert [sign_ins(cloud, fake, tmp_path) for _ in range(2)] == [1, 0]
+    assert [sign_ins(cloud, tmp_path) for _ in range(2)] == [1, 0]
     cloud.valid = None
     fake.advance(24 * 3600 - 60)
-    assert sign_ins(cloud, fake, tmp_path) == 1
+    assert sign_ins(cloud, tmp_path) == 1
 
 
 def test_an_odd_expiry_is_no_reason_to_fail(cloud: Cloud, fake: FakeClock, tmp_path: Path) -> None:
     for expires_at in (None, 7, "soon", "0001-01-01T00:00:00Z", "9999-12-31"):
         cloud.tokens_answer = granted(expires_at=expires_at)
         for _ in range(2):
-            assert sign_ins(cloud, fake, tmp_path) <= 1
+            assert sign_ins(cloud, tmp_path) <= 1
 
 
 @pytest.mark.parametrize(
@@ -286,5 +254,5 @@ def test_another_identity_signs_in_anew(
     changes: dict[str, Any], cloud: Cloud, fake: FakeClock, tmp_path: Path
 ) -> None:
     """found: a token and endpoint cached with OS_INSECURE were used by a run without it."""
-    sign_ins(cloud, fake, tmp_path)
-    assert sign_ins(cloud, fake, tmp_path, changed(**changes)) == 1
+    sign_ins(cloud, tmp_path)
+    assert sign_ins(cloud, tmp_path, changed(**changes)) == 1

@@ -15,7 +15,7 @@ from tests.unit.auth.conftest import (
     KINDS,
     TOKENS,
     answered,
-    client,
+    in_eight_threads,
     proof_of,
 )
 
@@ -24,9 +24,8 @@ from evs_snap.auth import identify
 from evs_snap.errors import ConfigurationError, EvsSnapError, NotSentError, SignInError
 
 if TYPE_CHECKING:
-    import respx
     from tests.conftest import FakeClock
-    from tests.unit.auth.conftest import Cloud, Threads
+    from tests.unit.auth.conftest import Cloud
 
     from evs_snap.settings import Settings
 
@@ -49,31 +48,27 @@ RENEWED = [
 @every_kind
 @pytest.mark.parametrize("body", [WRONG_KEY, None])
 def test_a_wrong_secret_is_tried_once_even_by_eight_threads(
-    settings: Settings, body: object, cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
+    settings: Settings, body: object, cloud: Cloud
 ) -> None:
     """The clouds lock a user after a few wrong tries. Whoever is told first keeps it for all."""
     cloud.valid = 0
     cloud.refusal = cloud.tokens_answer = cloud.keys_answer = answered(401, body)
-    outcomes = in_eight_threads(partial(client(fake, settings).send, "GET", "volumes"))
+    outcomes = in_eight_threads(partial(cloud.client(settings).send, "GET", "volumes"))
     assert [type(outcome) for outcome in outcomes] == [SignInError] * 8
     assert len(cloud.tried) == 1
 
 
 @every_kind
-def test_a_request_that_fails_keeps_nobody_waiting(
-    settings: Settings, wire: respx.MockRouter, fake: FakeClock, in_eight_threads: Threads
-) -> None:
+def test_a_request_that_fails_keeps_nobody_waiting(settings: Settings, cloud: Cloud) -> None:
     """An error that is kept keeps its frames, and must not keep the lock with them."""
-    wire.route().mock(side_effect=httpx.ConnectError("no connection"))
-    outcomes = in_eight_threads(partial(client(fake, settings).send, "GET", "volumes"))
+    cloud.fail(httpx.ConnectError("no connection"))
+    outcomes = in_eight_threads(partial(cloud.client(settings).send, "GET", "volumes"))
     assert [type(outcome) for outcome in outcomes] == [NotSentError] * 8
 
 
 @every_kind
-def test_good_proofs_let_requests_go_side_by_side(
-    settings: Settings, cloud: Cloud, fake: FakeClock, in_eight_threads: Threads
-) -> None:
-    project = client(fake, settings)
+def test_good_proofs_let_requests_go_side_by_side(settings: Settings, cloud: Cloud) -> None:
+    project = cloud.client(settings)
     project.send("GET", "volumes")
     together = threading.Barrier(8)
     cloud.meanwhile = lambda: together.wait(timeout=5)
@@ -89,12 +84,12 @@ def test_good_proofs_let_requests_go_side_by_side(
     ],
 )
 def test_a_service_that_fails_says_nothing_about_the_proof(
-    settings: Settings, status: int, cloud: Cloud, fake: FakeClock
+    settings: Settings, status: int, cloud: Cloud
 ) -> None:
     """A long wait may go on after it."""
     cloud.valid = 0
     cloud.refusal = cloud.tokens_answer = answered(status)
-    project = client(fake, settings)
+    project = cloud.client(settings)
     with pytest.raises(EvsSnapError):
         project.send("GET", "volumes")
     cloud.valid = cloud.tokens_answer = None
@@ -104,16 +99,10 @@ def test_a_service_that_fails_says_nothing_about_the_proof(
 @pytest.mark.parametrize(("settings", "status", "body"), RENEWED)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_stale_proof_is_renewed_once_and_the_request_repeated(
-    *,
-    settings: Settings,
-    status: int,
-    body: object,
-    method: str,
-    cloud: Cloud,
-    fake: FakeClock,
+    settings: Settings, status: int, body: object, method: str, cloud: Cloud
 ) -> None:
     cloud.valid, cloud.refusal = 2, answered(status, body)
-    assert client(fake, settings).send(method, "volumes", body="the body").is_success
+    assert cloud.client(settings).send(method, "volumes", body="the body").is_success
     assert cloud.count == 2
     shown = [call.request for call in (*cloud.look_ups.calls, *cloud.evs.calls)]
     assert [proof_of(request) for request in shown] == [1, *[2] * (len(shown) - 1)]
@@ -122,10 +111,10 @@ def test_a_stale_proof_is_renewed_once_and_the_request_repeated(
 
 @pytest.mark.parametrize(("settings", "status", "body"), RENEWED)
 def test_a_proof_refused_twice_is_renewed_once(
-    *, settings: Settings, status: int, body: object, cloud: Cloud, fake: FakeClock
+    settings: Settings, status: int, body: object, cloud: Cloud
 ) -> None:
     cloud.valid, cloud.refusal = 0, answered(status, body)
-    project = client(fake, settings)
+    project = cloud.client(settings)
     for _ in range(2):  # no other request tries again
         with pytest.raises(EvsSnapError):
             project.send("GET", "volumes")
@@ -138,11 +127,11 @@ def test_a_proof_refused_twice_is_renewed_once(
     ("status", "body"), [(400, {"code": "Common.0018"}), (403, None), (404, None), (500, None)]
 )
 def test_no_other_refusal_renews_the_proof(
-    settings: Settings, status: int, body: object, cloud: Cloud, fake: FakeClock
+    settings: Settings, status: int, body: object, cloud: Cloud
 ) -> None:
     cloud.valid, cloud.refusal = 0, answered(status, body)
     with pytest.raises(EvsSnapError):
-        client(fake, settings).send("POST", "volumes")
+        cloud.client(settings).send("POST", "volumes")
     assert cloud.count <= 1
 
 
@@ -175,8 +164,8 @@ def test_the_proof_goes_to_no_other_host_scheme_or_port(
 @every_kind
 @pytest.mark.parametrize("endpoint", ["http://evs.example.com", "ftp://evs.example.com", "evs"])
 def test_nothing_is_sent_to_an_endpoint_in_the_clear(
-    settings: Settings, endpoint: str, cloud: Cloud, fake: FakeClock
+    settings: Settings, endpoint: str, cloud: Cloud
 ) -> None:
     with pytest.raises(ConfigurationError, match="volume endpoint"):
-        client(fake, replace(settings, endpoint=endpoint)).send("GET", "volumes")
+        cloud.client(replace(settings, endpoint=endpoint)).send("GET", "volumes")
     assert cloud.evs.call_count == 0

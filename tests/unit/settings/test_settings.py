@@ -56,6 +56,7 @@ def shown(settings: Settings) -> dict[str, Any]:
     return {
         **{name: getattr(settings, name) for name in settings.__slots__},
         "kind": settings.credentials.kind,
+        "identity": getattr(settings.credentials, "identity", None),
         "secrets": [*settings.secrets],
         "sign_in": settings.sign_in,
         "remarks": [*settings.remarks],
