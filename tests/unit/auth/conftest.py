@@ -87,7 +87,7 @@ class Cloud:
         self.valid: int | None = None
         self.refusal = answered(401)
         self.tokens_answer: httpx.Response | None = None
-        self.keys_answer: httpx.Response | None = None
+        self.keys_answer: httpx.Response | Exception | None = None
         self.projects = answered(200, {"projects": [{"id": PROJECT, "name": "eu-de"}]})
         self.meanwhile: Callable[[], object] = lambda: None
         self.plays: list[httpx.Response] = []
@@ -105,6 +105,8 @@ class Cloud:
         self._routes = (self.tokens, self.keys, self.look_ups, self.evs)
 
     def grant_keys(self, _: object = None) -> httpx.Response:
+        if isinstance(self.keys_answer, Exception):
+            raise self.keys_answer
         if self.keys_answer is not None:
             return self.keys_answer
         self.count += 1

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from itertools import product, repeat
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from tests.unit.auth.conftest import (
-    GIVEN,
-    IAM,
-    LIFE,
-    LOOKED_UP,
-    Cloud,
-    answered,
-    in_eight_threads,
-)
+import yaml
+from tests.unit.api.conftest import made
+from tests.unit.auth.conftest import GIVEN, IAM, LIFE, LOOKED_UP, Cloud, answered, in_eight_threads
 
+from evs_snap import errors
 from evs_snap.auth import agency
-from evs_snap.auth.agency import AGAIN_AFTER, MARGIN, AgencyKeys
+from evs_snap.auth.agency import MARGIN, AgencyKeys
 from evs_snap.auth.signer import sign
-from evs_snap.errors import (
-    BadAnswerError,
-    ConfigurationError,
-    EvsSnapError,
-    NotSentError,
-    PermissionDeniedError,
-    ServerError,
-    SignInError,
-    WrongEndpointError,
-)
 from evs_snap.settings.credentials import METADATA_ADDRESS, Keys
-
-if TYPE_CHECKING:
-    import respx
-    from tests.conftest import FakeClock
 
 WRONG_KEY = answered(401, {"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"})
 EXPIRED = answered(400, {"error_code": "IAM.1108", "error_msg": "The security token has expired"})
@@ -81,7 +63,7 @@ def test_no_project_or_several_are_for_the_user_to_settle(
 ) -> None:
     """The service may ignore the filter: only the very name counts."""
     cloud.projects = listed("MOS", *names, "eu-nl")
-    with pytest.raises(ConfigurationError, match=told) as caught:
+    with pytest.raises(errors.ConfigurationError, match=told) as caught:
         cloud.client(LOOKED_UP).address()
     assert "OS_PROJECT_ID" in (caught.value.hint or "")
     assert caught.value.details == details
@@ -98,15 +80,15 @@ ODD_IDS: list[Any] = ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65
 def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(cloud: Cloud) -> None:
     for body in BODIES:
         cloud.projects = httpx.Response(200, content=body)
-        with pytest.raises(BadAnswerError) as caught:
+        with pytest.raises(errors.BadAnswerError) as caught:
             cloud.client(LOOKED_UP).address()
         assert "OS_AUTH_URL" in (caught.value.hint or "")
     for id_ in ODD_IDS:
         cloud.projects = answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(errors.ConfigurationError):
             cloud.client(LOOKED_UP).send("GET", "volumes")
         if isinstance(id_, str) and id_:
-            with pytest.raises(ConfigurationError, match="project ID"):
+            with pytest.raises(errors.ConfigurationError, match="project ID"):
                 cloud.client(replace(GIVEN, project_id=id_)).send("GET", "volumes")
     assert cloud.evs.call_count == 0
 
@@ -114,16 +96,16 @@ def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(cloud: Cloud
 @pytest.mark.parametrize(
     ("answer", "expected", "hint"),
     [
-        (answered(404), WrongEndpointError, "OS_AUTH_URL"),
-        (answered(302), WrongEndpointError, "OS_AUTH_URL"),
-        (answered(403, {"error": {"message": "no"}}), PermissionDeniedError, "Ask for"),
-        (WRONG_KEY, SignInError, "clock"),
-        (EXPIRED, SignInError, "expired"),
-        (answered(500), ServerError, "later"),
+        (answered(404), errors.WrongEndpointError, "OS_AUTH_URL"),
+        (answered(302), errors.WrongEndpointError, "OS_AUTH_URL"),
+        (answered(403, {"error": {"message": "no"}}), errors.PermissionDeniedError, "Ask for"),
+        (WRONG_KEY, errors.SignInError, "clock"),
+        (EXPIRED, errors.SignInError, "expired"),
+        (answered(500), errors.ServerError, "later"),
     ],
 )
 def test_a_look_up_that_is_refused_says_what_to_do(
-    answer: httpx.Response, expected: type[EvsSnapError], hint: str, cloud: Cloud
+    answer: httpx.Response, expected: type[errors.EvsSnapError], hint: str, cloud: Cloud
 ) -> None:
     cloud.projects = answer
     with pytest.raises(expected, match="looking up the project 'eu-de'") as caught:
@@ -131,10 +113,8 @@ def test_a_look_up_that_is_refused_says_what_to_do(
     assert hint in (caught.value.hint or "")
 
 
-def test_a_look_up_and_a_post_are_signed_anew_each_time_they_are_sent(
-    cloud: Cloud, fake: FakeClock
-) -> None:
-    cloud.meanwhile = lambda: fake.advance(1)
+def test_a_look_up_and_a_post_are_signed_anew_each_time_they_are_sent(cloud: Cloud) -> None:
+    cloud.meanwhile = lambda: cloud.fake.advance(1)
     cloud.plays = [answered(503), cloud.projects, answered(429), answered(202)]
     cloud.client(LOOKED_UP).send("POST", "snapshots", body="größe")
     assert [request.method for request in cloud.tried] == ["GET", "GET", "POST", "POST"]
@@ -151,7 +131,7 @@ def test_keys_that_were_good_are_not_given_up_for_one_refusal(cloud: Cloud) -> N
     asking = cloud.client(GIVEN)
     cloud.plays = [answered(200), WRONG_KEY]
     asking.send("GET", "volumes")
-    with pytest.raises(SignInError):
+    with pytest.raises(errors.SignInError):
         asking.send("GET", "volumes")
     assert asking.send("GET", "volumes").is_success
 
@@ -159,13 +139,32 @@ def test_keys_that_were_good_are_not_given_up_for_one_refusal(cloud: Cloud) -> N
 # The machine's own agency.
 
 
+SAMPLES: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "samples/agency.yaml").read_text("utf-8")
+)
+WHOLE = {"access": "AK", "secret": "sk-s3cret", "securitytoken": "t0ken-s3cret"}
+
+
 @pytest.fixture(name="keys")
-def _keys(cloud: Cloud, fake: FakeClock) -> AgencyKeys:  # noqa: ARG001 - it must be there
-    return AgencyKeys(METADATA_ADDRESS, clock=fake.clock)
+def _keys(cloud: Cloud) -> AgencyKeys:
+    return AgencyKeys(METADATA_ADDRESS, clock=cloud.fake.clock)
 
 
-def failure(keys: AgencyKeys) -> EvsSnapError:
-    with pytest.raises(EvsSnapError) as caught:
+def reply(word: Any) -> httpx.Response | Exception | None:
+    """Return what a sample's word stands for; None is what is granted."""
+    if isinstance(word, dict):
+        return answered(200, {"credential": {**WHOLE, **word}})
+    if isinstance(word, list):
+        status, text = word
+        body = text.encode() if isinstance(text, str) else text
+        return httpx.Response(status, content=body, headers={"Location": "/elsewhere"})
+    if word == "deep":
+        return httpx.Response(200, content=b"[" * 100_000)
+    return None if word == "granted" else made(word)
+
+
+def failure(keys: AgencyKeys) -> errors.EvsSnapError:
+    with pytest.raises(errors.EvsSnapError) as caught:
         keys.current()
     told = f"{caught.value.message} {caught.value.hint}"
     assert told.isprintable()
@@ -174,162 +173,61 @@ def failure(keys: AgencyKeys) -> EvsSnapError:
     return caught.value
 
 
-def test_the_first_use_fetches_a_token_and_with_it_keys(
-    cloud: Cloud, keys: AgencyKeys, fake: FakeClock
+@pytest.mark.parametrize("case", SAMPLES["answers"], ids=lambda case: case["it"])
+def test_each_answer_of_the_metadata_address_gives_keys_or_its_refusal(
+    case: dict[str, Any], cloud: Cloud, keys: AgencyKeys
 ) -> None:
-    end = fake.moment + LIFE
+    for token, answer in product(case.get("token", ["granted"]), case.get("keys", [{}])):
+        cloud.keys.reset()
+        cloud.keys_answer = reply(answer)
+        if token != "granted":
+            cloud.metadata_token.side_effect = repeat(reply(token))
+        if "gives" in case:
+            assert keys.current().access_key == case["gives"]
+            sent = cloud.keys.calls.last.request.headers.get("X-Metadata-Token")
+            assert sent == ("metadata-t0ken" if token == "granted" else None)
+            keys = AgencyKeys(METADATA_ADDRESS, clock=cloud.fake.clock)
+        else:
+            error = failure(keys)
+            assert type(error) is getattr(errors, case["error"])
+            told = f"{error.message} {error.hint}"
+            assert [word for word in case["says"] if word not in told] == [], told
+        assert cloud.keys.call_count == case["fetched"]
+
+
+@pytest.mark.parametrize("case", SAMPLES["times"], ids=lambda case: case["it"])
+def test_keys_are_renewed_before_they_end(
+    case: dict[str, Any], cloud: Cloud, keys: AgencyKeys
+) -> None:
+    for minutes, answer, access_key, fetched in case["steps"]:
+        cloud.fake.advance(60 * minutes)
+        if answer != "aging":
+            cloud.keys_answer = reply(answer)
+        elif cloud.keys_answer is None:
+            cloud.keys_answer = cloud.grant_keys()
+        if access_key == "none":
+            assert isinstance(failure(keys), errors.SignInError)
+        else:
+            assert {keys.current().access_key for _ in range(20)} == {access_key}
+        assert cloud.keys.call_count == fetched
+
+
+def test_the_first_use_fetches_all_that_keys_consist_of(cloud: Cloud, keys: AgencyKeys) -> None:
+    end = cloud.fake.moment + LIFE
     assert keys.current() == Keys("AK1", "sk1-s3cret", "t0ken1-s3cret", end)
     asked = cloud.metadata_token.calls.last.request
     assert asked.headers["X-Metadata-Token-Ttl-Seconds"] == "21600"
-    assert cloud.keys.calls.last.request.headers["X-Metadata-Token"] == "metadata-t0ken"
+    assert agency.TIMEOUT.read == 3.0
     assert keys.secrets == ("sk1-s3cret", "t0ken1-s3cret")
     assert "s3cret" not in repr(keys.current())
 
 
-@pytest.mark.parametrize("status", [404, 405, 503])
-def test_where_no_token_is_offered_none_is_sent(
-    status: int, cloud: Cloud, keys: AgencyKeys
-) -> None:
-    cloud.metadata_token.return_value = httpx.Response(status, content=b"metadata-t0ken")
-    assert keys.current().access_key == "AK1"
-    assert "X-Metadata-Token" not in cloud.keys.calls.last.request.headers
-
-
-def test_an_address_that_hands_out_old_keys_is_not_asked_all_the_time(
-    cloud: Cloud, keys: AgencyKeys, fake: FakeClock
-) -> None:
-    keys.current()
-    cloud.keys_answer = cloud.grant_keys()
-    fake.advance((LIFE - MARGIN).total_seconds())
-    for _ in range(20):
-        keys.current()
-    assert cloud.keys.call_count == 2
-    fake.advance(AGAIN_AFTER.total_seconds())
-    keys.current()
-    assert cloud.keys.call_count == 3
-
-
-@pytest.mark.parametrize("answer", [(500, b""), (404, b""), (200, b"<html>")])
-def test_a_renewal_that_fails_costs_nothing_while_the_old_keys_last(
-    answer: tuple[int, bytes], cloud: Cloud, keys: AgencyKeys, fake: FakeClock
-) -> None:
-    first = keys.current()
-    cloud.keys_answer = httpx.Response(answer[0], content=answer[1])
-    fake.advance((LIFE - MARGIN).total_seconds())
-    assert {id(keys.current()) for _ in range(5)} == {id(first)}
-    assert cloud.keys.call_count == 2
-    fake.advance(MARGIN.total_seconds())
-    assert isinstance(failure(keys), SignInError), "they ended"
-    fake.advance(AGAIN_AFTER.total_seconds())
-    cloud.keys_answer = None
-    assert keys.current().access_key == "AK2"
-
-
-@pytest.mark.parametrize("end", [None, "", "soon", 7, "9999-12-31T23:59:59Z"])
-def test_keys_without_an_end_are_kept_until_they_are_refused(
-    end: object, cloud: Cloud, keys: AgencyKeys, fake: FakeClock
-) -> None:
-    cloud.keys_answer = credential(expires_at=end)
-    first = keys.current()
-    fake.advance(10 * LIFE.total_seconds())
-    assert keys.current() is first
-
-
-def test_eight_threads_fetch_once_and_renew_once(
-    cloud: Cloud, keys: AgencyKeys, fake: FakeClock
-) -> None:
+def test_eight_threads_fetch_once_and_renew_once(cloud: Cloud, keys: AgencyKeys) -> None:
     first = in_eight_threads(keys.current)
     assert {k.access_key for k in first} == {"AK1"}
-    fake.advance((LIFE - MARGIN).total_seconds())
+    cloud.fake.advance((LIFE - MARGIN).total_seconds())
     assert {k.access_key for k in in_eight_threads(keys.current)} == {"AK2"}
     second = keys.current()
     renewed = in_eight_threads(lambda: keys.current(refused=second))
     assert {k.access_key for k in renewed} == {"AK3"}
     assert cloud.keys.call_count == 3
-
-
-NO_AGENCY = b"The ECS has no permission. Please configure Cloud Service Agency first."
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
-def test_a_machine_without_an_agency_is_told_so(
-    status: int, cloud: Cloud, keys: AgencyKeys
-) -> None:
-    cloud.keys_answer = httpx.Response(status, content=NO_AGENCY)
-    error = failure(keys)
-    assert isinstance(error, SignInError)
-    assert "Cloud Service Agency" in error.message
-    assert error.status == status
-    assert "agency" in (error.hint or "")
-    if status != 404:  # there, none is offered
-        cloud.metadata_token.return_value = cloud.keys_answer
-        assert "Cloud Service Agency" in failure(keys).message
-        assert cloud.keys.call_count == 1
-
-
-def credential(**changes: object) -> httpx.Response:
-    whole = {"access": "AK", "secret": "sk-s3cret", "securitytoken": "t0ken-s3cret"}
-    return answered(200, {"credential": {**whole, **changes}})
-
-
-GARBAGE = [
-    b"", b"{", b"null", b"[]", b'"text"', b"[" * 100_000, b"\xff\xfe\x00",
-    b"<html><title>Log in</title>s3cret</html>", b'{"credential": null}',
-    b'{"credential": "sk-s3cret"}', b'{"credential": []}', b'{"credential": {"secret": "s3cret"}}',
-    *(credential(**{key: v}).content for key in ("access", "secret", "securitytoken")
-      for v in (None, "", 7, ["x"], "s3cret\r\nX-Evil: 1", "s3cret gr\u00f6\u00dfe", " s3cret")),
-]  # fmt: skip
-NO_TOKENS = [b"", b"\n", b"<html>\n<p>s3cret</p>", b"s3cret t0ken", b"s3cret\xff", b"a\r\nb"]
-
-
-def test_garbage_is_neither_keys_nor_a_token_and_is_not_quoted(
-    cloud: Cloud, keys: AgencyKeys
-) -> None:
-    """As from a log-in page that answers everything."""
-    for body in GARBAGE:
-        cloud.keys_answer = httpx.Response(200, content=body)
-        error = failure(keys)
-        assert "not with keys" in error.message
-        assert "ECS" in (error.hint or "")
-    cloud.keys_answer = httpx.Response(401, content=b"no such token: metadata-t0ken")
-    failure(keys)
-    fetched = cloud.keys.call_count
-    for body in NO_TOKENS:
-        cloud.metadata_token.return_value = httpx.Response(200, content=body)
-        assert "not with a token" in failure(keys).message
-    assert cloud.keys.call_count == fetched
-
-
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-@pytest.mark.parametrize("step", ["metadata_token", "keys"])
-def test_no_redirect_is_followed(
-    step: str, status: int, cloud: Cloud, keys: AgencyKeys, wire: respx.MockRouter
-) -> None:
-    place = {"Location": f"{METADATA_ADDRESS}/elsewhere"}
-    getattr(cloud, step).mock(return_value=httpx.Response(status, headers=place))
-    error = failure(keys)
-    assert isinstance(error, SignInError)
-    assert str(status) in error.message
-    assert len(wire.calls) == (2 if step == "keys" else 1)
-
-
-def test_where_nobody_listens_no_proxy_is_asked_and_the_other_ways_are_named(
-    fake: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """found: exit code 4, which says that trying again is of no use."""
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        monkeypatch.setenv("NO_PROXY", "")
-        error = failure(AgencyKeys("http://127.0.0.1:1", clock=fake.clock))
-    assert isinstance(error, NotSentError)
-    assert error.exit_code == 1
-    assert "http://127.0.0.1:1 does not answer" in error.message
-    assert "password or AK/SK" in (error.hint or "")
-
-
-def test_where_nobody_answers_it_is_not_waited_for_long(cloud: Cloud, keys: AgencyKeys) -> None:
-    cloud.metadata_token.side_effect = httpx.ReadTimeout("timed out")
-    assert agency.TIMEOUT.read == 3.0
-    assert "does not answer: timed out" in failure(keys).message
-    assert cloud.metadata_token.call_count == 2

@@ -22,17 +22,9 @@ from tests.unit.auth.conftest import (
     in_eight_threads,
 )
 
+from evs_snap import errors
 from evs_snap.api.bounds import UNTIL
 from evs_snap.auth.cache import TokenCache
-from evs_snap.errors import (
-    BadAnswerError,
-    ConfigurationError,
-    EvsSnapError,
-    NoEndpointError,
-    PermissionDeniedError,
-    SignInError,
-    WrongEndpointError,
-)
 from evs_snap.settings import Settings
 from evs_snap.settings.credentials import (
     AgencyCredentials,
@@ -41,10 +33,9 @@ from evs_snap.settings.credentials import (
     PasswordCredentials,
     TokenCredentials,
     User,
-)
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeClock
     from tests.unit.auth.conftest import Cloud
 
 
@@ -90,7 +81,7 @@ def test_a_project_is_named_in_its_own_or_the_users_domain(
 
 
 def test_a_projects_name_needs_a_domain(cloud: Cloud) -> None:
-    with pytest.raises(ConfigurationError, match="domain") as caught:
+    with pytest.raises(errors.ConfigurationError, match="domain") as caught:
         cloud.client(changed(credentials=TokenCredentials("t"))).address()
     assert "OS_PROJECT_DOMAIN_NAME" in (caught.value.hint or "")
     assert cloud.sign_ins == []
@@ -135,7 +126,7 @@ def test_version_and_address_can_be_set(cloud: Cloud) -> None:
 def test_a_catalog_cannot_send_the_token_over_plain_http(cloud: Cloud) -> None:
     for url in ("http://evs.example.com", "ftp://evs.example.com", "nonsense", ""):
         cloud.tokens_answer = granted(url=url)
-        with pytest.raises(NoEndpointError, match="volume endpoint"):
+        with pytest.raises(errors.NoEndpointError, match="volume endpoint"):
             cloud.client(SETTINGS).address()
 
 
@@ -158,7 +149,7 @@ BAD = [
 def test_an_answer_that_grants_nothing_is_a_bad_answer(cloud: Cloud) -> None:
     for answer in BAD:
         cloud.tokens_answer = answer
-        with pytest.raises(BadAnswerError, match="not a token for a project") as caught:
+        with pytest.raises(errors.BadAnswerError, match="not a token for a project") as caught:
             cloud.client(SETTINGS).address()
         assert "OS_AUTH_URL" in (caught.value.hint or "")
 
@@ -167,7 +158,7 @@ def test_an_odd_catalog_is_told_as_such(cloud: Cloud) -> None:
     odd: list[object] = [None, [], {}, "odd", [None], [{"type": []}]]
     for catalog in odd:
         cloud.tokens_answer = granted(catalog=catalog)
-        with pytest.raises(NoEndpointError, match="catalog"):
+        with pytest.raises(errors.NoEndpointError, match="catalog"):
             cloud.client(SETTINGS).address()
         assert cloud.client(changed(endpoint=EVS)).address() == f"{EVS}/v3/{PROJECT}"
 
@@ -175,24 +166,32 @@ def test_an_odd_catalog_is_told_as_such(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected", "hint"),
     [
-        (httpx.Response(404, html="<title>Not here</title>"), WrongEndpointError, "OS_AUTH_URL"),
-        (httpx.Response(302, html="<title>Log in</title>"), WrongEndpointError, "OS_AUTH_URL"),
+        (
+            httpx.Response(404, html="<title>Not here</title>"),
+            errors.WrongEndpointError,
+            "OS_AUTH_URL",
+        ),
+        (
+            httpx.Response(302, html="<title>Log in</title>"),
+            errors.WrongEndpointError,
+            "OS_AUTH_URL",
+        ),
         (
             answered(403, {"error_code": "IAM.0081", "error_msg": "console only"}),
-            PermissionDeniedError,
+            errors.PermissionDeniedError,
             "programmatic",
         ),
         # What a real Keystone says to an application credential's ID that was deleted.
         (
             answered(404, {"error": {"message": "Could not find Application Credential: a1."}}),
-            SignInError,
+            errors.SignInError,
             "",
         ),
-        (answered(401, {"error": {"message": f"{PASSWORD} is wrong"}}), SignInError, ""),
+        (answered(401, {"error": {"message": f"{PASSWORD} is wrong"}}), errors.SignInError, ""),
     ],
 )
 def test_a_refusal_says_what_to_do_and_quotes_no_password(
-    answer: httpx.Response, expected: type[EvsSnapError], hint: str, cloud: Cloud
+    answer: httpx.Response, expected: type[errors.EvsSnapError], hint: str, cloud: Cloud
 ) -> None:
     cloud.tokens_answer = answer
     with pytest.raises(expected) as caught:
@@ -213,17 +212,17 @@ def sign_ins(cloud: Cloud, folder: Path, settings: Settings = SETTINGS) -> int:
 
 
 def test_a_token_serves_the_next_runs_until_it_ends_or_is_revoked(
-    cloud: Cloud, fake: FakeClock, tmp_path: Path
+    cloud: Cloud, tmp_path: Path
 ) -> None:
     assert [sign_ins(cloud, tmp_path) for _ in range(3)] == [1, 0, 0]
     cloud.valid = 2  # and no longer the first
     assert [sign_ins(cloud, tmp_path) for _ in range(2)] == [1, 0]
     cloud.valid = None
-    fake.advance(24 * 3600 - 60)
+    cloud.fake.advance(24 * 3600 - 60)
     assert sign_ins(cloud, tmp_path) == 1
 
 
-def test_an_odd_expiry_is_no_reason_to_fail(cloud: Cloud, fake: FakeClock, tmp_path: Path) -> None:
+def test_an_odd_expiry_is_no_reason_to_fail(cloud: Cloud, tmp_path: Path) -> None:
     for expires_at in (None, 7, "soon", "0001-01-01T00:00:00Z", "9999-12-31"):
         cloud.tokens_answer = granted(expires_at=expires_at)
         for _ in range(2):
@@ -251,7 +250,7 @@ def test_an_odd_expiry_is_no_reason_to_fail(cloud: Cloud, fake: FakeClock, tmp_p
     ],
 )
 def test_another_identity_signs_in_anew(
-    changes: dict[str, Any], cloud: Cloud, fake: FakeClock, tmp_path: Path
+    changes: dict[str, Any], cloud: Cloud, tmp_path: Path
 ) -> None:
     """found: a token and endpoint cached with OS_INSECURE were used by a run without it."""
     sign_ins(cloud, tmp_path)

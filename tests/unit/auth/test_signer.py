@@ -75,13 +75,6 @@ def test_signing_again_replaces_what_an_earlier_signing_left() -> None:
     assert dict(request.headers) == first
 
 
-def test_what_a_proxy_may_change_stays_unsigned() -> None:
-    headers = {"User-Agent": "x", "Accept": "y", "Accept-Encoding": "z", "Via": "v", "TE": "t"}
-    request = httpx.Request("POST", HOST, headers=headers, content=b"body")
-    sign(request, KEYS, now=NOW)
-    assert "SignedHeaders=host;x-sdk-date," in request.headers["Authorization"]
-
-
 # The vendor's own signer.
 
 
@@ -125,6 +118,7 @@ words = st.sampled_from(
      "?", "'\"", "\\", ";", ",", "*()!", "\x00", "😀", "a=b", "=", "+", "\n"]
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # fmt: skip
 header_words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+CHANGED_ON_THE_WAY = ["User-Agent", "Accept", "Accept-Encoding", "Via", "TE"]
 hosts = [
     "evs.example.com", "evs.example.com:8443", "10.0.0.1:443", "[::1]:8776", "EVS.Example.com"
 ]  # fmt: skip
@@ -155,7 +149,8 @@ def url_of(host: str, segments: list[str], pairs: list[tuple[str, str]], slash: 
     ),
     sent=st.fixed_dictionaries(
         {},
-        optional={"Content-Type": st.just("application/json"), "X-Project-Id": header_words},
+        optional={"Content-Type": st.just("application/json"), "X-Project-Id": header_words}
+        | dict.fromkeys(CHANGED_ON_THE_WAY, header_words),
     ),
     body=st.binary(max_size=64),
     keys=st.builds(
@@ -168,12 +163,16 @@ def url_of(host: str, segments: list[str], pairs: list[tuple[str, str]], slash: 
 def test_the_vendors_own_signer_agrees(
     *, method: str, url: str, sent: dict[str, str], body: bytes, keys: Keys, vendor: Vendor
 ) -> None:
-    """Property: on any method, path, query, body, port, project and security token."""
+    """Property: on any method, path, query, body, port, project and security token.
+
+    What a proxy may change on the way stays unsigned.
+    """
     request = httpx.Request(method, url, headers=sent, content=body)
     sign(request, keys, now=NOW)
     token = {"x-security-token"} if keys.security_token is not None else set()
     signed = names_signed(request.headers["Authorization"])
-    assert {*signed} == {"host", "x-sdk-date", *token, *(name.lower() for name in sent)}
+    names = {name.lower() for name in sent if name not in CHANGED_ON_THE_WAY}
+    assert {*signed} == {"host", "x-sdk-date", *token, *names}
     assert request.headers["Authorization"] == vendor(
         keys,
         method=method,
