@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from itertools import product, repeat
 from pathlib import Path
@@ -12,7 +11,7 @@ import httpx
 import pytest
 import yaml
 from tests.unit.api.conftest import made
-from tests.unit.auth.conftest import GIVEN, IAM, LIFE, LOOKED_UP, Cloud, answered, in_eight_threads
+from tests.unit.auth.conftest import GIVEN, LIFE, LOOKED_UP, Cloud, answered, in_eight_threads
 
 from evs_snap import errors
 from evs_snap.auth import agency
@@ -21,96 +20,6 @@ from evs_snap.auth.signer import sign
 from evs_snap.settings.credentials import METADATA_ADDRESS, Keys
 
 WRONG_KEY = answered(401, {"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"})
-EXPIRED = answered(400, {"error_code": "IAM.1108", "error_msg": "The security token has expired"})
-
-
-def listed(*names: str) -> httpx.Response:
-    projects = [{"id": f"{n:032x}", "name": name} for n, name in enumerate(names, start=1)]
-    return answered(200, {"projects": projects, "links": {}})
-
-
-# The project's ID.
-
-
-@pytest.mark.parametrize(
-    ("name", "query"), [(None, "eu-de"), ("eu-de_prod", "eu-de_prod"), ("a b/ü", "a%20b%2F%C3%BC")]
-)
-def test_the_project_is_looked_up_once_by_its_name_or_the_regions(
-    name: str | None, query: str, cloud: Cloud
-) -> None:
-    cloud.projects = listed(name or "eu-de")
-    asking = cloud.client(replace(LOOKED_UP, project_name=name, endpoint=None))
-    assert asking.address() == f"https://evs.eu-de.otc.t-systems.com/v3/{1:032x}"
-    asking = cloud.client(replace(LOOKED_UP, project_name=name))
-    asking.send("GET", "volumes")
-    asking.send("GET", "volumes")
-    urls = [str(call.request.url) for call in cloud.look_ups.calls]
-    assert urls == [f"{IAM}/v3/projects?name={query}"] * 2, "once by each"
-    assert "X-Project-Id" not in cloud.look_ups.calls.last.request.headers
-    assert cloud.evs.calls.last.request.headers["X-Project-Id"] == f"{1:032x}"
-
-
-@pytest.mark.parametrize(
-    ("names", "told", "details"),
-    [
-        ([], "no project is called 'eu-de'", ()),
-        (["EU-DE", "eu-de "], "no project is called 'eu-de'", ()),
-        (["eu-de", "eu-de"], "2 projects are called 'eu-de'", (f"{2:032x}", f"{3:032x}")),
-    ],
-)
-def test_no_project_or_several_are_for_the_user_to_settle(
-    names: list[str], told: str, details: tuple[str, ...], cloud: Cloud
-) -> None:
-    """The service may ignore the filter: only the very name counts."""
-    cloud.projects = listed("MOS", *names, "eu-nl")
-    with pytest.raises(errors.ConfigurationError, match=told) as caught:
-        cloud.client(LOOKED_UP).address()
-    assert "OS_PROJECT_ID" in (caught.value.hint or "")
-    assert caught.value.details == details
-    assert len(cloud.tried) == 1
-
-
-BODIES = [
-    b"", b"<html>", b"null", b"[]", b'{"projects": null}', b'{"projects": ["x"]}',
-    b'{"projects": [{"name": "eu-de"}]}', b"[" * 100_000,
-]  # fmt: skip
-ODD_IDS: list[Any] = ["", None, 7, "a/b", "..?", "ü", "a\r\nb", "x y", "a" * 65]
-
-
-def test_an_odd_answer_of_iam_is_told_and_never_put_into_an_address(cloud: Cloud) -> None:
-    for body in BODIES:
-        cloud.projects = httpx.Response(200, content=body)
-        with pytest.raises(errors.BadAnswerError) as caught:
-            cloud.client(LOOKED_UP).address()
-        assert "OS_AUTH_URL" in (caught.value.hint or "")
-    for id_ in ODD_IDS:
-        cloud.projects = answered(200, {"projects": [{"id": id_, "name": "eu-de"}]})
-        with pytest.raises(errors.ConfigurationError):
-            cloud.client(LOOKED_UP).send("GET", "volumes")
-        if isinstance(id_, str) and id_:
-            with pytest.raises(errors.ConfigurationError, match="project ID"):
-                cloud.client(replace(GIVEN, project_id=id_)).send("GET", "volumes")
-    assert cloud.evs.call_count == 0
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected", "hint"),
-    [
-        (answered(404), errors.WrongEndpointError, "OS_AUTH_URL"),
-        (answered(302), errors.WrongEndpointError, "OS_AUTH_URL"),
-        (answered(403, {"error": {"message": "no"}}), errors.PermissionDeniedError, "Ask for"),
-        (WRONG_KEY, errors.SignInError, "clock"),
-        (EXPIRED, errors.SignInError, "expired"),
-        (answered(500), errors.ServerError, "later"),
-    ],
-)
-def test_a_look_up_that_is_refused_says_what_to_do(
-    answer: httpx.Response, expected: type[errors.EvsSnapError], hint: str, cloud: Cloud
-) -> None:
-    cloud.projects = answer
-    with pytest.raises(expected, match="looking up the project 'eu-de'") as caught:
-        cloud.client(LOOKED_UP).address()
-    assert hint in (caught.value.hint or "")
 
 
 def test_a_look_up_and_a_post_are_signed_anew_each_time_they_are_sent(cloud: Cloud) -> None:
