@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -140,7 +140,7 @@ def test_a_pause_is_jittered_and_bounded(attempt: int, jitter: float, status: in
         assert lowest <= chosen <= min(2 * lowest, LONGEST_PAUSE)  # just 2, where it is rounded
 
 
-MINUTE: Play = {"period": "limit:100,time:1 minute"}
+THROTTLED = cast("httpx.Response", made({"period": "limit:100,time:1 minute"}))
 
 
 def test_threads_share_what_a_refusal_says(fake: FakeClock) -> None:
@@ -149,9 +149,9 @@ def test_threads_share_what_a_refusal_says(fake: FakeClock) -> None:
     came: list[float] = []
     notes: list[str] = []
 
-    def handler(_: httpx.Request) -> httpx.Response | Exception:
+    def handler(_: httpx.Request) -> httpx.Response:
         came.append(fake.clock.monotonic() - start)
-        return made(MINUTE if len(came) == 1 else 200)
+        return THROTTLED if len(came) == 1 else httpx.Response(200)
 
     def sleep(seconds: float) -> None:
         if len(came) == 1 and not fake.slept:
@@ -170,7 +170,7 @@ def test_threads_share_what_a_refusal_says(fake: FakeClock) -> None:
 def test_a_stop_ends_the_wait_of_threads_that_were_not_refused(fake: FakeClock) -> None:
     clock = replace(fake.clock, sleep=lambda _: fake.stop.ask(143))
     with respx.mock() as router, open_http(verify=False, clock=clock) as http:
-        route = router.get(URL).mock(return_value=made(MINUTE))
+        route = router.get(URL).mock(return_value=THROTTLED)
         assert [http.get(URL).status_code, http.get(URL).status_code] == [429, 429]
     assert route.call_count == 2
 

@@ -89,8 +89,8 @@ def test_each_answer_of_the_metadata_address_gives_keys_or_its_refusal(
     for token, answer in product(case.get("token", ["granted"]), case.get("keys", [{}])):
         cloud.keys.reset()
         cloud.keys_answer = reply(answer)
-        if token != "granted":
-            cloud.metadata_token.side_effect = repeat(reply(token))
+        if (refused := reply(token)) is not None:
+            cloud.metadata_token.side_effect = repeat(refused)
         if "gives" in case:
             assert keys.current().access_key == case["gives"]
             sent = cloud.keys.calls.last.request.headers.get("X-Metadata-Token")

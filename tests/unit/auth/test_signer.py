@@ -33,7 +33,7 @@ KEYS = Keys("AKEXAMPLE", "SKEXAMPLE")
 TEMPORARY = Keys("AKTEMPORARY", "SK+/temporary=", "t0ken+/with=odd==", NOW)
 HOST = "https://evs.example-1.example.com"
 QUERY = "volume_id=11111111-2222-3333-4444-555555555555&name=a%20b%2Fc&limit=50"
-POSTED = {
+POSTED: dict[str, Any] = {
     "headers": {"Content-Type": "application/json"},
     "content": b'{"snapshot":{"volume_id":"v","name":"n"}}',
 }
