@@ -186,7 +186,8 @@ def test_what_is_not_this_api_is_a_bad_answer(body: bytes, service: Service) -> 
             call(service.client)
         told = f"{caught.value.message} {caught.value.hint}"
         assert len(caught.value.message) < 450
-        assert not {"token-1", "s3cret-p4ssword"} & set(told.replace("'", " ").split())
+        assert "token-1" not in told
+        assert "s3cret" not in told
         if b"Log in" in body:
             assert all(word in told for word in ("Log in", "text/html", "log-in page"))
 
