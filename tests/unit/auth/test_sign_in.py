@@ -83,17 +83,21 @@ def test_good_proofs_let_requests_go_side_by_side(settings: Settings, cloud: Clo
         *((settings, 429) for kind, settings in KINDS.items() if kind not in TOKENS),
     ],
 )
+@pytest.mark.parametrize("right", [True, False])
 def test_a_service_that_fails_says_nothing_about_the_proof(
-    settings: Settings, status: int, cloud: Cloud
+    settings: Settings, status: int, cloud: Cloud, *, right: bool
 ) -> None:
-    """A long wait may go on after it."""
-    cloud.valid = 0
-    cloud.refusal = cloud.tokens_answer = answered(status)
+    """A long wait may go on after it; a wrong secret is still tried once."""
+    cloud.valid, cloud.refusal, cloud.tokens_answer = 0, answered(status), answered(status)
     project = cloud.client(settings)
     with pytest.raises(EvsSnapError):
         project.send("GET", "volumes")
-    cloud.valid = cloud.tokens_answer = None
-    assert project.send("GET", "volumes").is_success
+    before = len(cloud.tried)
+    cloud.valid, cloud.tokens_answer = (None, None) if right else (0, answered(401))
+    cloud.refusal = answered(401)
+    outcomes = in_eight_threads(lambda: project.send("GET", "volumes").status_code)
+    assert outcomes == [200] * 8 if right else {*map(type, outcomes)} == {SignInError}
+    assert right or len(cloud.tried) - before == 1
 
 
 @pytest.mark.parametrize(("settings", "status", "body"), RENEWED)
