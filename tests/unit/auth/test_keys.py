@@ -1,4 +1,4 @@
-"""Signing with keys: the project looked up, and the keys of the machine's own agency."""
+"""Signing with keys: what is signed anew, and the keys of the machine's own agency."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ def test_keys_that_were_good_are_not_given_up_for_one_refusal(cloud: Cloud) -> N
 
 
 # The machine's own agency.
-
 
 SAMPLES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "samples/agency.yaml").read_text("utf-8")
@@ -101,6 +100,8 @@ def test_each_answer_of_the_metadata_address_gives_keys_or_its_refusal(
             assert type(error) is getattr(errors, case["error"])
             told = f"{error.message} {error.hint}"
             assert [word for word in case["says"] if word not in told] == [], told
+            if case.get("with_status"):
+                assert getattr(error, "status", None) == (answer if refused is None else token)[0]
         assert cloud.keys.call_count == case["fetched"]
 
 
