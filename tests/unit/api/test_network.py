@@ -233,6 +233,16 @@ def test_the_metadata_address_may_not_drip_either() -> None:
     assert len(heard) == 1
 
 
+def test_a_request_that_names_no_end_ends_by_the_deadline() -> None:
+    network = Network(verify=False, clock=hasty(1000.0))
+    with (
+        server(drip(DRIPS["body"])) as (url, _),
+        httpx.Client(transport=network) as http,
+        pytest.raises(httpx.ReadTimeout, match="too slowly"),
+    ):
+        http.get(url)
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     ("scheme", "act"), [("http", silent), ("https", silent), ("http", drip(DRIPS["header"]))]
