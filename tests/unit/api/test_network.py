@@ -23,7 +23,7 @@ from tests.unit.api.conftest import answer, server
 from evs_snap.api.bounds import LARGEST_ANSWER, UNTIL, whole
 from evs_snap.api.identity import REPEATABLE
 from evs_snap.api.network import Network
-from evs_snap.api.transport import RetryTransport, open_http
+from evs_snap.api.transport import TIMEOUT, RetryTransport, open_http
 from evs_snap.auth.agency import PATIENCE, AgencyKeys
 from evs_snap.clock import Clock, system_clock
 from evs_snap.errors import (
@@ -70,7 +70,7 @@ def drip(start: bytes, *, pause: float = 0.02) -> Act:
 @contextmanager
 def sending(network: Network, *, clock: Clock, least: float = 5.0) -> Iterator[httpx.Client]:
     transport = RetryTransport(network.handle_request, clock=clock, network=network, least=least)
-    with httpx.Client(transport=transport) as http:
+    with httpx.Client(transport=transport, timeout=TIMEOUT) as http:
         yield http
 
 
