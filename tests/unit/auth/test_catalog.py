@@ -49,6 +49,12 @@ def test_the_best_type_wins_whatever_the_order() -> None:
         assert find_endpoint(catalog, region="r", interface="public") == f"https://{best}.r"
 
 
+def test_the_first_of_two_entries_for_a_region_wins() -> None:
+    later = {"interface": "public", "region_id": "a", "url": "https://later"}
+    catalog = [entry("evs", ["a"]), {"type": "evs", "endpoints": [later]}]
+    assert find_endpoint(catalog, region="a", interface="public") == "https://evs.a"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(SERVICE_TYPES),
     lambda inner: (
