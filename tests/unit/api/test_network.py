@@ -98,6 +98,12 @@ def test_garbage_on_the_wire_is_a_lost_answer(garbage: bytes) -> None:
     assert len(heard) == 2
 
 
+def test_silence_is_a_lost_answer() -> None:
+    with server(silent) as (url, heard), pytest.raises(AnswerLostError, match="timed out"):
+        ask(url, method="POST")
+    assert len(heard) == 1
+
+
 def test_who_is_not_there_gets_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
