@@ -195,3 +195,20 @@ def test_where_the_address_is_wrong_the_hint_says_which() -> None:
         answer = httpx.Response(status)
         error = refused(answer, doing="signing in", secrets=(), wrong_address=hint)
         assert (error.hint == hint) is shown
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "vague"),
+    [
+        *((status, "no", True) for status in (400, 403, 404)),
+        *((status, "no", False) for status in (401, 500)),
+        (400, "Quota exceeded for snapshots", False),
+        (400, "Invalid snapshot name: its length exceeds 64", False),
+    ],
+)
+def test_only_a_vague_refusal_is_told_with_another_reason(
+    status: int, says: str, *, vague: bool
+) -> None:
+    answer = httpx.Response(status, json={"badRequest": {"message": says}})
+    error = refused(answer, doing="x", secrets=(), unexplained="Or another kind.")
+    assert (error.hint or "").endswith("Or another kind.") is vague
