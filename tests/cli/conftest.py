@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -52,6 +53,13 @@ class Pretend:
         """Return the ID of the one disk of that name."""
         (volume,) = self.client.volumes(name=name)
         return volume.id
+
+
+class Terminal(io.StringIO):
+    """Somebody's answers, typed ahead."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(name="pretend")

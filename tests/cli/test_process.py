@@ -200,6 +200,9 @@ def test_the_sandbox_is_served_until_terminated() -> None:
         done = run("volumes", "-f", "value", "-c", "Name", env=exports)
         assert done.returncode == 0, done.stderr
         assert "data-01" in done.stdout
+        made = run("create", "data-01", "--no-wait", "-f", "value", "-c", "ID", env=exports).stdout
+        held = run("--sandbox", "snapshots", "data-01", "-f", "value", "-c", "ID").stdout
+        assert held == made, "it is the one that --sandbox uses"
         server.terminate()
         assert server.wait(timeout=20) in {0, 143}
 

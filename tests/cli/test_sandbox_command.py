@@ -78,18 +78,6 @@ def test_on_a_terminal_each_says_what_it_does() -> None:
     assert re.search(f"^the sandbox is served on port [0-9]+ {served}", shown, re.MULTILINE)
 
 
-def test_its_second_region_is_named_as_any_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = "--sandbox volumes -f value -c AZ"
-    second = {"sandbox-2a", "sandbox-2b"}
-    assert set(run(f"{listed} --os-region-name sandbox-2").ids) == second
-    monkeypatch.setenv("OS_REGION_NAME", "sandbox-2")
-    assert set(run(listed).ids) == second
-    monkeypatch.setenv("OS_REGION_NAME", "eu-de")  # another cloud's
-    assert "sandbox-1a" in run(listed).ids
-    refused = run(f"{listed} --os-region-name nowhere", exit_code=2)
-    assert "sandbox-1, sandbox-2" in refused.stderr
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - to be refused
 def test_it_is_served_on_loopback_only(run: Run, host: str) -> None:
     refused = run(f"sandbox serve --host '{host}' --port 0", exit_code=2)

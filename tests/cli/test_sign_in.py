@@ -162,6 +162,12 @@ def test_wrong_keys_are_sent_once(
         assert len(front.asked) == 1, front.asked
 
 
+def test_a_wrong_password_is_sent_once(run: Run, front: Front, env: Env) -> None:
+    env(user(front, OS_PASSWORD="wrong-s3cret"))
+    run("create --match data-*", exit_code=4)
+    assert front.asked == ["POST /identity/v3/auth/tokens"]
+
+
 def test_temporary_keys_that_expired_are_told_so(run: Run, front: Front, env: Env) -> None:
     front.keys_end = front.fake.moment
     variables = keys_of(VARIABLES[0], TEMPORARY)
@@ -274,11 +280,8 @@ def test_exactly_one_kind_results_and_is_named(run: Run, front: Front, env: Env)
     assert "sign-in: password (OS_PASSWORD, OS_USERNAME)\n" in run("-v volumes").stderr
 
 
-def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
-    run: Run, front: Front, env: Env
-) -> None:
-    env({"OS_AUTH_URL": "http://127.0.0.1:1", "OS_TOKEN": "t0ken-s3cret"})
-    env(keys_of(VARIABLES[0], KEYS))
+def cloud_of(front: Front, **more: object) -> None:
+    """Write a clouds.yaml whose cloud ``x`` signs in by password."""
     cloud = {
         "auth": {
             "auth_url": f"{front.url}/identity",
@@ -288,10 +291,33 @@ def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
             "project_name": ACCOUNT.project_name,
         },
         "region_name": ACCOUNT.region,
+        **more,
     }
     Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
+
+
+def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
+    run: Run, front: Front, env: Env
+) -> None:
+    env({"OS_AUTH_URL": "http://127.0.0.1:1", "OS_TOKEN": "t0ken-s3cret"})
+    env(keys_of(VARIABLES[0], KEYS))
+    cloud_of(front)
     told = run("--os-cloud x -vv volumes").stderr
     assert "sign-in: password (clouds.yaml: x)\n" in told
     assert "127.0.0.1:1/" not in told
     env({"OS_CLOUD": "x"})
     run("volumes", exit_code=2)
+
+
+def test_the_limit_of_a_cloud_is_that_of_clouds_yaml_and_unknown_keys_are_told_once(
+    run: Run, front: Front, env: Env
+) -> None:
+    """found: nothing noticed when the limit in clouds.yaml was ignored, or spelled wrongly."""
+    cloud_of(front, evs_snap={"limit": 2, "limt": 3})
+    env({"OS_CLOUD": "x"})
+    shown = run("volumes --volume data-02 -f value -c Snapshots")
+    assert shown.stdout == "2/2\n"
+    assert shown.stderr.count("warning: clouds.yaml: x: not known and left out: evs_snap.limt") == 1
+    assert run("-q volumes -c ID").stderr == ""
+    run("create --volume data-02", exit_code=6)
+    run("create --volume data-02 --limit 3")
