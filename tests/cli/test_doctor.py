@@ -102,14 +102,15 @@ NO_SIGN_IN = f"sign-in! endpoint- {NOT_REACHED}"
 NO_ENDPOINT = f"endpoint! {NOT_REACHED}"
 BY_NAME = "disks! quota- limit- kinds-"
 FORBIDDEN = (403, {"error": {"code": "EVS.5403", "message": "policy"}})
+NO_PATH = {"/volumes": (404, {})}
+WITH_PROJECT = {"OS_PROJECT_ID": ACCOUNT.project_id}
 SCENES = {
     "wrong password": Scene("password", {"OS_PASSWORD": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",
         ("password",)),
     "wrong secret key": Scene("keys", {"OS_SECRET_KEY": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",
         ("clock",)),
     "wrong secret key, project given": Scene("keys",
-        {"OS_SECRET_KEY": "wrong-s3cret", "OS_PROJECT_ID": ACCOUNT.project_id}, 4, NO_SIGN_IN,
-        "sign-in", ("clock",)),
+        {"OS_SECRET_KEY": "wrong-s3cret", **WITH_PROJECT}, 4, NO_SIGN_IN, "sign-in", ("clock",)),
     # found: a region without disks was told as a sign-in that failed
     "wrong region": Scene("password", {"OS_REGION_NAME": "mars-1"}, 2, NO_ENDPOINT, "endpoint",
         ("mars-1", ACCOUNT.region)),
@@ -152,6 +153,16 @@ SCENES = {
         ("te_readonly", "evs:snapshots:create"), role="te_readonly"),
     "no rights": Scene("password", {}, 4, "rights! disks- quota- limit- kinds-", "rights",
         ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
+    # Given keys and a project ID, nothing is signed before the lists are read.
+    "no rights with keys": Scene("keys", WITH_PROJECT, 4, "rights! disks- quota- limit- kinds-",
+        "rights", ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
+    "no such path": Scene("password", {}, 2, NO_ENDPOINT, "endpoint", (), answers=NO_PATH),
+    "no such path with keys": Scene("keys", WITH_PROJECT, 2, NO_ENDPOINT, "endpoint", (),
+        answers=NO_PATH),
+    "a page in place of an answer": Scene("password", {}, 1, NO_ENDPOINT, "endpoint", (),
+        answers={"/volumes": (200, "<html>")}),
+    "a service that fails": Scene("password", {}, 1, "rights! disks- quota- limit- kinds-",
+        "rights", (), answers={"/volumes": (500, {})}),
     # A hint, and no failure: whether such a region refuses ours, only a `create` tells.
     "standard snapshots": Scene("password", {}, 0, "kinds?", "kinds",
         ("that is set is legacy", "shows none: no proof that it makes them", "--kind standard"),
