@@ -3,18 +3,18 @@
 ``== What holds`` begins a scenario, in a new sandbox. What stands above the first one of a file
 is done before each of them.
 
-    $ evs-snap volumes          a command line as it is typed, with variables before it or not
+    $ evs-snap volumes x        a command line as it is typed, with variables before it or not,
+                                and behind it ``# exit 5``: its exit code, where it is not 0
     data-01                     what it prints on stdout, and
     2> error: ...               on stderr (less the line which says that it is the sandbox)
     < y                         what a person at a terminal types
-    exit 5, sent nothing        its exit code, where it is not 0; that no request was sent, or with
-                                ``sent only reads`` none that changes anything
+    $ evs-snap ... # sent nothing    no request was sent; ``sent only reads``: none that changes
 
     $ ID=$(evs-snap ...)        $ID is from now on what that prints; also: $ ID=9d1b20c9
     $ export NAME=VALUE         and ``unset NAME``
     $ cat > FILE << END         the lines up to END go into the file
     $ sleep 2d                  time passes
-    $ for n in 1 2; do ...; done   as in a shell; so does ``&&``
+    $ for n in 1 2; do ...; done    as in a shell, and so are ``&&`` and ``| xargs``
     $ openstack volume ...      somebody else works in the project: see ``Elsewhere``
 
 ``...`` is any text; any lines where it stands alone, begins what is expected or ends it. Blanks and
@@ -72,10 +72,6 @@ class Step:
             self.stderr.append(rest)
         elif sign == "<":
             self.answers.append(rest)
-        elif sign in {"exit", "sent"}:
-            code = re.match(r"exit (\d+)", line)
-            self.exit_code = int(code[1]) if code else 0
-            self.sent = line.partition("sent ")[2]
         else:
             self.stdout.append(line)
 
@@ -94,7 +90,11 @@ def scenarios(file: Path) -> dict[str, list[Step]]:
             assert line not in found, f"{file.name} has two of {line}"
             steps = found[line] = [*first]
         elif line.startswith("$ "):
-            steps.append(Step(line.removeprefix("$ ")))
+            typed, _, told = line.removeprefix("$ ").partition("  # ")
+            code = re.match(r"exit (\d+)", told)
+            steps.append(
+                Step(typed, exit_code=int(code[1]) if code else 0, sent=told.partition("sent ")[2])
+            )
             document = [] if line.endswith("<< END") else None
         elif line and not line.startswith("#"):
             steps[-1].expect(line)
@@ -206,8 +206,10 @@ class Shell:
                 self.fake.advance(duration(time))
             case ["cat", ">", name, "<<", "END"]:
                 Path(name).write_text("\n".join([*step.stdout, ""]), "utf-8")
-            case ["cat", name]:
-                self._compare(step, step.stdout, Path(name).read_text("utf-8"))
+            case ["grep", "-v", unwanted, name]:
+                text = Path(name).read_text("utf-8") if Path(name).exists() else ""
+                found = [row for row in text.splitlines(keepends=True) if unwanted not in row]
+                self._compare(step, step.stdout, "".join(found))
             case ["openstack", *words]:
                 return Elsewhere(self.pretend)(words)
             case words:
@@ -219,14 +221,17 @@ class Shell:
         return ""
 
     def _evs_snap(self, step: Step, words: list[str], patch: pytest.MonkeyPatch) -> str:
+        in_a_line = words[-2:] == ["|", "xargs"]
+        words = words[:-2] if in_a_line else words
         if step.answers:
             answers = [Template(answer).safe_substitute(self.variables) for answer in step.answers]
             patch.setattr("sys.stdin", Terminal("\n".join([*answers, ""])))
             patch.setattr(sys.stderr, "isatty", lambda: True)
         self.asked.clear()
         done = self.run(shlex.join(words), exit_code=step.exit_code)
-        told = re.sub("^sandbox: .*\n", "", done.stderr)
-        self._compare(step, step.stdout, done.stdout)
+        told = re.sub("(?m)^sandbox: .*\n", "", done.stderr)
+        printed = " ".join(done.stdout.split()) + "\n" if in_a_line else done.stdout
+        self._compare(step, step.stdout, printed)
         self._compare(step, step.stderr, told)
         assert "Traceback" not in told
         harmless = READING & {*words} or done.exit_code in {2, 5, 11}
