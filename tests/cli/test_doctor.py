@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tests.front import Front
-from tests.signature_check import KEYS
+from tests.front import by_keys, by_password
 
 from evs_snap.sandbox import ACCOUNT
-from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import Run
+    from tests.front import Front
 
 STEPS = [
     "settings", "files", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",
@@ -26,40 +25,13 @@ STEPS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(name="front")
-def _front(fake: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = Front(tmp_path_factory.mktemp("service"), fake)
-    with serving(front) as port:
-        front.url = f"http://127.0.0.1:{port}"
-        yield front
-
-
 @pytest.fixture(name="by")
 def _by(front: Front, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give a function that sets the variables of a sign-in by password or by keys, and others."""
 
     def by(kind: str, **more: str) -> None:
-        variables = {
-            "OS_AUTH_URL": f"{front.url}/identity/v3",
-            "OS_PROJECT_NAME": ACCOUNT.project_name,
-            "OS_REGION_NAME": ACCOUNT.region,
-            "OS_INSECURE": "1",  # no CAs are read: it is plain http
-            **(
-                {
-                    "OS_USERNAME": ACCOUNT.user_name,
-                    "OS_PASSWORD": ACCOUNT.password,
-                    "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
-                }
-                if kind == "password"
-                else {
-                    "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
-                    "OS_ACCESS_KEY": KEYS.access_key,
-                    "OS_SECRET_KEY": KEYS.secret_key,
-                }
-            ),
-            **more,
-        }
-        for name, value in variables.items():
+        usual = by_password(front) if kind == "password" else by_keys(front)
+        for name, value in {**usual, **more}.items():
             monkeypatch.setenv(name, value)
 
     return by

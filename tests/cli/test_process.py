@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -165,29 +164,10 @@ def test_columns_asked_for_are_all_shown_however_narrow_the_terminal() -> None:
     assert header.split() == ["ID", "Name", "AZ", "Type"]
 
 
-def test_a_dry_run_on_80_columns_says_what_it_would_do() -> None:
-    _, shown = on_terminal("--sandbox", "create", "--volume", "data-01", "--dry-run")
-    words = " ".join("\n".join(lines(shown)).split())
-    assert "would create" in words
-
-
 def test_a_dumb_terminal_gets_no_control_codes_at_all() -> None:
     code, shown = on_terminal("--sandbox", "volumes", env={"TERM": "dumb"})
     assert code == 0
     assert "\x1b" not in shown
-
-
-def test_an_interrupt_while_waiting_is_130_and_begins_nothing_new() -> None:
-    with started("-v", "--sandbox", "create", "--volume", "data-01") as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "POST" in line and "/snapshots" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        assert process.wait(timeout=20) == 130
-    assert "Traceback" not in said
-    assert "POST" not in said
 
 
 def test_the_sandbox_is_served_until_terminated() -> None:

@@ -11,7 +11,7 @@ is done before each of them.
     $ evs-snap ... # sent nothing    no request was sent; ``sent only reads``: none that changes
 
     $ ID=$(evs-snap ...)        $ID is from now on what that prints; also: $ ID=9d1b20c9
-    $ export NAME=VALUE         and ``unset NAME``
+    $ export NAME=VALUE
     $ cat > FILE << END         the lines up to END go into the file
     $ sleep 2d                  time passes
     $ for n in 1 2; do ...; done    as in a shell, and so are ``&&`` and ``| xargs``
@@ -140,21 +140,15 @@ class Elsewhere:
             case ["volume", "set", "--name", new, name]:
                 return self._update("volumes", "name = ?", new, self.pretend.named(name))
             case ["volume", "snapshot", "create", "--volume", disk, *options, name]:
-                return self._snapshot(disk, name, _properties(options))
+                client = self.pretend.client
+                (volume,) = [v for v in client.volumes() if disk in {v.id, v.name}]
+                made = client.create_snapshot(volume, name=name, properties=_properties(options))
+                self.pretend.fake.advance(SETTLED)
+                return made.snapshot.id
             case ["volume", "snapshot", "set", "--state", state, name]:
-                (id_,) = [s.id for s in self.pretend.client.snapshots() if name in {s.id, s.name}]
+                (id_,) = [s.id for s in self.pretend.client.snapshots() if s.name == name]
                 return self._update("snapshots", "next_status = NULL, status = ?", state, id_)
         raise AssertionError(words)
-
-    def _snapshot(self, disk: str, name: str, properties: dict[str, str]) -> str:
-        volume = self.pretend.client.volume(disk) if len(disk) == 36 else None
-        made = self.pretend.client.create_snapshot(
-            volume or self.pretend.client.volume(self.pretend.named(disk)),
-            name=name,
-            properties=properties,
-        )
-        self.pretend.fake.advance(SETTLED)
-        return made.snapshot.id
 
     def _update(self, table: str, change: str, value: str, id_: str) -> str:
         with closing(sqlite3.connect(state_folder(os.environ) / "sandbox.db")) as db, db:
@@ -200,8 +194,6 @@ class Shell:
         match shlex.split(line):
             case ["export", setting]:
                 self.patch.setenv(*setting.split("=", 1))
-            case ["unset", name]:
-                self.patch.delenv(name)
             case ["sleep", time]:
                 self.fake.advance(duration(time))
             case ["cat", ">", name, "<<", "END"]:
