@@ -74,7 +74,7 @@ NO_SIGN_IN = f"sign-in! endpoint- {NOT_REACHED}"
 NO_ENDPOINT = f"endpoint! {NOT_REACHED}"
 BY_NAME = "disks! quota- limit- kinds-"
 FORBIDDEN = (403, {"error": {"code": "EVS.5403", "message": "policy"}})
-NO_PATH = {"/volumes": (404, {})}
+NO_PATH: dict[str, tuple[int, object]] = {"/volumes": (404, {})}
 WITH_PROJECT = {"OS_PROJECT_ID": ACCOUNT.project_id}
 SCENES = {
     "wrong password": Scene("password", {"OS_PASSWORD": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",

@@ -80,7 +80,8 @@ def scenarios(file: Path) -> dict[str, list[Step]]:
     """Return the steps of each scenario of a file, by its title."""
     found: dict[str, list[Step]] = {}
     first: list[Step] = []
-    steps, document = first, None
+    steps = first
+    document: list[str] | None = None
     text = re.sub(r" \\\n *", " ", file.read_text("utf-8"))  # a line that goes on in the next
     for line in text.splitlines():
         if document is not None:

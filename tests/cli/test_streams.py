@@ -75,21 +75,9 @@ def test_closed_streams_do_not_lend_their_numbers_to_files() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", ["check --all --max-age 9d -f json", "check --all -f json"])
-def test_check_prints_one_document_too(line: str) -> None:
-    """found: `check -f json` was silently ignored."""
-    import json  # noqa: PLC0415 - of this test alone
-
-    done = shell(f"evs-snap --sandbox {line}")
-    document = json.loads(done.stdout)
-    assert (document["schema"], document["command"]) == ("evs-snap/1", "check")
-    assert document["exit_code"] == done.returncode
-    assert document["status"] == {2: "CRITICAL", 3: "UNKNOWN"}[done.returncode]
-    assert len(document["items"]) == (10 if done.returncode == 2 else 0)
-
-
 def test_a_reader_that_goes_away_is_no_error_message() -> None:
-    assert "error" not in shell("evs-snap --sandbox volumes -f json | exec true").stderr
+    said = shell("evs-snap --sandbox volumes -f json | exec true").stderr
+    assert not [word for word in ("error", "Traceback", "Exception ignored") if word in said]
 
 
 def test_bytes_that_are_no_text_are_a_usage_error() -> None:

@@ -83,12 +83,6 @@ def test_the_question_before_a_rollback_breaks_no_word() -> None:
     assert any("Type the disk's name (data-02) to roll it back" in line for line in told)
 
 
-def test_a_run_ends_with_one_line_that_sums_up() -> None:
-    code, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "full-01", "--no-wait")
-    assert code == 3
-    assert lines(shown)[-1] == "2 created, 1 refused"
-
-
 def test_the_first_snapshot_of_a_disk_leads_on_to_the_next_commands() -> None:
     _, shown = on_terminal("--sandbox", "create", "data-01")
     assert "Next: `evs-snap --sandbox show data-01`." in words(shown)
