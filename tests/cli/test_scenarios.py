@@ -3,12 +3,13 @@
 ``== What holds`` begins a scenario, in a new sandbox. What stands above the first one of a file
 is done before each of them.
 
-    $ evs-snap volumes x        a command line as it is typed, with variables before it or not,
-                                and behind it ``# exit 5``: its exit code, where it is not 0
+    $ evs-snap volumes x        a command line as it is typed, with variables before it or not
     data-01                     what it prints on stdout, and
     2> error: ...               on stderr (less the line which says that it is the sandbox)
     < y                         what a person at a terminal types
-    $ evs-snap ... # sent nothing    no request was sent; ``sent only reads``: none that changes
+    $ evs-snap ...  # exit 5    its exit code, where it is not 0
+    $ evs-snap ...  # exit 6, sent nothing      no request was sent, or with ``sent only reads``
+                                                none that changes anything
 
     $ ID=$(evs-snap ...)        $ID is from now on what that prints; also: $ ID=9d1b20c9
     $ export NAME=VALUE
@@ -91,11 +92,10 @@ def scenarios(file: Path) -> dict[str, list[Step]]:
             assert line not in found, f"{file.name} has two of {line}"
             steps = found[line] = [*first]
         elif line.startswith("$ "):
-            typed, _, told = line.removeprefix("$ ").partition("  # ")
-            code = re.match(r"exit (\d+)", told)
-            steps.append(
-                Step(typed, exit_code=int(code[1]) if code else 0, sent=told.partition("sent ")[2])
-            )
+            typed, _, end = line.removeprefix("$ ").partition("  # ")
+            code = re.match(r"exit (\d+)", end)
+            sent = end.partition("sent ")[2]
+            steps.append(Step(typed, exit_code=int(code[1]) if code else 0, sent=sent))
             document = [] if line.endswith("<< END") else None
         elif line and not line.startswith("#"):
             steps[-1].expect(line)

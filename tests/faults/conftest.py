@@ -43,7 +43,7 @@ from evs_snap.services.standard import Standard
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -227,6 +227,16 @@ class Service:
         )
         self.fake.advance(SETTLED)
         return made_id
+
+    def set(self, volume_ids: Sequence[str], *, bucket: str) -> str:
+        """Make a usable set of these disks, stamped as `rotate` does."""
+        stamp = Stamp(str(uuid4()), bucket=bucket, members=len(volume_ids))
+        volumes = [self.client.volume(volume_id) for volume_id in volume_ids]
+        made = self.client.create_set(volumes, name=f"set-{bucket}", stamp=stamp).set
+        self.fake.advance(SETTLED)
+        for row in self.client.set_members(made.id):
+            self.client.label_snapshot(row.id, stamp.labels())
+        return made.id
 
     def left(self, volume_id: str) -> list[Snapshot]:
         """Return what the disk really holds, oldest first."""

@@ -187,7 +187,7 @@ def _await_turn(
             return None
 
 
-def another_one(made: Snapshot | Volume, *, name: str | None) -> BadAnswerError:
+def another_one(made: Snapshot | SnapshotSet | Volume, *, name: str | None) -> BadAnswerError:
     """Return what to say where the service named ``made`` when another one was meant."""
     return BadAnswerError(
         f"the service gave {made.id} as the ID of {name!r}, and that is another one",
