@@ -1,11 +1,12 @@
 """A pretend cloud behind a network that fails on request, and what is left on it.
 
-Its time is the test's FakeClock, so that nothing here waits. The mishaps are the same on
-a real socket (``online``) and in process (``Service.app``), where they cost no time.
+Its time is the test's FakeClock, so that nothing here waits. The mishaps are the same in process
+(``online``), where they cost no time, and on a real socket (``on_a_socket``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -56,7 +57,7 @@ REGIONS: dict[str, str] = {"legacy": ACCOUNT.region, "standard": STANDARD_REGION
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
 
-PATIENCE = httpx.Timeout(1.0)
+PATIENCE = httpx.Timeout(0.2)
 """The client's, where a server says nothing: a test must not wait for a minute."""
 
 _STALLED = 60.0
@@ -86,6 +87,10 @@ class Mishap:
 
 
 Connection = socket.socket | tuple[bytes, socket.socket]
+
+
+class KilledError(BaseException):
+    """kill -9: nothing catches it."""
 
 
 class BrokenError(Exception):
@@ -499,16 +504,30 @@ def _new_service(fake: FakeClock, tmp_path: Path) -> Callable[[], Service]:
 
 
 @pytest.fixture(name="online")
-def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name the pretend cloud, which is reached in process."""
+    for name, value in environment(80).items():
+        monkeypatch.setenv(name, value)
+    in_process(service.app, monkeypatch)
+
+
+def in_process(app: WSGIApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every command line of this process reach this app, and no network."""
+    monkeypatch.setattr(connection, "open_http", lambda **usual: open_http(**{**usual, "app": app}))
+    # Slow on purpose, and thousands of times.
+    monkeypatch.setattr(hashlib, "scrypt", lambda data, *, salt, **_cost: salt + data)
+
+
+@pytest.fixture(name="on_a_socket")
+def _on_a_socket(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Serve the pretend cloud on a real socket, and let the environment name it."""
     server = _Server(service)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    port = int(server.server_address[1])
-    for name, value in environment(port).items():
+    for name, value in environment(int(server.server_address[1])).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(connection, "open_http", partial(open_http, timeout=PATIENCE))
-    yield port
+    yield
     server.over.set()
     server.shutdown()
     thread.join()
