@@ -181,12 +181,28 @@ CASES = {
         "create d1", left="new", where={"read_lag": (2.0, 4.0, 10.0, 25.0)}),
     "a list that lags with the status costs time and nothing else": Case(
         "rotate d1 --keep-last 1 --once-per day", left="new", where={"stale": 40.0}),
-    "one that vanishes is no success": Case(
-        "create d1", [at(LOOK, 404, times=99, acts=False, body=GONE)], 1, left="new"),
+    "one that vanishes is no success, and must be missing for half a minute": Case(
+        "create d1", [at(LOOK, 404, times=99, acts=False, body=GONE)], 1, left="new",
+        told=("gone",), takes=(30, 45)),
     "only available is usable": Case(
         "create d1", [at(LOOK, *(changed(status=s) for s in ("error", "error_deleting",
                                                              "deleting")), times=9999)], 1,
-        left="new"),
+        left="new", told=("evs-snap delete",), takes=(0, 5)),
+    "the time it took is told; it looks every second at first and every five in the end": Case(
+        "create d1 --timeout 60s", [at(LOOK, changed(status="creating"), times=9999)], 7,
+        left="new", told=("was still 'creating' after 1m",), takes=(60, 61), sent={LOOK: 14}),
+    "trouble to the end of the wait is told": Case(
+        "create d1 --timeout 20s", [at(LOOK, 500, acts=False, times=9999)], 7, left="new",
+        told=("HTTP 500",)),
+    "trouble that has passed is not told": Case(
+        "create d1 --timeout 20s", [at(LOOK, 500, acts=False, times=4),
+                                    at(LOOK, changed(status="creating"), times=9999)], 7,
+        left="new", untold="HTTP 500"),
+    "what will not pass ends the wait": Case(
+        "create d1", [at(LOOK, 403, acts=False, times=9999)], 4, left="new", takes=(0, 20)),
+    "a stop ends the wait, and says so": Case(
+        "create d1", [at(LOOK, changed(status="creating"), times=9999)], 143, left="new",
+        told=("when the run was stopped",), takes=(0, 5), amid=(((LOOK, LOOK), stop(143)),)),
     "what nobody knows is waited for": Case(
         "create d1", [at(LOOK, *(changed(status=s) for s in ("rollbacking", "quantum")),
                          times=9999)], 7, left="new"),

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 POST = "POST snapshots"
 SIGN_IN = "POST auth/tokens"
 LOOK = "GET snapshots/ID"
-COUNT = 60
+COUNT = 24
 
 pytestmark = pytest.mark.usefixtures("online")
 
 
 @pytest.fixture(name="disks")
 def _disks(service: Service) -> list[str]:
-    """Sixty disks: the eighth full, the twentieth one whose snapshots end in error."""
+    """Make the disks: the eighth full, the twentieth one whose snapshots end in error."""
     names = {7: "many-full", 19: "many-fail"}
     disks = [service.disk(names.get(n, f"many-{n:02}")) for n in range(COUNT)]
     for number in range(7):
@@ -33,12 +33,13 @@ def _disks(service: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("parallel", [1, 8])
-def test_one_refused_and_one_in_error_do_not_stop_the_other_fifty_eight(
+def test_one_refused_and_one_in_error_do_not_stop_the_others(
     parallel: int, service: Service, disks: list[str], run: Run
 ) -> None:
     asked = " ".join(f"--volume {disk}" for disk in disks)
     result = run(f"create {asked} --parallel {parallel} -f json", exit_code=3)
     items = result.json["items"]
+    assert result.json["summary"] == {"created": COUNT - 2, "refused": 1, "failed": 1}
     assert [item["volume"]["id"] for item in items] == disks
     service.calm()
     for number, (disk, item) in enumerate(zip(disks, items, strict=True)):
@@ -55,19 +56,11 @@ def test_one_refused_and_one_in_error_do_not_stop_the_other_fifty_eight(
     assert service.count(POST) == COUNT - 1
 
 
-@pytest.mark.usefixtures("disks")
-def test_with_all_each_disk_has_its_outcome(service: Service, run: Run) -> None:
-    result = run("create --match many-* --parallel 8 -f json", exit_code=3)
-    counts = result.json["summary"]
-    assert counts == {"created": COUNT - 2, "refused": 1, "failed": 1}
-    assert service.count(POST) == COUNT - 1
-
-
 def test_a_token_that_expires_in_mid_run_is_renewed_once(
     service: Service, disks: list[str], run: Run
 ) -> None:
     """Eight threads are refused at the same time; one of them signs in for all."""
-    service.expire_after(POST, 20)
+    service.expire_after(POST, 8)
     run("create --match many-* --parallel 8 -f json", exit_code=3)
     assert service.count(SIGN_IN) == 2
     service.calm()
@@ -78,7 +71,7 @@ def test_a_password_changed_in_mid_run_is_tried_once_and_no_more(
     service: Service, disks: list[str], run: Run
 ) -> None:
     """The clouds lock a user after a few wrong ones."""
-    service.expire_after(POST, 20)
+    service.expire_after(POST, 8)
     service.mishap(SIGN_IN, 401, acts=False, skip=1, times=999)
     result = run("create --match many-* --parallel 8 -f json", exit_code=3)
     assert service.count(SIGN_IN) == 2
@@ -102,7 +95,7 @@ def test_a_service_that_takes_no_token_at_all_starts_no_storm_of_sign_ins(
 def test_a_network_that_is_gone_in_mid_run_loses_no_id(
     service: Service, disks: list[str], run: Run
 ) -> None:
-    service.mishap(POST, "drop", skip=30, times=999)
+    service.mishap(POST, "drop", skip=12, times=999)
     service.mishap("GET .*", 503, skip=2, times=99999)
     result = run("create --match many-* --parallel 8 --timeout 1m -f json", exit_code=3)
     service.calm()
