@@ -179,19 +179,9 @@ class Service:
 
     # -- what a test says --------------------------------------------------------------
 
-    def mishap(  # noqa: PLR0913 - the fields of a Mishap
-        self,
-        on: str,
-        how: How,
-        *,
-        acts: bool | float = True,
-        times: int = 1,
-        skip: int = 0,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> None:
-        """Plan a mishap for requests like ``on``: ``POST snapshots``, a regular expression."""
-        self._script.append(Mishap(on, how, acts, times, skip, headers or {}, body))
+    def mishap(self, on: str, how: How, **fields: Any) -> None:
+        """Plan a `Mishap` for requests like ``on``: ``POST snapshots``, a regular expression."""
+        self._script.append(Mishap(on, how, **fields))
 
     def once(self, on: str, then: Callable[[], object]) -> None:
         """Do something of our own at the next request like ``on``, before it is answered."""

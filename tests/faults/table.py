@@ -35,8 +35,6 @@ MAKE, DISKS, DISK = "POST volumes", "GET volumes/detail", "GET volumes/ID"
 TODAY = "2026-11-23"
 GONE = b'{"itemNotFound": {"code": 404, "message": "not here"}}'
 
-Act = "Callable[[Stage], object]"
-
 
 @dataclass(frozen=True)
 class Of:
@@ -51,20 +49,21 @@ class Fault:
 
     on: str
     how: How | Of
-    acts: bool | float = True
-    times: int = 1
-    skip: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    after: tuple[str, ...] = ()
+    acts: bool | float
+    after: tuple[str, ...]
+    more: dict[str, Any]
 
 
 def at(
-    on: str, *hows: How | Of, acts: bool | float | tuple[bool | float, ...] = True, **more: Any
+    on: str,
+    *hows: How | Of,
+    acts: bool | float | tuple[bool | float, ...] = True,
+    after: tuple[str, ...] = (),
+    **more: Any,
 ) -> list[Fault]:
     """Return a list of faults to choose from: each of ``hows``, with each of ``acts``."""
     each = acts if isinstance(acts, tuple) else (acts,)
-    return [Fault(on, how, does, **more) for how in hows for does in each]
+    return [Fault(on, how, does, after, more) for how in hows for does in each]
 
 
 @dataclass(frozen=True)
@@ -182,8 +181,7 @@ class Stage:
 
     def _plan(self, fault: Fault) -> None:
         how = fault.how.how(self) if isinstance(fault.how, Of) else fault.how
-        self.service.mishap(fault.on, how, acts=fault.acts, times=fault.times, skip=fault.skip,
-                            headers=fault.headers, body=fault.body)  # fmt: skip
+        self.service.mishap(fault.on, how, acts=fault.acts, **fault.more)
 
     def _run(self, case: Case, faults: Sequence[Fault]) -> None:
         service = self.service
