@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.sweep import DELETE, FAULTS, MAKE, POST, ROLL_BACK, SCENES, Player
+from tests.faults.test_sweep import DELETE, FAULTS, MAKE, POST, ROLL_BACK, SCENES, Player
 
 if TYPE_CHECKING:
     from pathlib import Path
