@@ -7,28 +7,24 @@ its open questions answered in one way or another.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.faults.conftest import REGIONS, SETTLED, Service, environment
-from tests.standard_knobs import StandardKnobs, refusal
+from tests.faults.conftest import SETTLED, Region
+from tests.standard_knobs import refusal
 
-from evs_snap import connection
-from evs_snap.api.transport import open_http
-from evs_snap.sandbox import Rules, Sandbox
+from evs_snap.sandbox import Rules
 from evs_snap.services.interface import Stamp
 from evs_snap.services.standard import StandardSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import FakeClock
 
     from evs_snap.services.interface import Snapshot
 
@@ -39,48 +35,6 @@ SAS = "5d0a7e31-3b0e-4c1c-9a53-1f0c1f5b8e02"
 AUTO, COPY = (f"8a1f60c4-1d4b-4f0e-8d0b-6a2f3c9d000{n}" for n in (4, 5))
 ORPHAN = "8a1f60c4-1d4b-4f0e-8d0b-6a2f3c9d0007"
 """Ours, of a disk that is gone."""
-
-
-@dataclass
-class Region:
-    """The region of standard snapshots, what is run there, and what is left there."""
-
-    service: Service
-    run: Run
-
-    def disk(self, name: str = "d1") -> str:
-        return self.service.disk(name)
-
-    def turn(self, rules: Rules | None = None, **knobs: Any) -> None:
-        """Answer what is left open in another way; with the real times where ``rules`` are."""
-        now = lambda: self.service.now  # noqa: E731
-        app = Sandbox(self.service.path, now=now, rules=rules) if rules else self.service.sandbox
-        self.service.sandbox = StandardKnobs(app, now, **knobs)
-
-    def names(self, volume_id: str) -> list[str | None]:
-        return [s.name for s in self.service.left(volume_id)]
-
-    def night(self, volume_id: str, name: str, **words: Any) -> str:
-        """Make one of ours, and let a day pass."""
-        volume = self.service.client.volume(volume_id)
-        made = self.service.client.create_snapshot(
-            volume, name=name, stamp=Stamp(str(uuid4())), **words
-        )
-        self.service.fake.advance(86400)
-        return made.snapshot.id
-
-
-@pytest.fixture(name="there")
-def _there(tmp_path: Path, fake: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch) -> Region:
-    service = Service(tmp_path / "service.db", fake, kind="standard")
-    for name, value in environment(80).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OS_REGION_NAME", REGIONS["standard"])
-    monkeypatch.setenv("EVS_SNAP_KIND", "standard")
-    monkeypatch.setattr(
-        connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
-    )
-    return Region(service, run)
 
 
 # --- one at a time --------------------------------------------------------------------
@@ -246,7 +200,7 @@ def test_what_services_make_and_the_other_kind_is_nobodys_to_delete(there: Regio
 
 def test_a_group_that_somebody_made_keeps_its_members(there: Region) -> None:
     disk = there.disk()
-    body = {"snapshot_group": {"volume_ids": [disk], "tags": Stamp("k").labels()}}
+    body = {"snapshot_group": {"volume_ids": [disk], "tags": {"made-by": "somebody"}}}
     there.service.client.project.send("POST", "snapshot-groups", body=body, version="v5")
     there.service.fake.advance(SETTLED)
     there.night(disk, "n1")

@@ -100,6 +100,16 @@ def require_newer(
     )
 
 
+def with_new(
+    work: Work, rows: Mapping[str, Snapshot], new: Snapshot | None
+) -> dict[str, Snapshot] | None:
+    """Return the disk's snapshots by ID with the run's new one, or None where that is gone."""
+    if new is None or new.id in rows:
+        return dict(rows)
+    seen = work.snapshot(new.id)  # a list may lag behind
+    return None if seen is None else {**rows, seen.id: seen}
+
+
 def ask(work: Work, snapshot: Snapshot) -> bool:
     """Ask for the deletion; return whether it is at work now, False where nothing is left.
 
