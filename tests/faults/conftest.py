@@ -592,7 +592,5 @@ def _there(tmp_path: Path, fake: FakeClock, run: Run, monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OS_REGION_NAME", REGIONS["standard"])
     monkeypatch.setenv("EVS_SNAP_KIND", "standard")
-    monkeypatch.setattr(
-        connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
-    )
+    in_process(service.app, monkeypatch)
     return Region(service, run)
