@@ -242,6 +242,10 @@ CASES = {
     "found: refused as another machine took the last slot for the same day": Case(
         DAILY, holds="by-hand*6", left="by-hand*6 new", told=('"reused"',),
         amid=(((POST,), another_run(once_per="day")),)),
+    "where that one ends in error the refusal stands": Case(
+        DAILY.replace("d1", "fail-1"), [], 6, disk="fail-1", holds="by-hand*6",
+        left="by-hand(error)*6 untold(error)", told=('"failed"',),
+        amid=(((POST,), another_run("fail-1", code=1, once_per="day")),)),
     "a rival still being made is waited for, and stays as the older one": Case(
         DAILY, left="rival", told=('"reused"',), where={"stale": 60.0}, amid=(((POST,), rival),)),
     "found: the one to stay was believed from a stale list, and ours deleted for it": Case(
