@@ -1,7 +1,6 @@
 """A pretend cloud behind a network that fails on request, and what is left on it.
 
-Its time is the test's FakeClock, so that nothing here waits. The mishaps are the same in process
-(``online``), where they cost no time, and on a real socket (``on_a_socket``).
+Its time is the test's FakeClock, and it is reached in process, so that nothing here waits.
 """
 
 from __future__ import annotations
@@ -10,17 +9,12 @@ import hashlib
 import json
 import os
 import re
-import socket
-import struct
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -58,9 +52,6 @@ REGIONS: dict[str, str] = {"legacy": ACCOUNT.region, "standard": STANDARD_REGION
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
 
-PATIENCE = httpx.Timeout(0.2)
-"""The client's, where a server says nothing: a test must not wait for a minute."""
-
 _STALLED = 60.0
 
 How = str | int | Callable[[httpx.Response], httpx.Response]
@@ -85,9 +76,6 @@ class Mishap:
     skip: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
-
-
-Connection = socket.socket | tuple[bytes, socket.socket]
 
 
 class KilledError(BaseException):
@@ -435,64 +423,6 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
     return headers
 
 
-class _Server(ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, service: Service) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.service = service
-        self.over = threading.Event()
-
-    def shutdown_request(self, request: Connection) -> None:
-        # Not shut down first: with SO_LINGER 0 closing is to be a reset.
-        self.close_request(request)
-
-    def handle_error(self, request: Connection, client_address: object) -> None:
-        """Say nothing: whoever hung up will not read it."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = 20
-    disable_nagle_algorithm = True
-
-    def answer(self) -> None:
-        request = httpx.Request(
-            self.command,
-            f"http://{self.headers['Host']}{self.path}",
-            headers=list(self.headers.items()),
-            content=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
-        )
-        try:
-            self._write(self.server.service.answer(request))
-        except BrokenError as broken:
-            self.close_connection = True
-            if broken.how == "half" and broken.response is not None:
-                self._write(broken.response, part=0.5)
-            elif broken.how == "reset":
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            elif broken.how == "stall":
-                self.server.over.wait(10)
-
-    def _write(self, response: httpx.Response, *, part: float = 1.0) -> None:
-        head = [f"HTTP/1.1 {response.status_code} made up"]
-        named = {k.lower(): v for k, v in response.headers.items()}
-        named["content-length"] = str(len(response.content))
-        named["date"] = self.server.service.date
-        head += [f"{name}: {value}" for name, value in named.items()]
-        body = response.content[: int(len(response.content) * part)]
-        self.wfile.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
-
-    do_GET = do_POST = do_DELETE = do_PUT = answer  # noqa: N815 - http.server's names
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(name="service")
 def _service(tmp_path: Path, fake: FakeClock) -> Service:
     return Service(tmp_path / "service.db", fake)
@@ -517,22 +447,6 @@ def in_process(app: WSGIApplication, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "open_http", lambda **usual: open_http(**{**usual, "app": app}))
     # Slow on purpose, and thousands of times.
     monkeypatch.setattr(hashlib, "scrypt", lambda data, *, salt, **_cost: salt + data)
-
-
-@pytest.fixture(name="on_a_socket")
-def _on_a_socket(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Serve the pretend cloud on a real socket, and let the environment name it."""
-    server = _Server(service)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    for name, value in environment(int(server.server_address[1])).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(connection, "open_http", partial(open_http, timeout=PATIENCE))
-    yield
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def environment(port: int) -> dict[str, str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from tests.factories import made_past
+from tests.faults.conftest import BrokenError
 from tests.faults.table import (
     GONE,
     LIST,
@@ -289,17 +293,30 @@ def test_one_usable_snapshot_or_a_failure_that_says_so(
     Stage(service, tmp_path, capsys).play(case, faults, where)
 
 
-@pytest.mark.usefixtures("on_a_socket")
 @pytest.mark.parametrize("how", ["drop", "reset", "half", "stall"])
-def test_on_a_real_socket_a_lost_answer_leaves_one_snapshot_too(
-    how: str, service: Service, run: Run
-) -> None:
-    """So that what stands for it in process is what it is."""
-    disk = service.disk("d1")
-    service.mishap(POST, how)
-    (item,) = run("create --volume d1 -f json").json["items"]
-    assert [s.id for s in service.left(disk)] == [item["snapshot"]["id"]]
-    assert service.count(POST) == 1
+def test_on_a_real_socket_a_broken_connection_is_what_stands_for_it_here(how: str) -> None:
+    over = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(9999)
+            if how == "half":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour")
+            elif how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif how == "stall":
+                over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(type(BrokenError(how, None).as_httpx())):
+            httpx.get(address, timeout=0.2 if how == "stall" else 10, trust_env=False)
+        over.set()
+        thread.join()
 
 
 # --- a region that makes no legacy snapshots any more ---------------------------------

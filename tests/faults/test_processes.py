@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("EVS_SNAP_KILLS") or 4)
 PATIENCE = 20.0
-SLOW = 60.0
 POST = ("POST", "/snapshots")
 
 
@@ -159,13 +158,6 @@ def _town(tmp_path: Path) -> Iterator[Town]:
         yield town
 
 
-@pytest.fixture(name="slow_town")
-def _slow_town(tmp_path: Path) -> Iterator[Town]:
-    """Here no snapshot is ever done while the test runs; the disks are as old as the hills."""
-    with town_of(tmp_path, settle=SLOW) as town:
-        yield town
-
-
 def test_of_two_rotations_of_one_disk_one_works_and_the_other_is_told_so(town: Town) -> None:
     town.held = POST
     disk = "data-01"
@@ -198,34 +190,14 @@ def test_who_waits_for_the_lock_then_sees_what_the_other_has_done(town: Town) ->
     assert len(town.left(item["volume"]["id"])) == 1
 
 
-def test_after_a_signal_the_request_in_flight_ends_and_no_other_begins(slow_town: Town) -> None:
-    slow_town.held = POST
-    line = "create --volume data-01 --volume data-02 --volume db-data --parallel 1 -f json"
-    with slow_town.running(line) as process:
-        slow_town.wait_for_request()
-        process.send_signal(signal.SIGTERM)
-        until_it_hears(process)
-        slow_town.gate.set()
-        code, document = ended(process)
-    assert code == 143
-    first, second, third = document["items"]
-    rows = [s for s in slow_town.client.snapshots() if s.status == "creating"]
-    assert [s.id for s in rows] == [first["snapshot"]["id"]]
-    assert second["snapshot"] is None
-    assert third["snapshot"] is None
-    assert "not begun" in second["error"]["message"]
-
-
 @pytest.mark.parametrize(
     ("first", "second", "code"),
     [(signal.SIGINT, signal.SIGINT, 130), (signal.SIGTERM, signal.SIGINT, 130)],
 )  # fmt: skip
-def test_a_second_signal_ends_it_at_once(
-    first: int, second: int, code: int, slow_town: Town
-) -> None:
-    slow_town.held = POST
-    with slow_town.running("create --volume data-01") as process:
-        slow_town.wait_for_request()
+def test_a_second_signal_ends_it_at_once(first: int, second: int, code: int, town: Town) -> None:
+    town.held = POST
+    with town.running("create --volume data-01") as process:
+        town.wait_for_request()
         process.send_signal(first)
         until_it_hears(process)
         process.send_signal(second)
