@@ -109,7 +109,7 @@ def test_a_snapshot_that_cannot_be_used_is_refused(
         plan(row)
 
 
-ATTACHED = {"servers": ("s1", "s2"), "size": 40}
+ATTACHED = ("s1", "s2")
 DETACH = ["openstack server remove volume s1 v", "openstack server remove volume s2 v"]
 
 
@@ -117,8 +117,8 @@ DETACH = ["openstack server remove volume s1 v", "openstack server remove volume
     ("disk", "rows", "plain", "details"),
     [
         # Attached, it is told how to detach it.
-        (volume(status="in-use", **ATTACHED), [], False, DETACH),
-        (volume(**ATTACHED), [], False, DETACH),
+        (volume(status="in-use", servers=ATTACHED), [], False, DETACH),
+        (volume(servers=ATTACHED), [], False, DETACH),
         *((volume(status=status), [], False, [status])
           for status in ("in-use", "creating", "error", "rollbacking", "maintenance")),
         # A plain Cinder reverts to the newest alone, on a disk of the same size.
