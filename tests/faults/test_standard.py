@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.faults.conftest import SETTLED, Region
+from tests.faults.conftest import REGIONS, SETTLED, Region, environment
 from tests.standard_knobs import refusal
 
 from evs_snap.sandbox import Rules
@@ -22,6 +22,7 @@ from evs_snap.services.standard import StandardSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from tests.conftest import FakeClock
@@ -384,3 +385,35 @@ def test_lists_end_at_a_page_that_is_short_or_empty(there: Region) -> None:
     listed = there.run("snapshots -f value -c ID").ids
     assert len(listed) == len(set(listed)) == 2000
     assert there.service.count("GET snapshots/detail") == 3
+
+
+def test_the_kind_and_the_project_of_new_ones_may_stand_in_clouds_yaml(
+    there: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = there.disk()
+    wanted = {"kind": "standard", "enterprise_project_id": "6d8e"}
+    auth = {name[3:].lower(): value for name, value in environment(80).items()
+            if name.startswith("OS_") and name != "OS_REGION_NAME"}  # fmt: skip
+    cloud = {"auth": auth, "region_name": REGIONS["standard"], "evs_snap": wanted}
+    file = tmp_path / "clouds.yaml"
+    file.write_text(json.dumps({"clouds": {"prod": cloud}}))
+    for name in (*environment(80), "OS_REGION_NAME", "EVS_SNAP_KIND"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    there.run(f"--os-cloud prod create {disk}")
+    (made,) = there.service.left(disk)
+    assert isinstance(made, StandardSnapshot)
+    assert made.enterprise_project_id == "6d8e"
+
+
+def test_the_limit_of_the_kind_is_told_to_monitoring_and_by_simulate(
+    there: Region, tmp_path: Path
+) -> None:
+    there.disk()
+    file = tmp_path / "evs.prom"
+    there.run(f"rotate d1 --keep-last 9 --metrics {file}")
+    told = [line for line in file.read_text().splitlines() if "_slots_limit{" in line]
+    assert [line.rpartition(" ")[2] for line in told] == ["256"]
+    assert "of 256" in there.run("simulate --keep-daily 100 --every 1d").stdout
+    refused = there.run("simulate --keep-daily 256 --every 1d", exit_code=2)
+    assert "a disk holds 256" in refused.stderr

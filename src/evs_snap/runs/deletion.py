@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from evs_snap.errors import (
     AnswerLostError,
@@ -14,6 +15,7 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.retention import DELETABLE, newer_usable
 from evs_snap.runs.readings import Readings
+from evs_snap.runs.record import Item, failed
 from evs_snap.runs.watch import GONE_AFTER, watch
 from evs_snap.runs.work import Work, find
 from evs_snap.services.client import EvsClient
@@ -150,6 +152,16 @@ def see_gone(
         hint="It is being deleted: `evs-snap snapshots` shows whether it is gone; until then it "
         "may hold a slot.",
     )
+
+
+def gone(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
+    """Return the deletion with how it ended; ``results`` are those of ``see_gone``."""
+    if item.snapshot is None or item.error is not None:
+        return item
+    result = results.get(item.snapshot.id)
+    if isinstance(result, EvsSnapError):
+        return failed(item, result)
+    return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))
 
 
 class _Going:

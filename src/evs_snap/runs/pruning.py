@@ -15,11 +15,11 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.plan import Removal, judged_again, plan_disk
 from evs_snap.plan.slots import holders, limit_error
-from evs_snap.runs.deletion import ask, require_deletable, require_newer, see_gone, with_new
+from evs_snap.runs.deletion import ask, gone, require_deletable, require_newer, see_gone, with_new
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed, kept, refused, spared
-from evs_snap.runs.together import delete_sets
+from evs_snap.runs.set_deletion import delete_sets
 from evs_snap.runs.work import PASSING, Work
 from evs_snap.services.interface import Snapshot
 
@@ -197,7 +197,7 @@ def _wave(
     begun = [done for done in work.side_by_side(step, runs) if done]
     at_work = [item.snapshot for item, is_at_work in begun if is_at_work and item.snapshot]
     results = see_gone(work, at_work, readings) if at_work else {}
-    ended = [_ended(item, results) for item, _ in begun]
+    ended = [gone(item, results) for item, _ in begun]
     return {item.volume.id: item for item in ended if item.volume}
 
 
@@ -265,12 +265,3 @@ def _require_newer(
     except SnapshotFailedError:
         run.end("not begun")  # true of every other snapshot of this disk too
         raise
-
-
-def _ended(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
-    if item.snapshot is None or item.error is not None:
-        return item
-    result = results.get(item.snapshot.id)
-    if isinstance(result, EvsSnapError):
-        return failed(item, result)
-    return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))

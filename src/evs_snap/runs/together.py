@@ -1,31 +1,26 @@
-"""Several disks at one instant: the set asked for, its members stamped, and sets deleted whole."""
+"""Several disks at one instant: the set asked for once, and its members stamped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from evs_snap.clock import in_words
 from evs_snap.errors import (
-    AnswerLostError,
-    BadAnswerError,
     EvsSnapError,
-    InterruptedRunError,
-    NotOursError,
-    ServiceError,
+    NotFoundError,
     SnapshotFailedError,
     WaitTimeoutError,
 )
 from evs_snap.plan.naming import Template
-from evs_snap.plan.plan import Removal, judged_again
-from evs_snap.plan.sets import already_given_up, for_all, refusing
-from evs_snap.runs.deletion import require_deletable, require_newer, see_gone, with_new
+from evs_snap.plan.sets import for_all, refusing
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.duplicates import DUPLICATE_GRACE, DUPLICATE_TIMEOUT
 from evs_snap.runs.gather import Gathered
 from evs_snap.runs.readings import Readings
-from evs_snap.runs.record import Action, Item, failed, refused, spared
+from evs_snap.runs.record import Action, Item, failed, refused
+from evs_snap.runs.set_deletion import ask_and_see
 from evs_snap.runs.submit import Attempt, Submitted, another_one, submit
 from evs_snap.runs.watch import await_usable, pauses
 from evs_snap.runs.work import PASSING, Work
@@ -41,7 +36,10 @@ def finish_stamps(work: Work, gathered: Gathered) -> Gathered:
     if not bare:
         return gathered
     try:
-        stamps = {row.id: row.labels for row in work.client.snapshot_sets() if row.stamp}
+        ours = {row.id for row in work.client.snapshot_sets() if row.stamp}
+        # A list that mixes up its rows must not make a stranger's set ours.
+        found = [work.client.snapshot_set(id_) for id_ in {s.set_id for s in bare} & ours if id_]
+        stamps = {row.id: row.labels for row in found if row.stamp}
     except EvsSnapError:
         return gathered
     stamped = {}
@@ -58,9 +56,6 @@ def finish_stamps(work: Work, gathered: Gathered) -> Gathered:
     return replace(gathered, by_volume=by_volume, sets=sets)
 
 
-# -- made --------------------------------------------------------------------------------------
-
-
 def submit_set(work: Work, runs: Sequence[DiskRun]) -> Submitted[SnapshotSet] | None:
     """Ask for the snapshots of all disks at one instant; return the set, where one was made.
 
@@ -75,16 +70,17 @@ def submit_set(work: Work, runs: Sequence[DiskRun]) -> Submitted[SnapshotSet] | 
         return None
     taken: Submitted[SnapshotSet] | None = None
     labels = {**work.request.properties, **_stamp(due).labels()}
+    attempt = _attempt(work, due)
     try:
-        attempt = _attempt(work, due)
         taken = submit(work, attempt)
         timeout = work.request.timeout - taken.waited
         made, rows = _members(work, taken.made, attempt, due, timeout=timeout)
         taken = replace(taken, made=made)
         stamped = work.side_by_side(lambda row: _stamped(work, row, labels), rows)
     except EvsSnapError as error:
+        told = (f"set {taken.made.id} ({attempt.name}) was accepted",) if taken else ()
         for run in due:
-            run.made = failed(Item(Action.CREATED, run.plan.volume), error)
+            run.made = failed(Item(Action.CREATED, run.plan.volume, reasons=told), error)
         return taken
     for run, row in zip(due, stamped, strict=True):
         reasons = (*run.plan.reasons, f"set {taken.made.id}")
@@ -140,41 +136,72 @@ def leave_one_set(
 
 
 def _choose_set(work: Work, runs: Sequence[DiskRun], ours: SnapshotSet) -> None:
-    stamp, disks = _stamp(runs), {run.volume_id for run in runs}
+    stamp = _stamp(runs)
     sets = {row.id: row for row in work.client.snapshot_sets()}
     for row in sets.values():
         if row.id != ours.id and row.stamp and row.stamp.key == stamp.key:
-            _delete_own(work, row.id)
-    if stamp.bucket is None:
-        return
+            _delete_own(work, runs, row.id)
     rivals = [
         row
         for row in sets.values()
-        if row.stamp
-        and row.stamp.key != stamp.key
-        and (row.stamp.policy, row.stamp.bucket) == (stamp.policy, stamp.bucket)
-        and row.age_key < sets.get(ours.id, ours).age_key
+        if _is_rival(row, stamp) and row.age_key < sets.get(ours.id, ours).age_key
     ]
     for rival in sorted(rivals, key=lambda row: row.age_key):
-        rows = {row.volume_id: row for row in work.client.set_members(rival.id)}
-        if rows.keys() != disks:
+        rows = _members_elsewhere(work, runs, rival.id, is_wanted=lambda r: _is_rival(r, stamp))
+        if rows is None or rows.keys() != {run.volume_id for run in runs}:
             continue
         timeout = work.request.timeout if work.request.wait else DUPLICATE_TIMEOUT
         seen = await_usable(work, list(rows.values()), timeout=timeout)
         if any(isinstance(result, EvsSnapError) for result in seen.values()):
             continue
-        _delete_own(work, ours.id)
+        _delete_own(work, runs, ours.id)
         for run in runs:
             reasons = ("another run made it at the same time", f"set {rival.id}")
             run.made = Item(Action.REUSED, run.plan.volume, rows[run.volume_id], reasons)
         return
 
 
-def _delete_own(work: Work, set_id: str) -> None:
+def _is_rival(row: SnapshotSet, stamp: Stamp) -> bool:
+    """Whether another run made the set for the same period."""
+    return (
+        row.stamp is not None
+        and stamp.bucket is not None
+        and row.stamp.key != stamp.key
+        and (row.stamp.policy, row.stamp.bucket) == (stamp.policy, stamp.bucket)
+    )
+
+
+def _members_elsewhere(
+    work: Work,
+    runs: Sequence[DiskRun],
+    set_id: str,
+    *,
+    is_wanted: Callable[[SnapshotSet], bool],
+) -> dict[str, Snapshot] | None:
+    """Return the members, by disk, of a set that came into being during this run.
+
+    None where it is another one: a list that mixes up its rows must not bring down an old set.
+    """
+    try:
+        found = work.client.snapshot_set(set_id)
+    except NotFoundError:
+        return None
+    if not is_wanted(found):
+        return None
+    rows = {row.volume_id: row for row in work.client.set_members(set_id)}
+    known = {id_ for run in runs for id_ in run.seen}
+    return None if any(row.id in known for row in rows.values()) else rows
+
+
+def _delete_own(work: Work, runs: Sequence[DiskRun], set_id: str) -> None:
     """Delete a set that this run made, and see it gone. Raises what keeps it from being so."""
-    members = work.client.set_members(set_id)
-    ended = _ask_and_see(work, set_id, members, Readings(work.client))
-    for result in ended.values():
+    key = _stamp(runs).key
+    rows = _members_elsewhere(
+        work, runs, set_id, is_wanted=lambda row: row.stamp is not None and row.stamp.key == key
+    )
+    if rows is None:
+        return
+    for result in ask_and_see(work, set_id, list(rows.values()), Readings(work.client)).values():
         if isinstance(result, EvsSnapError):
             raise result
 
@@ -288,164 +315,3 @@ def _stamped(work: Work, row: Snapshot, labels: Mapping[str, str]) -> Snapshot:
     else:
         work.client.label_snapshot(row.id, labels)
     return row.model_copy(update={"labels": {**row.labels, **labels}})
-
-
-# -- deleted -----------------------------------------------------------------------------------
-
-
-def delete_sets(
-    work: Work, runs: Sequence[DiskRun], readings: Readings, *, to_free_slots: bool = False
-) -> None:
-    """Delete the sets that the plans give up, one at a time, each judged by what is there."""
-    by_disk = {run.volume_id: run for run in runs}
-    removals = [
-        (r.snapshot.set_id, run)
-        for run in runs
-        for r in (run.plan.free_slots if to_free_slots else run.plan.prune)
-        if r.snapshot.set_id is not None
-    ]
-    for set_id in dict.fromkeys(id_ for id_, _ in removals):
-        holding = [run for id_, run in removals if id_ == set_id]
-        if work.stop.asked or any(run.is_over for run in holding):
-            continue
-        try:
-            members = _judged(work, set_id, by_disk, readings, to_free_slots=to_free_slots)
-        except EvsSnapError as error:
-            for run in holding:
-                for removal in _of_set(run, set_id):
-                    run.after.append(spared(run.plan.volume, removal, why=error.message))
-            continue
-        work.progress(f"deleting set {set_id}")
-        try:
-            results = _ask_and_see(work, set_id, [row for row, _ in members], readings)
-        except EvsSnapError as error:
-            results = {row.id: error for row, _ in members}
-        for row, reasons in members:
-            run = by_disk[row.volume_id]
-            item = Item(Action.DELETED, run.plan.volume, row, reasons)
-            result = results.get(row.id)
-            if isinstance(result, EvsSnapError):
-                item = failed(item, result)
-                run.left.add(row.id)
-            else:
-                gone = row.model_copy(update={"status": "deleted"})
-                item = replace(item, snapshot=gone)
-            run.asked_at = work.clock.monotonic()
-            (run.before if to_free_slots else run.after).append(item)
-
-
-def delete_whole(
-    work: Work, set_id: str, chosen: Mapping[str, Item], *, foreign: bool
-) -> dict[str, Item]:
-    """Delete a set of which somebody named all members; return what became of each, by ID.
-
-    ``chosen`` are the items by the snapshot's ID.
-    """
-    try:
-        members = work.client.set_members(set_id)
-        require_all_named(set_id, members, chosen)
-        for row in members:
-            require_deletable(chosen[row.id].snapshot, row, foreign=foreign)
-        if work.stop.asked:
-            raise InterruptedRunError("not begun: the run was stopped")
-        work.progress(f"deleting set {set_id}")
-        results = _ask_and_see(work, set_id, members, Readings(work.client))
-    except EvsSnapError as error:
-        return {id_: failed(item, error) for id_, item in chosen.items()}
-    ended = {}
-    for id_, item in chosen.items():
-        result = results.get(id_)
-        if isinstance(result, EvsSnapError):
-            ended[id_] = failed(item, result)
-        elif item.snapshot is not None:
-            gone = item.snapshot.model_copy(update={"status": "deleted"})
-            ended[id_] = replace(item, snapshot=gone)
-    return ended
-
-
-def require_all_named(
-    set_id: str, members: Sequence[Snapshot], named: Mapping[str, object]
-) -> None:
-    """Raise NotOursError unless all members of the set are to be deleted."""
-    others = [row.id for row in members if row.id not in named]
-    if others:
-        raise NotOursError(
-            f"it is one of the {len(members)} snapshots of set {set_id}, which go together",
-            hint=f"Name them all: evs-snap delete {' '.join(row.id for row in members)}",
-            brief="one of a set",
-        )
-
-
-def _of_set(run: DiskRun, set_id: str) -> list[Removal]:
-    return [r for r in run.plan.prune if r.snapshot.set_id == set_id]
-
-
-def _judged(
-    work: Work,
-    set_id: str,
-    by_disk: Mapping[str, DiskRun],
-    readings: Readings,
-    *,
-    to_free_slots: bool,
-) -> list[tuple[Snapshot, tuple[str, ...]]]:
-    """Return the set's members with the reasons to delete them, judged by what is there now.
-
-    Raises NotOursError or SnapshotFailedError where one of them is to stay.
-    """
-    members = work.client.set_members(set_id)
-    elsewhere = [row for row in members if row.volume_id not in by_disk]
-    if elsewhere:
-        raise NotOursError(f"set {set_id} is of disk {elsewhere[0].volume_id} too")
-    stale = {row.volume_id for row in members if not readings.is_fresh(row.volume_id)}
-    if stale:
-        readings.read(stale)
-    judged = []
-    for row in members:
-        run = by_disk[row.volume_id]
-        if run.is_over:
-            raise NotOursError(run.why)
-        rows = readings.of(row.volume_id)
-        here = {**rows, row.id: row}
-        reasons = _given_up(work, run, here, row, to_free_slots=to_free_slots)
-        if reasons is None:
-            raise NotOursError("the rules keep a part of its set now")
-        require_deletable(run.seen.get(row.id), row)
-        if row.is_usable:
-            going = {r.snapshot.id for r in (*run.plan.free_slots, *run.plan.prune)}
-            require_newer(work, here, row, besides=going)
-        judged.append((row, reasons))
-    return judged
-
-
-def _given_up(
-    work: Work, run: DiskRun, rows: Mapping[str, Snapshot], row: Snapshot, *, to_free_slots: bool
-) -> tuple[str, ...] | None:
-    """Return why the member goes, or None where it stays."""
-    now = work.client.service_now
-    if to_free_slots:
-        plan = replace(run.plan, seen=rows)
-        goes = any(s.id == row.id for s in already_given_up(plan, work.request, now=now))
-        return ("to free a slot",) if goes else None
-    new = run.snapshot
-    here = with_new(work, rows, new)
-    if here is None:
-        return None
-    new_id = new.id if new else None
-    judged = judged_again(run.plan, list(here.values()), work.request, now=now, new_id=new_id)
-    return next((r.reasons for r in judged.prune if r.snapshot.id == row.id), None)
-
-
-def _ask_and_see(
-    work: Work, set_id: str, members: Sequence[Snapshot], readings: Readings
-) -> dict[str, Snapshot | EvsSnapError]:
-    """Ask for the set's deletion, and see its members gone: by ID, each or its error.
-
-    Raises the refusal as it is where a member is seen untouched after it.
-    """
-    try:
-        work.client.delete_set(set_id)
-    except (ServiceError, AnswerLostError, BadAnswerError):
-        found = [work.snapshot(row.id) for row in members]
-        if any(row is not None and row.status != "deleting" for row in found):
-            raise
-    return see_gone(work, members, readings) if members else {}

@@ -18,16 +18,13 @@ from evs_snap.plan.retention import Keep, broken
 from evs_snap.plan.selection import Selection
 from evs_snap.plan.sets import as_one, for_all, refusing, require_one_set, reusable
 from evs_snap.runs.creating import awaited
-from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
+from evs_snap.runs.deletion import ask, gone, require_deletable, require_ours, see_gone
 from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
 from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
-from evs_snap.runs.together import (
-    delete_whole,
-    finish_stamps,
-    require_all_named,
-)
+from evs_snap.runs.set_deletion import delete_whole, require_all_named
+from evs_snap.runs.together import finish_stamps
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
@@ -397,14 +394,4 @@ def _wave(
 
     begun = work.side_by_side(begin, items)
     results = see_gone(work, [found for _, found in begun if found], readings)
-    ended = []
-    for item, _ in begun:
-        result = results.get(item.snapshot.id) if item.snapshot else None
-        if isinstance(result, EvsSnapError):
-            ended.append(failed(item, result))
-        elif item.error is None and item.snapshot is not None:
-            gone = item.snapshot.model_copy(update={"status": "deleted"})
-            ended.append(replace(item, snapshot=gone))
-        else:
-            ended.append(item)
-    return ended
+    return [gone(item, results) for item, _ in begun]

@@ -240,6 +240,13 @@ class EvsClient:
         self._require_sets()
         return list(self.service.sets())
 
+    def snapshot_set(self, set_id: str) -> SnapshotSet:
+        """Return one set. Raises NotFoundError where there is none."""
+        self._require_sets()
+        found = self.service.get_set(set_id)
+        _require_same(found.id, asked=set_id, doing="reading the set")
+        return found
+
     def set_members(self, set_id: str) -> list[Snapshot]:
         """Return the snapshots of a set that there are by now."""
         self._require_sets()

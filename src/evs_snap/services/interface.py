@@ -431,6 +431,10 @@ class SnapshotService(ABC):
         """Yield the project's sets."""
         raise NotImplementedError
 
+    def get_set(self, set_id: str) -> SnapshotSet:
+        """Return one set. Raises NotFoundError where there is none."""
+        raise NotImplementedError
+
     def members(self, set_id: str) -> Iterator[Snapshot]:
         """Yield the snapshots of a set. They may come into being some time after it."""
         raise NotImplementedError

@@ -334,6 +334,12 @@ class Standard(SnapshotService):
             if not new or len(rows) < PAGE_SIZE:
                 return
 
+    def get_set(self, set_id: str) -> Group:
+        """Return one group."""
+        path = f"snapshot-groups/{segment(set_id)}"
+        answer = self._send_group("GET", path, doing="reading the snapshot group", right="list")
+        return self.project.one(answer, "snapshot_group", Group)
+
     def members(self, set_id: str) -> Iterator[StandardSnapshot]:
         """Yield a group's snapshots; the service may ignore which group is asked for."""
         pages = self.project.pages(
