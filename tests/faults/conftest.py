@@ -168,9 +168,10 @@ class Service:
 
     # -- what a test says --------------------------------------------------------------
 
-    def mishap(self, on: str, how: How, **fields: Any) -> None:
+    def mishap(self, on: str, how: How, **fields: Any) -> Mishap:
         """Plan a `Mishap` for requests like ``on``: ``POST snapshots``, a regular expression."""
         self._script.append(Mishap(on, how, **fields))
+        return self._script[-1]
 
     def once(self, on: str, then: Callable[[], object]) -> None:
         """Do something of our own at the next request like ``on``, before it is answered."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.faults.conftest import How, KilledError, Service
+from tests.faults.conftest import How, KilledError, Mishap, Service
 
 from evs_snap import cli, create_snapshots
 
@@ -179,18 +179,20 @@ class Stage:
         for _ in range(int(number or 1)):
             self.snapshot(name, policy or None, other or disk)
 
-    def _plan(self, fault: Fault) -> None:
+    def _plan(self, fault: Fault) -> Mishap:
         how = fault.how.how(self) if isinstance(fault.how, Of) else fault.how
-        self.service.mishap(fault.on, how, acts=fault.acts, **fault.more)
+        return self.service.mishap(fault.on, how, acts=fault.acts, **fault.more)
 
     def _run(self, case: Case, faults: Sequence[Fault]) -> None:
         service = self.service
         service.requests.clear()
+        planned: list[Mishap] = []
         for fault in faults:
             if fault.after:
-                self.hook(fault.after, lambda stage, planned=fault: stage._plan(planned))  # type: ignore[misc]
+                self.hook(fault.after, lambda stage, late=fault: planned.append(stage._plan(late)))  # type: ignore[misc]
             else:
-                self._plan(fault)
+                planned.append(self._plan(fault))
+        times = [mishap.times for mishap in planned]
         for chain, act in case.amid:
             self.hook(chain, act)
         began = service.fake.moment
@@ -204,8 +206,9 @@ class Stage:
         assert case.untold is None or case.untold not in told
         least, most = case.takes or (0, 1e9)
         assert least <= seconds <= most, f"{seconds} s"
+        assert not service.hooks, "what was to be done amid the run was not done"
+        assert all(m.times < n for m, n in zip(planned, times, strict=False)), "no such request"
         service.fake.stop.code = None
-        service.hooks.clear()
         service.calm()
         if case.left is not None:
             rows = service.left(self.ids[case.disk])

@@ -107,7 +107,7 @@ CASES = {
         left="will-fail(error_deleting)", then=Case(
             "delete {will-fail} -y", [], 1, left="will-fail(error_deleting)")),
     "a replica that still shows the old error does not make it fail": Case(
-        "delete {ours} -y", [at(LOOK, row_of("ours", status="error"), acts=False, skip=2,
+        "delete {ours} -y", [at(LOOK, row_of("ours", status="error"), acts=False, skip=1,
                                 times=3)], disk="fail-1", holds="ours:default", left=""),
     "found: a 404 about the disk took 300 seconds, and was told as being deleted": Case(
         "delete {ours} -y", [at(DELETE, 404, acts=False, times=99, body=NO_DISK)], 5,
