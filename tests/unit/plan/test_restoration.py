@@ -28,6 +28,9 @@ IN_PLACE = Request(command="restore", snapshots=("s",), in_place=True)
 OLDER, NEWER = snapshot("s0", size=40, made=2 * DAY), snapshot("s2", size=40, made=-HOUR)
 
 
+FULL = [snapshot(f"o{number}") for number in range(6)]
+
+
 def new_volume(
     row: Snapshot = SNAPSHOT, disk: Volume = DISK, *others: Volume, **words: Any
 ) -> NewVolume | Volume:
@@ -49,9 +52,8 @@ def rollback(
 def copy(id_: str = "made", **fields: Any) -> Volume:
     """Return what an earlier run made in the same way."""
     stamp = {"evs_snap_key": "another run's"}
-    return volume(
-        id_, **{"name": "copy", "snapshot_id": "s", "metadata": stamp, "size": 40} | fields
-    )
+    usual: dict[str, Any] = {"name": "copy", "snapshot_id": "s", "metadata": stamp, "size": 40}
+    return volume(id_, **(usual | fields))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_a_rollback_takes_a_safety_snapshot_under_a_label_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("plan", "kind", "told"),
     [
-        (rollback(SNAPSHOT, DISK, *[OLDER] * 6), LimitError, "holds 7 of 7"),
+        (rollback(SNAPSHOT, DISK, *FULL), LimitError, "holds 7 of 7"),
         # EVS's own remedy for that status is to roll back again; snapshots it takes none.
         (rollback(SNAPSHOT, volume(status="error_rollbacking")), VolumeStateError, "rollbacking"),
         # On a plain Cinder that snapshot would be the newest one.
