@@ -7,7 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.conftest import line_of
+from tests.factories import made_past
+from tests.faults.conftest import SETTLED, line_of
+
+from evs_snap.plan.request import Request
+from evs_snap.runs.watch import await_usable
+from evs_snap.runs.work import Work
 
 if TYPE_CHECKING:
     import httpx
@@ -54,6 +59,20 @@ def test_one_refused_and_one_in_error_do_not_stop_the_others(
             assert item["action"] == "created"
             assert [(s.id, s.status) for s in ours] == [(item["snapshot"]["id"], "available")]
     assert service.count(POST) == COUNT - 1
+
+
+def test_while_others_are_waited_for_a_failed_one_is_told_by_its_disk(service: Service) -> None:
+    """found: it was told by the snapshot's name, which tells little where --name is given."""
+    client, told = service.client, list[str]()
+    bad = client.snapshot(made_past(client, service.disk("many-fail"), "nightly", None))
+    service.fake.advance(SETTLED)
+    bad, slow = client.snapshot(bad.id), client.volume(service.disk("many-slow"))
+    made = client.create_snapshot(slow, name="nightly").snapshot
+    work = Work(
+        client=client, request=Request(command="wait", snapshots=(bad.id,)), progress=told.append
+    )
+    await_usable(work, [bad, made], timeout=60, disks={bad.id: "many-fail", made.id: "many-slow"})
+    assert ("many-fail",) in [getattr(text, "troubled", ()) for text in told]
 
 
 def test_a_token_that_expires_in_mid_run_is_renewed_once(
