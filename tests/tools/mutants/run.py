@@ -1,8 +1,8 @@
 """Test the tests: put one bug at a time into a copy of the tree, and see them notice it.
 
-``python tests/mutants/run.py [--only N]`` reads `bugs.toml` beside it. It ends 1 where fewer than
-97 % of the bugs are noticed. Before any test it lists the bugs that no longer fit the source, and
-ends 1 where there is one.
+``python tests/tools/mutants/run.py [--only N]`` reads `bugs.toml` beside it. It ends 1 where fewer
+than 97 % of the bugs are noticed. Before any test it lists the bugs that no longer fit the source,
+and ends 1 where there is one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEAST_CAUGHT = 0.97
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
 
