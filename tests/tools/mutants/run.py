@@ -54,34 +54,37 @@ def mutated(src: Path, bug: Bug) -> tuple[Path, str]:
     return file, text
 
 
-def _passes(tree: Path, tests: list[str]) -> bool:
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider"]
-    env = os.environ | {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    files = [str(Path("tests") / test) for test in tests]
-    with (tree / "output").open("w") as output:
-        done = subprocess.run(
-            [*command, *files], cwd=tree, env=env, stdout=output, stderr=output, check=False
-        )
-    if done.returncode not in {0, 1}:  # neither passed nor failed
-        raise RuntimeError((tree / "output").read_text())
-    return done.returncode == 0
+def tried(tree: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a copy of the tree until a first test fails."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    env = os.environ | {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"} | env
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
 
 
-def _copied(folder: Path) -> Path:
-    for name in ("src", "tests"):
+def copied(folder: Path) -> Path:
+    """Copy what tests need into this folder, and return it."""
+    for name in ("src", "tests", ".github"):
         shutil.copytree(ROOT / name, folder / name, ignore=_LEFT_OUT)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder)
     return folder
 
 
+def _fault(tree: Path, tests: list[str]) -> str:
+    """Return the output of pytest where a test fails, or nothing."""
+    done = tried(tree, "-n", "0", *(str(Path("tests") / test) for test in tests))
+    if done.returncode not in {0, 1}:  # neither passed nor failed
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.stdout if done.returncode else ""
+
+
 def is_caught(bug: Bug) -> bool:
     """Put the bug into a copy of the tree; return whether a test fails."""
     with tempfile.TemporaryDirectory() as folder:
-        tree = _copied(Path(folder))
+        tree = copied(Path(folder))
         file, text = mutated(tree / "src/evs_snap", bug)
         file.write_text(text, encoding="utf-8")
-        return not _passes(tree, bug["tests"])
+        return bool(_fault(tree, bug["tests"]))
 
 
 def _is_there(test: str) -> bool:
@@ -114,8 +117,8 @@ def _main() -> int:
     _require_fitting(numbered)
     tests = sorted({test for _, bug in numbered for test in bug["tests"]})
     with tempfile.TemporaryDirectory() as folder:
-        if not _passes(_copied(Path(folder)), tests):
-            sys.exit((Path(folder) / "output").read_text() + "\nthe tests fail without any bug")
+        if fault := _fault(copied(Path(folder)), tests):
+            sys.exit(f"{fault}\nthe tests fail without any bug")
     caught = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         verdicts = pool.map(lambda one: is_caught(one[1]), numbered)
