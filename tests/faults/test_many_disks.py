@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evs_snap.runs.locks import DiskLocks
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import Run
     from tests.faults.conftest import Service
 
 POST = "POST snapshots"
@@ -128,19 +123,3 @@ def test_every_answer_lost_still_makes_one_each(
     for number, disk in enumerate(disks):
         assert len([s for s in service.left(disk) if s.policy]) == (number != 7)
     assert service.count(POST) == COUNT - 1
-
-
-@pytest.mark.parametrize(("allowed", "disks", "at_least"), [(256, 300, 300), (500, 1, 500)])
-def test_all_locks_may_be_open_files_at_once_and_no_limit_is_lowered(
-    allowed: int, disks: int, at_least: int, tmp_path: Path, fake: FakeClock
-) -> None:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    locks = DiskLocks(tmp_path, project_id=lambda: "p", wait=0, clock=fake.clock)
-    locks.mark()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, before[1]))
-    try:
-        with locks.held({f"disk-{number}": "a disk" for number in range(disks)}) as held:
-            assert not held.refused
-            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= at_least
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -23,6 +23,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -89,12 +90,14 @@ def mutants() -> Iterator[Mutant]:
 def _recorded(record: str) -> dict[str, Tests]:
     data = CoverageData(record)
     data.read()
+    function = cache(lambda context: re.split(r"[\[|]", context)[0])
     return {
         file[file.index("src/evs_snap") :]: {
-            line: {re.split(r"[\[|]", name)[0] for name in names if name}
-            for line, names in data.contexts_by_lineno(file).items()
+            line: {function(context) for context in contexts if context}
+            for line, contexts in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
+        if any(str(place.relative_to(ROOT)) in file for place in PLACES)
     }
 
 
