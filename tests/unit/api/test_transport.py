@@ -315,6 +315,10 @@ def test_an_odd_retry_after_is_not_obeyed(odd: str) -> None:
     assert pause(odd) == pause(None)
 
 
+def test_what_was_throttled_before_is_not_sent_more_often_for_it() -> None:
+    assert pause(status=503, attempt=transport.ATTEMPTS + 1) is None
+
+
 def test_retry_after_of_another_status_is_not_obeyed() -> None:
     assert pause("30", status=502) == pause(None, status=502)
 

@@ -129,7 +129,7 @@ def results(found: dict[str, Finding]) -> dict[str, str]:
         (USER, 20, Result.WARN, 0),
         (KEYS, 1.9, Result.PASS, 0),
         (KEYS, 14.9, Result.WARN, 0),
-        (KEYS, 20, Result.FAIL, 4),
+        (KEYS, 15.1, Result.FAIL, 4),
         (AgencyCredentials("http://127.0.0.1:1"), 20, Result.FAIL, 4),
     ],
 )
