@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evs_snap.api.paging import Page
+from evs_snap.api.paging import PAGE_SIZE, Page
 from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
     AnswerLostError,
@@ -62,8 +62,9 @@ class Service:
 
     def snapshot_pages(self) -> list[Page[Snapshot]]:
         self._meet("list")
-        rows = [self._row(id_) for id_ in self.fate if id_ not in self.unlisted]
-        return [Page([row for row in rows if row is not None], more=False)]
+        found = (self._row(id_) for id_ in self.fate if id_ not in self.unlisted)
+        rows = [row for row in found if row is not None]
+        return [Page(rows[n : n + PAGE_SIZE], more=False) for n in range(0, len(rows), PAGE_SIZE)]
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -260,3 +261,11 @@ def test_each_gets_one_end_in_time_and_usable_means_available(
         else:
             assert isinstance(result, SnapshotFailedError | WaitTimeoutError)
             assert id_ in result.message
+
+
+def test_more_of_them_than_a_page_holds_are_found_by_reading_on() -> None:
+    service = Service({f"s{number}": after(0) for number in range(PAGE_SIZE + 1)})
+    assert {row.status for row in service.wait().values() if isinstance(row, Snapshot)} == {
+        "available"
+    }
+    assert service.requests == ["list"]
