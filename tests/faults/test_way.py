@@ -236,3 +236,14 @@ def _left_behind(state: Path) -> None:
     """Have the notes beside the locks as a process leaves them that is killed."""
     for note in state.rglob("*.run"):
         note.write_text("1")
+
+
+# -- signing in ------------------------------------------------------------------------------
+
+
+@online
+def test_a_sign_in_whose_answer_is_lost_is_sent_again(service: Service, run: Run) -> None:
+    """It makes nothing that could be there twice."""
+    service.mishap("POST auth/tokens", "drop")
+    run("volumes")
+    assert service.count("POST auth/tokens") == 2
