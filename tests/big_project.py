@@ -48,6 +48,7 @@ class BigProject:
             for number, volume_id in enumerate(self.volumes):
                 id_ = _id(f"a{age}", number)
                 self.snapshots[id_] = {**row, "id": id_, "volume_id": volume_id}
+        self.settle = SETTLE
         self.posted: list[Row] = []
         self._usable: dict[str, datetime] = {}
         self._gone: dict[str, datetime] = {}
@@ -110,7 +111,7 @@ class BigProject:
         row |= {key: wanted[key] for key in ("name", "volume_id", "metadata")}
         row["status"] = "creating"
         self.posted.append(row)
-        self._usable[row["id"]] = self.now() + SETTLE
+        self._usable[row["id"]] = self.now() + self.settle
         self.snapshots = {row["id"]: row, **self.snapshots}
         return row
 

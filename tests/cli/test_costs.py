@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,3 +60,18 @@ def test_a_steady_night_costs_a_disk_little_more_than_its_post_and_its_delete(
     run(f"rotate --all --keep-last {NIGHTS} --parallel 8")
     assert (big.asked["POST snapshots"], big.asked["DELETE snapshots/ID"]) == (100, 100)
     assert big.asked.total() <= 330
+
+
+def test_a_look_costs_two_requests_whatever_the_size_of_the_project(
+    run: Run, fake: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """found: each look while waiting read all 70 pages of the project's snapshots."""
+    big = project(DISKS, fake, monkeypatch)
+    disks = list(big.volumes)
+    costs = []
+    for number, seconds in enumerate((6, 306)):  # looks after 1, 3, 6 s, then every five
+        big.settle = timedelta(seconds=seconds)
+        big.asked.clear()
+        run(f"create {disks[2 * number]} {disks[2 * number + 1]}")
+        costs.append(big.asked.total())
+    assert 0 < costs[1] - costs[0] <= 2 * (300 / 5)

@@ -27,6 +27,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.factories import made_past
+from tests.standard_knobs import StandardKnobs
 
 from evs_snap import connect, connection
 from evs_snap.api.bounds import DEADLINE
@@ -42,11 +43,11 @@ from evs_snap.services.standard import Standard
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tests.conftest import FakeClock
+    from tests.conftest import FakeClock, Run
 
     from evs_snap.services.interface import Snapshot
     from evs_snap.settings import Kind
@@ -226,6 +227,16 @@ class Service:
         )
         self.fake.advance(SETTLED)
         return made_id
+
+    def set(self, volume_ids: Sequence[str], *, bucket: str) -> str:
+        """Make a usable set of these disks, stamped as `rotate` does."""
+        stamp = Stamp(str(uuid4()), bucket=bucket, members=len(volume_ids))
+        volumes = [self.client.volume(volume_id) for volume_id in volume_ids]
+        made = self.client.create_set(volumes, name=f"set-{bucket}", stamp=stamp).set
+        self.fake.advance(SETTLED)
+        for row in self.client.set_members(made.id):
+            self.client.label_snapshot(row.id, stamp.labels())
+        return made.id
 
     def left(self, volume_id: str) -> list[Snapshot]:
         """Return what the disk really holds, oldest first."""
@@ -526,3 +537,53 @@ def environment(port: int) -> dict[str, str]:
         "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain_name,
         "OS_REGION_NAME": ACCOUNT.region,
     }
+
+
+@dataclass
+class Region:
+    """The region of standard snapshots, what is run there, and what is left there."""
+
+    service: Service
+    run: Run
+
+    def disk(self, name: str = "d1") -> str:
+        return self.service.disk(name)
+
+    def full_disk(self, name: str, count: int) -> str:
+        """Make a disk that holds so many of others' snapshots."""
+        volume = self.service.client.volume(self.disk(name))
+        for number in range(count):
+            self.service.client.create_snapshot(volume, name=f"by-hand-{number}")
+            self.service.fake.advance(SETTLED)
+        return volume.id
+
+    def turn(self, rules: Rules | None = None, **knobs: Any) -> None:
+        """Answer what is left open in another way; with the real times where ``rules`` are."""
+        now = lambda: self.service.now  # noqa: E731
+        app = Sandbox(self.service.path, now=now, rules=rules) if rules else self.service.sandbox
+        self.service.sandbox = StandardKnobs(app, now, **knobs)
+
+    def names(self, volume_id: str) -> list[str | None]:
+        return [s.name for s in self.service.left(volume_id)]
+
+    def night(self, volume_id: str, name: str, **words: Any) -> str:
+        """Make one of ours, and let a day pass."""
+        volume = self.service.client.volume(volume_id)
+        made = self.service.client.create_snapshot(
+            volume, name=name, stamp=Stamp(str(uuid4())), **words
+        )
+        self.service.fake.advance(86400)
+        return made.snapshot.id
+
+
+@pytest.fixture(name="there")
+def _there(tmp_path: Path, fake: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch) -> Region:
+    service = Service(tmp_path / "service.db", fake, kind="standard")
+    for name, value in environment(80).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OS_REGION_NAME", REGIONS["standard"])
+    monkeypatch.setenv("EVS_SNAP_KIND", "standard")
+    monkeypatch.setattr(
+        connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
+    )
+    return Region(service, run)

@@ -7,19 +7,16 @@ its open questions answered in one way or another.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.faults.conftest import REGIONS, SETTLED, Service, environment
-from tests.standard_knobs import StandardKnobs, refusal
+from tests.faults.conftest import REGIONS, SETTLED, Region, environment
+from tests.standard_knobs import refusal
 
-from evs_snap import connection
-from evs_snap.api.transport import open_http
-from evs_snap.sandbox import Rules, Sandbox
+from evs_snap.sandbox import Rules
 from evs_snap.services.interface import Stamp
 from evs_snap.services.standard import StandardSnapshot
 
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import FakeClock
 
     from evs_snap.services.interface import Snapshot
 
@@ -39,48 +36,6 @@ SAS = "5d0a7e31-3b0e-4c1c-9a53-1f0c1f5b8e02"
 AUTO, COPY = (f"8a1f60c4-1d4b-4f0e-8d0b-6a2f3c9d000{n}" for n in (4, 5))
 ORPHAN = "8a1f60c4-1d4b-4f0e-8d0b-6a2f3c9d0007"
 """Ours, of a disk that is gone."""
-
-
-@dataclass
-class Region:
-    """The region of standard snapshots, what is run there, and what is left there."""
-
-    service: Service
-    run: Run
-
-    def disk(self, name: str = "d1") -> str:
-        return self.service.disk(name)
-
-    def turn(self, rules: Rules | None = None, **knobs: Any) -> None:
-        """Answer what is left open in another way; with the real times where ``rules`` are."""
-        now = lambda: self.service.now  # noqa: E731
-        app = Sandbox(self.service.path, now=now, rules=rules) if rules else self.service.sandbox
-        self.service.sandbox = StandardKnobs(app, now, **knobs)
-
-    def names(self, volume_id: str) -> list[str | None]:
-        return [s.name for s in self.service.left(volume_id)]
-
-    def night(self, volume_id: str, name: str, **words: Any) -> str:
-        """Make one of ours, and let a day pass."""
-        volume = self.service.client.volume(volume_id)
-        made = self.service.client.create_snapshot(
-            volume, name=name, stamp=Stamp(str(uuid4())), **words
-        )
-        self.service.fake.advance(86400)
-        return made.snapshot.id
-
-
-@pytest.fixture(name="there")
-def _there(tmp_path: Path, fake: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch) -> Region:
-    service = Service(tmp_path / "service.db", fake, kind="standard")
-    for name, value in environment(80).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OS_REGION_NAME", REGIONS["standard"])
-    monkeypatch.setenv("EVS_SNAP_KIND", "standard")
-    monkeypatch.setattr(
-        connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
-    )
-    return Region(service, run)
 
 
 # --- one at a time --------------------------------------------------------------------
@@ -246,7 +201,7 @@ def test_what_services_make_and_the_other_kind_is_nobodys_to_delete(there: Regio
 
 def test_a_group_that_somebody_made_keeps_its_members(there: Region) -> None:
     disk = there.disk()
-    body = {"snapshot_group": {"volume_ids": [disk], "tags": Stamp("k").labels()}}
+    body = {"snapshot_group": {"volume_ids": [disk], "tags": {"made-by": "somebody"}}}
     there.service.client.project.send("POST", "snapshot-groups", body=body, version="v5")
     there.service.fake.advance(SETTLED)
     there.night(disk, "n1")
@@ -430,3 +385,35 @@ def test_lists_end_at_a_page_that_is_short_or_empty(there: Region) -> None:
     listed = there.run("snapshots -f value -c ID").ids
     assert len(listed) == len(set(listed)) == 2000
     assert there.service.count("GET snapshots/detail") == 3
+
+
+def test_the_kind_and_the_project_of_new_ones_may_stand_in_clouds_yaml(
+    there: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = there.disk()
+    wanted = {"kind": "standard", "enterprise_project_id": "6d8e"}
+    auth = {name[3:].lower(): value for name, value in environment(80).items()
+            if name.startswith("OS_") and name != "OS_REGION_NAME"}  # fmt: skip
+    cloud = {"auth": auth, "region_name": REGIONS["standard"], "evs_snap": wanted}
+    file = tmp_path / "clouds.yaml"
+    file.write_text(json.dumps({"clouds": {"prod": cloud}}))
+    for name in (*environment(80), "OS_REGION_NAME", "EVS_SNAP_KIND"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    there.run(f"--os-cloud prod create {disk}")
+    (made,) = there.service.left(disk)
+    assert isinstance(made, StandardSnapshot)
+    assert made.enterprise_project_id == "6d8e"
+
+
+def test_the_limit_of_the_kind_is_told_to_monitoring_and_by_simulate(
+    there: Region, tmp_path: Path
+) -> None:
+    there.disk()
+    file = tmp_path / "evs.prom"
+    there.run(f"rotate d1 --keep-last 9 --metrics {file}")
+    told = [line for line in file.read_text().splitlines() if "_slots_limit{" in line]
+    assert [line.rpartition(" ")[2] for line in told] == ["256"]
+    assert "of 256" in there.run("simulate --keep-daily 100 --every 1d").stdout
+    refused = there.run("simulate --keep-daily 256 --every 1d", exit_code=2)
+    assert "a disk holds 256" in refused.stderr

@@ -73,7 +73,7 @@ class Scene:
 
     Each of ``disks`` holds ``own`` snapshots of the last nights, and one of another policy,
     one of nobody's and a backup service's; with ``has_todays`` also one of today's. The run
-    deletes the ``goes`` oldest of ours from each.
+    deletes the ``goes`` oldest of ours from each. With ``in_sets`` each night's are one set.
     """
 
     line: str
@@ -82,6 +82,7 @@ class Scene:
     goes: int = 0
     has_todays: bool = False
     kind: Kind = "legacy"
+    in_sets: bool = False
 
     @property
     def makes(self) -> bool:
@@ -105,6 +106,10 @@ SCENES: dict[str, Scene] = {
     "restore in place": Scene("restore {newest} --in-place -y"),
 }
 SCENES |= {f"standard: {name}": replace(scene, kind="standard") for name, scene in SCENES.items()}
+SCENES["standard: together"] = Scene(
+    "rotate --match d? --parallel 1 --together --once-per day --keep-last 2",
+    ("d1", "d2"), goes=2, kind="standard", in_sets=True,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,9 @@ def stage_of(name: str) -> Stage:
         for nights in range(scene.own, 0, -1):
             service.fake.moment = end - timedelta(days=nights)
             bucket = f"{service.now:%Y-%m-%d}"
-            for disk in disks.values():
+            if scene.in_sets:
+                service.set([disks[disk] for disk in scene.disks], bucket=bucket)
+            for disk in [disks["elsewhere"]] if scene.in_sets else disks.values():
                 service.snapshot(disk, f"night-{nights}", policy="default", bucket=bucket)
         service.fake.moment = end - timedelta(hours=1)
         for disk in disks.values() if scene.has_todays else ():
@@ -221,11 +228,13 @@ def _with_rows(
     if not answer.is_success or not answer.content:
         return answer
     document = json.loads(answer.content)
-    kinds = document.keys() & {"token", "volume", "volumes", "snapshot", "snapshots", "rollback"}
-    if "snapshot_id" in document:
-        row = {"id": document["snapshot_id"]}
+    kinds = document.keys() & {
+        "token", "volume", "volumes", "snapshot", "snapshots", "rollback", "snapshot_groups",
+    }  # fmt: skip
+    for id_ in document.keys() & {"snapshot_id", "snapshot_group_id"}:
+        row = {"id": document[id_]}
         change([row])
-        document["snapshot_id"] = row["id"]
+        document[id_] = row["id"]
     for kind in kinds:
         found = document["token"]["project"] if kind == "token" else document[kind]
         if kind == "rollback":
@@ -297,6 +306,7 @@ class Ending:
     left: dict[str, Snapshot]
     disks: dict[str, Volume]
     rollbacks: int
+    sets_of_today: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -343,6 +353,8 @@ def violations(history: History) -> list[str]:
     if last.code != 0 and not history.is_done:
         wrong.append(f"the last run ended {last.code}: {last.stderr.splitlines()[-2:]}")
     wrong += _undone(stage, last)
+    if len(last.sets_of_today) > 1:
+        wrong.append(f"{len(last.sets_of_today)} sets of today")
     if "restore" in stage.scene.line:
         wrong += _not_restored(history)
     return wrong
@@ -524,7 +536,9 @@ def _ended(
     left = {s.id: s for s in service.client.snapshots()}
     was_stopped |= "error: terminated;" in out.err
     disks = {v.id: v for v in service.client.volumes()}
-    return Ending(code, out.out, out.err, was_stopped, left, disks, history.rollbacks)
+    sets = service.client.snapshot_sets() if history.stage.scene.in_sets else []
+    todays = [row.id for row in sets if row.stamp and row.stamp.bucket == TODAY]
+    return Ending(code, out.out, out.err, was_stopped, left, disks, history.rollbacks, todays)
 
 
 # --- the sweep ------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def create_options(policy: str) -> Callable[[F], F]:
         for group in (
             dry_run_option, report_options, limit_options, wait_options, expiry_option,
             naming_options(policy),
-            select_options(), tell_options, hold_options,
+            select_options(), tell_options, hold_options, together_option,
         ):  # fmt: skip
             command = group(command)
         return command
@@ -51,6 +51,14 @@ def expiry_option(command: F) -> F:
     return option(
         "--expire-after", type=duration, metavar="DUR", section=NAMING,
         help="Standard ones: have the service delete it by itself then, in whole days, as 30d.",
+    )(command)  # fmt: skip
+
+
+def together_option(command: F) -> F:
+    """Add --together: all disks of the run at one instant."""
+    return option(
+        "--together", is_flag=True, section=WAIT,
+        help="Standard ones: take all disks at one instant, as a set, or none.",
     )(command)  # fmt: skip
 
 

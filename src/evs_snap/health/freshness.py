@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from evs_snap.clock import in_words
 from evs_snap.health.words import count_of, some_of
-from evs_snap.plan.retention import SKEW, Keep
+from evs_snap.plan.retention import SKEW, Keep, broken
 from evs_snap.plan.slots import holders
 from evs_snap.runs.gather import Gathered
 from evs_snap.services.interface import DEFAULT_POLICY, Snapshot, Volume
@@ -65,12 +65,15 @@ def judge_freshness(  # noqa: PLR0913 - what a user may ask of it
     still pruned by the rules.
 
     No others count: one made by hand at noon, or one taken before a restore, does not show that
-    last night's run did its work. Nor do those dated in the future, since they never age.
+    last night's run did its work. Nor do those dated in the future, since they never age, nor
+    those of a set that is not whole.
     """
+    in_part = broken(gathered.sets)
     judged = [
         _judged(
             volume,
             gathered.of(volume),
+            in_part=in_part,
             now=now,
             max_age=max_age,
             min_count=min_count,
@@ -110,6 +113,7 @@ def _judged(  # noqa: PLR0913 - as judge_freshness
     volume: Volume,
     of_disk: Sequence[Snapshot],
     *,
+    in_part: Collection[str],
     now: datetime,
     max_age: timedelta,
     min_count: int,
@@ -121,7 +125,8 @@ def _judged(  # noqa: PLR0913 - as judge_freshness
     ours = [s for s in of_disk if s.policy == policy]
     counting = [
         s for s in ours
-        if consistency is None or (s.stamp is not None and s.stamp.consistency == consistency)
+        if s.set_id not in in_part
+        and (consistency is None or (s.stamp is not None and s.stamp.consistency == consistency))
     ]  # fmt: skip
     made = [
         s.created_at
@@ -129,7 +134,7 @@ def _judged(  # noqa: PLR0913 - as judge_freshness
         if s.is_usable and s.created_at and s.created_at <= now + SKEW
     ]
     newest = max(made, default=None)
-    broken = sum(s.is_broken for s in ours)
+    failed = sum(s.is_broken for s in ours)
     held = len(holders(of_disk))
     level, trouble = Level.OK, ""
     if newest is None:
@@ -140,8 +145,8 @@ def _judged(  # noqa: PLR0913 - as judge_freshness
         level, trouble = Level.CRITICAL, told
     elif len(made) < min_count:
         level, trouble = Level.CRITICAL, f"has {len(made)} of {min_count} usable snapshots"
-    elif broken:
-        level, trouble = Level.WARNING, f"has {broken} in error"
+    elif failed:
+        level, trouble = Level.WARNING, f"has {failed} in error"
     elif held >= limit:
         level, trouble = Level.WARNING, f"full ({held} of {limit})"
     elif keep and (left := _left_over(ours, keep, now=now)):

@@ -28,7 +28,8 @@ class DiskPlan:
 
     1. Delete ``free_slots``. 2. Create ``new``, or check that ``reuse`` is usable.
     3. Delete ``prune``. ``keep`` stays. ``refusal`` says why there are no steps. ``seen`` are
-    the disk's snapshots by ID that this was decided on.
+    the disk's snapshots by ID that this was decided on, ``broken`` the IDs of sets that are not
+    whole.
     """
 
     volume: Volume
@@ -40,9 +41,10 @@ class DiskPlan:
     refusal: EvsSnapError | None = None
     reasons: tuple[str, ...] = ()
     seen: Mapping[str, Snapshot] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
 
 
-def plan_disk(
+def plan_disk(  # noqa: PLR0913 - what a plan depends on
     volume: Volume,
     snapshots: Sequence[Snapshot],
     request: Request,
@@ -50,23 +52,25 @@ def plan_disk(
     now: datetime,
     new_id: Callable[[], str],
     besides: Collection[str] = (),
+    broken: frozenset[str] = frozenset(),
+    reusable: str | None = None,
 ) -> DiskPlan:
     """Decide what a run does to one disk that holds ``snapshots``.
 
     ``now`` is the service's time, in UTC. ``new_id`` returns a new unique key. ``besides`` are
     IDs of snapshots that are not to be deleted to free a slot, as the service refused to.
+    ``broken`` and ``reusable`` are IDs of sets: of those that are not whole, and of the one that
+    a run of several disks at one instant may take in place of a new one. See `sets`.
     """
     seen = {snapshot.id: snapshot for snapshot in snapshots}
-    plan = DiskPlan(volume)
+    plan = DiskPlan(volume, seen=seen, broken=broken)
     if request.command != "prune":
         try:
-            reused = _reused(volume, snapshots, request, now=now)
-            plan = reused or _created(
-                volume, snapshots, request, now=now, key=new_id(), besides=besides
-            )
+            reused = _reused(plan, request, now=now, reusable=reusable)
+            plan = reused or _created(plan, request, now=now, key=new_id(), besides=besides)
         except EvsSnapError as refusal:
-            return DiskPlan(volume, refusal=refusal, reasons=(refusal.message,), seen=seen)
-    return replace(_pruned(plan, snapshots, request, now=now), seen=seen)
+            return replace(plan, refusal=refusal, reasons=(refusal.message,))
+    return _pruned(plan, request, now=now)
 
 
 def judged_again(
@@ -92,7 +96,10 @@ def judged_again(
     if new_id is not None and not any(s.id == new_id and s.is_usable for s in here):
         planned = set()
     own = (s for s in here if s.policy == request.policy)
-    verdicts = [v for v in judge(own, request.keep, now=now) if v.snapshot.id != new_id]
+    said = {v.snapshot.id: v for v in plan.keep if v.snapshot.set_id}
+    verdicts = [
+        v for v in judge(own, request.keep, now=now, broken=plan.broken) if v.snapshot.id != new_id
+    ]
     return replace(
         plan,
         prune=tuple(
@@ -100,7 +107,10 @@ def judged_again(
         ),
         keep=(
             *(
-                v if v.keep else replace(v, keep=True, reasons=(*v.reasons, "left to the next run"))
+                v
+                if v.keep
+                else said.get(v.snapshot.id)
+                or replace(v, keep=True, reasons=(*v.reasons, "left to the next run"))
                 for v in verdicts
                 if v.keep or v.snapshot.id not in planned
             ),
@@ -110,7 +120,7 @@ def judged_again(
 
 
 def _reused(
-    volume: Volume, snapshots: Sequence[Snapshot], request: Request, *, now: datetime
+    plan: DiskPlan, request: Request, *, now: datetime, reusable: str | None
 ) -> DiskPlan | None:
     """Return a plan that uses this period's snapshot, or None where there is none yet."""
     bucket = request.bucket(now)
@@ -119,30 +129,26 @@ def _reused(
     held = request.hold is not None
     made = [
         s
-        for s in snapshots
-        if is_of_period(s, volume, policy=request.policy, bucket=bucket, held=held)
+        for s in plan.seen.values()
+        if is_of_period(s, plan.volume, policy=request.policy, bucket=bucket, held=held)
+        and (s.set_id == reusable if request.together else s.set_id not in plan.broken)
     ]
     if not made:
         return None
     best = min(made, key=lambda s: (not s.is_usable, s.age_key))
-    return DiskPlan(volume, reuse=best, reasons=(f"already made for {bucket}",))
+    return replace(plan, reuse=best, reasons=(f"already made for {bucket}",))
 
 
 def _created(
-    volume: Volume,
-    snapshots: Sequence[Snapshot],
-    request: Request,
-    *,
-    now: datetime,
-    key: str,
-    besides: Collection[str],
+    plan: DiskPlan, request: Request, *, now: datetime, key: str, besides: Collection[str]
 ) -> DiskPlan:
-    new = new_snapshot_for(volume, snapshots, request, now=now, key=key)
-    removals = _to_free_slots(snapshots, request, new, now=now, besides=besides)
+    snapshots = list(plan.seen.values())
+    new = new_snapshot_for(plan.volume, snapshots, request, now=now, key=key)
+    removals = _to_free_slots(plan, request, new, now=now, besides=besides)
     slot = len(holders(snapshots)) - len(removals) + 1
     replaced = tuple(f"in place of {removal.snapshot.id}" for removal in removals)
-    return DiskPlan(
-        volume,
+    return replace(
+        plan,
         free_slots=removals,
         new=new,
         reasons=(f"slot {slot} of {request.limit}", *replaced),
@@ -150,7 +156,7 @@ def _created(
 
 
 def _to_free_slots(
-    snapshots: Sequence[Snapshot],
+    plan: DiskPlan,
     request: Request,
     new: NewSnapshot,
     *,
@@ -158,6 +164,7 @@ def _to_free_slots(
     besides: Collection[str],
 ) -> tuple[Removal, ...]:
     """Return what to delete before there is a free slot; LimitError if that is not possible."""
+    snapshots = list(plan.seen.values())
     held = holders(snapshots)
     needed = len(held) - request.limit + 1
     if needed <= 0:
@@ -167,12 +174,13 @@ def _to_free_slots(
     in_use: set[str] = set()
     if request.keep is not None:
         why = ("to free a slot", "given up by the rules")
-        verdicts = given_up(judge(own, request.keep, now=now))
+        verdicts = given_up(judge(own, request.keep, now=now, broken=plan.broken))
         free = [v.snapshot for v in verdicts if v.snapshot.id not in besides]
         unneeded = tuple(Removal(snapshot, why) for snapshot in free[:needed])
         if len(unneeded) == needed:
             return unneeded
-        after = judge([*own, new.as_made(own, now=now)], request.keep, now=now)
+        made = new.as_made(own, now=now)
+        after = judge([*own, made], request.keep, now=now, broken=plan.broken)
         in_use = {v.snapshot.id for v in after if v.keep} | {r.snapshot.id for r in unneeded}
     spared = frozenset(in_use.union(besides))
     oldest = replaceable(snapshots, policy=request.policy, besides=spared, now=now)
@@ -182,9 +190,7 @@ def _to_free_slots(
     raise limit_error(held, limit=request.limit)
 
 
-def _pruned(
-    plan: DiskPlan, snapshots: Sequence[Snapshot], request: Request, *, now: datetime
-) -> DiskPlan:
+def _pruned(plan: DiskPlan, request: Request, *, now: datetime) -> DiskPlan:
     """Return the plan with what the rules delete once its new snapshot exists.
 
     The snapshot that this run makes or reuses always stays.
@@ -192,12 +198,13 @@ def _pruned(
     if request.keep is None:
         return plan
     gone = {removal.snapshot.id for removal in plan.free_slots}
+    snapshots = plan.seen.values()
     pool = [s for s in snapshots if s.policy == request.policy and s.id not in gone]
     new = plan.reuse
     if plan.new is not None:
         new = plan.new.as_made(pool, now=now)
         pool.append(new)
-    verdicts = judge(pool, request.keep, now=now)
+    verdicts = judge(pool, request.keep, now=now, broken=plan.broken)
     others = [v for v in verdicts if new is None or v.snapshot.id != new.id]
     of_new = next((v.reasons for v in verdicts if v.keep and new and v.snapshot.id == new.id), ())
     return replace(

@@ -42,6 +42,7 @@ class CreateWords(TypedDict, total=False):
     expire_after: float | None
     hold: str | None
     hold_for: float
+    together: bool
     parallel: int
     lock_wait: float
     dry_run: bool
@@ -94,7 +95,7 @@ class Request:
     service deletes a snapshot by itself, where its kind can. ``type`` is that of a disk made of
     a snapshot whose own disk is gone. With ``dry_run`` the plan is the result. ``hold`` is
     a command that holds something until the snapshots are usable, for at most ``hold_for``
-    seconds: see runs.holds.
+    seconds: see runs.holds. ``together`` takes all disks at one instant, as a set, or none.
     """
 
     command: Command
@@ -113,6 +114,7 @@ class Request:
     expire_after: float | None = None
     hold: str | None = None
     hold_for: float = 30.0
+    together: bool = False
     parallel: int = 4
     lock_wait: float = 0.0
     dry_run: bool = False
@@ -186,7 +188,7 @@ def _check_values(request: Request) -> None:
     for name in ("description", "as_name", "hold", "type"):
         value = getattr(request, name)
         _require(value is None or isinstance(value, str), request, name, "a text")
-    for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot"):
+    for name in ("wait", "dry_run", "foreign", "in_place", "safety_snapshot", "together"):
         _require(isinstance(getattr(request, name), bool), request, name, "True or False")
     for name in ("timeout", "lock_wait", "hold_for"):
         _require(_is_span(getattr(request, name)), request, name, "a number of seconds, 0 or more")
@@ -238,6 +240,12 @@ def _check_disks(request: Request) -> None:
     check_policy(request.policy)
     if request.hold is not None:
         _check_hold(request, request.hold)
+    if request.together and request.expire_after is not None:
+        raise ConfigurationError(
+            "--together and --expire-after contradict each other: the service takes no such date "
+            "for a set",
+            hint="`rotate` deletes a set once its rules give it up.",
+        )
     if len(request.description or "") > LONGEST_DESCRIPTION:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "

@@ -8,9 +8,11 @@ snapshot do not count. Periods are in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.services.interface import Snapshot
@@ -99,18 +101,22 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[Verdict]:
+def judge(
+    snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime, broken: Collection[str] = ()
+) -> list[Verdict]:
     """Judge the snapshots of one disk under one policy. Newest first.
 
-    There is no verdict on a snapshot without our stamp or of a backup service.
+    There is no verdict on a snapshot without our stamp or of a backup service. ``broken`` are
+    the IDs of sets that are not whole: the rules do not count their members, as they do not
+    count one in error; only the disk's newest usable one stays all the same.
     """
     own = [s for s in snapshots if s.policy is not None and not s.is_system]
     reasons = {s.id: _untouchable(s, now=now) for s in own}
     own.sort(key=lambda s: s.age_key, reverse=True)
-    counted = [s for s in own if reasons[s.id] is None and s.is_usable]
-    kept = _kept(counted, keep)
-    if counted:
-        kept.setdefault(counted[0].id, ["newest usable"])
+    usable = [s for s in own if reasons[s.id] is None and s.is_usable]
+    kept = _kept([s for s in usable if s.set_id not in broken], keep)
+    if usable:
+        kept.setdefault(usable[0].id, ["newest usable"])
     verdicts = []
     for snapshot in own:
         why = reasons[snapshot.id]
@@ -119,7 +125,11 @@ def judge(snapshots: Iterable[Snapshot], keep: Keep, *, now: datetime) -> list[V
         elif snapshot.id in kept:
             verdicts.append(Verdict(snapshot, keep=True, reasons=tuple(kept[snapshot.id])))
         else:
-            told = "in error" if not snapshot.is_usable else "kept by no rule"
+            told = "kept by no rule"
+            if not snapshot.is_usable:
+                told = "in error"
+            elif snapshot.set_id in broken:
+                told = "its set is broken"
             verdicts.append(Verdict(snapshot, keep=False, reasons=(told,)))
     return verdicts
 
@@ -212,3 +222,31 @@ def _newest_of_each(
     if dated and dated[-1][0] is not chosen[-1][0]:
         chosen.append((dated[-1][0], f"oldest {name}"))
     return chosen
+
+
+# -- sets: snapshots of several disks, made at one instant -------------------------------------
+
+Members = Mapping[str, Sequence[Snapshot]]
+"""The members of sets, by the set's ID, those on other disks included."""
+
+
+def seen_in_part(snapshots: Iterable[Snapshot]) -> list[str]:
+    """Return the IDs of sets of ours of which not all members are among ``snapshots``."""
+    wanted: dict[str, float] = {}
+    counts = Counter[str]()
+    for snapshot in snapshots:
+        if snapshot.set_id is not None and snapshot.stamp is not None:
+            counts[snapshot.set_id] += 1
+            wanted[snapshot.set_id] = snapshot.stamp.members or inf
+    return [set_id for set_id, count in counts.items() if count < wanted[set_id]]
+
+
+def broken(members: Members) -> frozenset[str]:
+    """Return the IDs of the sets that are not whole: a member failed, or is missing."""
+
+    def is_whole(rows: Sequence[Snapshot]) -> bool:
+        wanted = max((row.stamp.members or 0 for row in rows if row.stamp), default=0)
+        good = [row for row in rows if row.status in {"available", "creating"}]
+        return len(good) == len(rows) >= wanted
+
+    return frozenset(set_id for set_id, rows in members.items() if not is_whole(rows))

@@ -103,6 +103,7 @@ def snapshot_columns(
                brief=lambda s: age(s.created_at, now=now), order=lambda s: s.created_at),
         Column("Policy", "policy", lambda s: s.policy or "", spare=2),
         Column("Kind", "kind", lambda s: s.kind, on_request=True),
+        Column("Set", "snapshot_group_id", lambda s: s.set_id or "", on_request=True),
         Column("Consistency", "consistency",
                lambda s: (s.stamp.consistency if s.stamp else "") or "", on_request=True),
         Column("Description", "description", lambda s: s.description or "", folds=True,

@@ -11,14 +11,15 @@ import pydantic_core
 
 from evs_snap.errors import EvsSnapError, ServiceError
 from evs_snap.render.text import rfc3339
-from evs_snap.runs.record import SCHEMA, Item, RunRecord
 from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
     from evs_snap.health.findings import Finding
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.slots import Usage
+    from evs_snap.runs.record import Item, RunRecord
 
+SCHEMA = "evs-snap/1"
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from evs_snap.clock import in_words
 from evs_snap.plan.simulate import RULES
+from evs_snap.render.documents import SCHEMA
 from evs_snap.render.text import rfc3339
 from evs_snap.render.timeline import Mark
-from evs_snap.runs.record import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.duplicates import DUPLICATE_GRACE, DUPLICATE_TIMEOUT, keep_one
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed
-from evs_snap.runs.submit import Submitted, another_one, submit
+from evs_snap.runs.submit import Submitted, another_one, of_snapshot, submit
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.work import Work
 from evs_snap.services.interface import Snapshot
@@ -40,22 +40,26 @@ def submit_all(work: Work, runs: Sequence[DiskRun]) -> None:
 
 
 def submit_one(
-    work: Work, run: DiskRun, new: NewSnapshot, *, begun: Submitted | EvsSnapError | None = None
+    work: Work,
+    run: DiskRun,
+    new: NewSnapshot,
+    *,
+    begun: Submitted[Snapshot] | EvsSnapError | None = None,
 ) -> None:
     """Ask for the disk's snapshot. ``begun`` is what became of a POST that was sent already."""
     item = Item(Action.CREATED, new.volume, reasons=run.plan.reasons)
     try:
-        done = submit(work, new, begun=begun)
+        done = submit(work, of_snapshot(work, new), begun=begun)
     except EvsSnapError as error:
         other = _of_another_run(work, new) if isinstance(error, QuotaError | BusyError) else None
         run.made = other or failed(item, error)
         return
-    if done.snapshot.key != new.stamp.key:
+    if done.made.key != new.stamp.key:
         reason = "the service dropped our stamp: no rule will ever delete it"
         item = replace(item, reasons=(*item.reasons, reason))
-    item = replace(item, snapshot=done.snapshot, answered_at=done.answered_at)
-    if done.snapshot.is_broken:  # found so, say after a lost answer
-        item = awaited(item, await_usable(work, [done.snapshot], timeout=0.0))
+    item = replace(item, snapshot=done.made, answered_at=done.answered_at)
+    if done.made.is_broken:  # found so, say after a lost answer
+        item = awaited(item, await_usable(work, [done.made], timeout=0.0))
     run.made, run.posts, run.sent, run.waited = item, done.posts, done.sent, done.waited
 
 

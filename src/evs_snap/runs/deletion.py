@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from evs_snap.errors import (
     AnswerLostError,
@@ -14,6 +15,7 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.retention import DELETABLE, newer_usable
 from evs_snap.runs.readings import Readings
+from evs_snap.runs.record import Item, failed
 from evs_snap.runs.watch import GONE_AFTER, watch
 from evs_snap.runs.work import Work, find
 from evs_snap.services.client import EvsClient
@@ -100,6 +102,16 @@ def require_newer(
     )
 
 
+def with_new(
+    work: Work, rows: Mapping[str, Snapshot], new: Snapshot | None
+) -> dict[str, Snapshot] | None:
+    """Return the disk's snapshots by ID with the run's new one, or None where that is gone."""
+    if new is None or new.id in rows:
+        return dict(rows)
+    seen = work.snapshot(new.id)  # a list may lag behind
+    return None if seen is None else {**rows, seen.id: seen}
+
+
 def ask(work: Work, snapshot: Snapshot) -> bool:
     """Ask for the deletion; return whether it is at work now, False where nothing is left.
 
@@ -140,6 +152,16 @@ def see_gone(
         hint="It is being deleted: `evs-snap snapshots` shows whether it is gone; until then it "
         "may hold a slot.",
     )
+
+
+def gone(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
+    """Return the deletion with how it ended; ``results`` are those of ``see_gone``."""
+    if item.snapshot is None or item.error is not None:
+        return item
+    result = results.get(item.snapshot.id)
+    if isinstance(result, EvsSnapError):
+        return failed(item, result)
+    return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))
 
 
 class _Going:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, SelectionError
+from evs_snap.plan.retention import seen_in_part
 from evs_snap.plan.selection import (
     Selection,
     called,
@@ -37,6 +38,8 @@ class Gathered:
     by_volume: Mapping[str, tuple[Snapshot, ...]] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     """Values of --exclude that no disk read has."""
+    sets: Mapping[str, Sequence[Snapshot]] = field(default_factory=dict)
+    """The members of the sets seen, by the set's ID: those on other disks too."""
 
     def of(self, volume: Volume) -> tuple[Snapshot, ...]:
         """Return the disk's snapshots."""
@@ -70,7 +73,8 @@ def gather(
         volumes, idle = _volumes(client, selection, Reader(client), with_tags=with_tags)
         return Gathered(tuple(volumes), idle=idle)
     (volumes, idle), by_volume = _with_snapshots(client, selection, _grouped, with_tags=with_tags)
-    return Gathered(tuple(volumes), by_volume, idle)
+    sets = _sets(client, chain.from_iterable(by_volume.values()))
+    return Gathered(tuple(volumes), by_volume, idle, sets)
 
 
 def usages(
@@ -102,6 +106,24 @@ def _with_snapshots(
         return chosen, listing.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a slow list
+
+
+def _sets(client: EvsClient, snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
+    """Return the members of the sets seen, those on other disks too, by the cheaper way."""
+    seen = [row for row in snapshots if row.set_id is not None]
+    in_part = seen_in_part(seen)
+    elsewhere: list[Snapshot] = []
+    is_whole = False
+    if len(in_part) > 1:
+        elsewhere, _, is_whole = first_pages(client.snapshot_pages(), at_most=len(in_part) - 1)
+    if not is_whole:
+        elsewhere = list(chain.from_iterable(side_by_side(client.set_members, in_part)))
+    sets: dict[str, dict[str, Snapshot]] = {}
+    known = {row.set_id for row in seen}
+    for row in (*elsewhere, *seen):
+        if row.set_id is not None and row.set_id in known:
+            sets.setdefault(row.set_id, {})[row.id] = row
+    return {set_id: list(rows.values()) for set_id, rows in sets.items()}
 
 
 def _grouped(snapshots: Iterable[Snapshot]) -> dict[str, tuple[Snapshot, ...]]:

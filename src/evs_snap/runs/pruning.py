@@ -14,10 +14,12 @@ from evs_snap.errors import (
     WaitTimeoutError,
 )
 from evs_snap.plan.plan import Removal, judged_again, plan_disk
-from evs_snap.runs.deletion import ask, require_deletable, require_newer, see_gone
+from evs_snap.plan.slots import holders, limit_error
+from evs_snap.runs.deletion import ask, gone, require_deletable, require_newer, see_gone, with_new
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed, kept, refused, spared
+from evs_snap.runs.set_deletion import delete_sets
 from evs_snap.runs.work import PASSING, Work
 from evs_snap.services.interface import Snapshot
 
@@ -34,6 +36,7 @@ def free_slots(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
         if run.plan.refusal is not None:
             run.made = refused(run.plan)
     full = [run for run in runs if run.plan.free_slots]
+    delete_sets(work, full, readings, to_free_slots=True)
 
     def choose(run: DiskRun, rows: Mapping[str, Snapshot]) -> Removal | None:
         """Plan the disk again by what is there now: a slot may be free meanwhile."""
@@ -44,8 +47,13 @@ def free_slots(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
             now=work.client.service_now,
             new_id=work.clock.new_id,
             besides=run.left,
+            broken=run.plan.broken,
         )
-        return next(iter(run.plan.free_slots), None)
+        singly = next((r for r in run.plan.free_slots if r.snapshot.set_id is None), None)
+        if run.plan.free_slots and singly is None:  # a set that could not be deleted
+            error = limit_error(holders(rows.values()), limit=work.request.limit)
+            run.plan = replace(run.plan, refusal=error, reasons=(error.message,))
+        return singly
 
     _delete_in_waves(work, full, readings, choose, into=lambda run: run.before)
     for run in full:
@@ -68,13 +76,10 @@ def prune(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
 
     def choose(run: DiskRun, rows: Mapping[str, Snapshot]) -> Removal | None:
         new = run.snapshot
-        here = dict(rows)
-        if new is not None and new.id not in here:
-            seen = work.snapshot(new.id)  # a list may lag behind
-            if seen is None:
-                run.end("the new snapshot is gone")
-                return None
-            here[seen.id] = seen
+        here = with_new(work, rows, new)
+        if here is None:
+            run.end("the new snapshot is gone")
+            return None
         judged = judged_again(
             run.plan,
             list(here.values()),
@@ -83,14 +88,18 @@ def prune(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
             new_id=new.id if new else None,
         )
         run.plan = replace(run.plan, keep=judged.keep)
-        return next((r for r in judged.prune if r.snapshot.id not in run.left), None)
+        return next(
+            (r for r in judged.prune if r.snapshot.id not in run.left and not r.snapshot.set_id),
+            None,
+        )
 
     for run in runs:
         if run.made and run.made.error is not None:
             run.end("nothing is deleted after a failure")
         elif work.stop.asked:
             run.end("the run was stopped")
-    due = [run for run in runs if run.plan.prune and not run.is_over]
+    delete_sets(work, runs, readings)
+    due = [r for r in runs if not r.is_over and any(not x.snapshot.set_id for x in r.plan.prune)]
     _delete_in_waves(work, due, readings, choose, into=lambda run: run.after)
     for run in runs:
         if run.created and (run.deletions or run in due):
@@ -188,7 +197,7 @@ def _wave(
     begun = [done for done in work.side_by_side(step, runs) if done]
     at_work = [item.snapshot for item, is_at_work in begun if is_at_work and item.snapshot]
     results = see_gone(work, at_work, readings) if at_work else {}
-    ended = [_ended(item, results) for item, _ in begun]
+    ended = [gone(item, results) for item, _ in begun]
     return {item.volume.id: item for item in ended if item.volume}
 
 
@@ -256,12 +265,3 @@ def _require_newer(
     except SnapshotFailedError:
         run.end("not begun")  # true of every other snapshot of this disk too
         raise
-
-
-def _ended(item: Item, results: Mapping[str, Snapshot | EvsSnapError]) -> Item:
-    if item.snapshot is None or item.error is not None:
-        return item
-    result = results.get(item.snapshot.id)
-    if isinstance(result, EvsSnapError):
-        return failed(item, result)
-    return replace(item, snapshot=item.snapshot.model_copy(update={"status": "deleted"}))

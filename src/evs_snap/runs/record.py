@@ -11,7 +11,6 @@ from evs_snap.plan.plan import DiskPlan, Removal
 from evs_snap.plan.slots import Usage, usage
 from evs_snap.services.interface import Snapshot, Volume
 
-SCHEMA = "evs-snap/1"
 PARTIAL = 3
 
 

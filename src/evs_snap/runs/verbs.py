@@ -14,14 +14,17 @@ from evs_snap.errors import (
 )
 from evs_snap.plan.plan import DiskPlan, plan_disk
 from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
-from evs_snap.plan.retention import Keep
+from evs_snap.plan.retention import Keep, broken
 from evs_snap.plan.selection import Selection
+from evs_snap.plan.sets import as_one, for_all, refusing, require_one_set, reusable
 from evs_snap.runs.creating import awaited
-from evs_snap.runs.deletion import ask, require_deletable, require_ours, see_gone
+from evs_snap.runs.deletion import ask, gone, require_deletable, require_ours, see_gone
 from evs_snap.runs.gather import Gathered, disks_of, find_snapshots, gather
 from evs_snap.runs.locks import Held, locks_of
 from evs_snap.runs.readings import FRESH, Readings
 from evs_snap.runs.record import Action, Item, RunRecord, failed, planned, refused, usages_after
+from evs_snap.runs.set_deletion import delete_whole, require_all_named
+from evs_snap.runs.together import finish_stamps
 from evs_snap.runs.watch import await_usable
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, no_progress
@@ -103,7 +106,9 @@ def delete_snapshots(
     found = find_snapshots(evs, work.request.snapshots)
     read_at = work.clock.monotonic()
     disks = disks_of(evs, found)
-    items = [_deletable(s, disks.get(s.volume_id), work.request) for s in found]
+    named = {snapshot.id: snapshot for snapshot in found}
+    sets = {s.set_id: evs.set_members(s.set_id) for s in found if s.set_id is not None}
+    items = [_deletable(s, disks.get(s.volume_id), work.request, sets, named) for s in found]
     going = [item for item in items if item.error is None]
     if work.request.dry_run:
         return RunRecord("delete", tuple(items), dry_run=True)
@@ -171,6 +176,12 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
             "minutes, and nothing can be held so long",
             hint="Hold for a legacy snapshot, where the region makes them: --kind legacy.",
         )
+    if request.together and not evs.service.most_together:
+        raise ConfigurationError(
+            f"--together and --kind {evs.service.kind} contradict each other: such snapshots are "
+            "made one by one",
+            hint="Where the region makes standard snapshots, those can: --kind standard.",
+        )
     evs.service.refuse(
         # Those of `restore` are for a disk.
         properties=request.properties if command != "restore" else {},
@@ -200,8 +211,7 @@ def _over_disks(work: Work, *, confirm: Confirm | None) -> RunRecord:
     """Gather, plan, ask, hold the locks, and carry out."""
     request = work.request
     locks = None if request.dry_run else locks_of(work)
-    gathered = gather(work.client, request.selection)
-    plans = _planned(work, gathered)
+    gathered, plans = _planned(work)
     if locks is None:
         items = [item for plan in plans for item in planned(plan)]
         return _record(work, items, gathered)
@@ -210,11 +220,10 @@ def _over_disks(work: Work, *, confirm: Confirm | None) -> RunRecord:
         return _record(work, [_declined(item) for item in going], gathered)
     names = {v.id: v.name or v.id for v in gathered.volumes}
     with locks.held(names) as held:
-        left_out = dict(held.refused)
+        left_out: dict[str, EvsSnapError] = dict(held.refused)
         if held.is_stale:
             confirmed = {i.snapshot.id for i in going if i.snapshot}
-            gathered = gather(work.client, request.selection)
-            plans = _planned(work, gathered)
+            gathered, plans = _planned(work)
             if confirm is not None:
                 plans = [_only(plan, confirmed) for plan in plans]
             # A disk made anew under the name asked for, say, must not be passed over.
@@ -226,24 +235,43 @@ def _over_disks(work: Work, *, confirm: Confirm | None) -> RunRecord:
                 for volume in gathered.volumes
                 if volume.id not in names
             }
+        if left_out and request.together:
+            volume_id, locked = next(iter(left_out.items()))
+            for_each = for_all(locked, disk=names.get(volume_id, volume_id))
+            left_out = {volume.id: for_each for volume in gathered.volumes}
         items = carry_out(work, [plan for plan in plans if plan.volume.id not in left_out])
     by_disk: dict[str, list[Item]] = {}
     for item in items:
         by_disk.setdefault(item.volume.id if item.volume else "", []).append(item)
     for plan in plans:
-        if locked := left_out.get(plan.volume.id):
-            out = DiskPlan(plan.volume, refusal=locked, reasons=(locked.message,))
-            by_disk[plan.volume.id] = [refused(out)]
+        if out := left_out.get(plan.volume.id):
+            by_disk[plan.volume.id] = [refused(refusing(plan, out))]
     in_order = [item for plan in plans for item in by_disk.get(plan.volume.id, ())]
     return _record(work, in_order, gathered)
 
 
-def _planned(work: Work, gathered: Gathered) -> list[DiskPlan]:
-    now = work.client.service_now
-    return [
-        plan_disk(v, gathered.of(v), work.request, now=now, new_id=work.clock.new_id)
-        for v in gathered.volumes
+def _planned(work: Work) -> tuple[Gathered, list[DiskPlan]]:
+    """Read what must be known, and decide what is done to each disk."""
+    client, request = work.client, work.request
+    gathered = finish_stamps(work, gather(client, request.selection))
+    if request.together:
+        require_one_set(gathered.volumes, most=client.service.most_together)
+    members = gathered.sets
+    now = client.service_now
+    key = work.clock.new_id() if request.together else None
+    plans = [
+        plan_disk(
+            volume,
+            gathered.of(volume),
+            request,
+            now=now,
+            new_id=(lambda: key) if key else work.clock.new_id,
+            broken=broken(members),
+            reusable=reusable(members, gathered.volumes, request, now=now),
+        )
+        for volume in gathered.volumes
     ]
+    return gathered, as_one(plans, members, request, now=now)
 
 
 def _only(plan: DiskPlan, confirmed: set[str]) -> DiskPlan:
@@ -271,6 +299,12 @@ def _remark(request: Request, items: Sequence[Item], gathered: Gathered) -> str:
     if gathered.idle:
         idle = ", ".join(map(repr, gathered.idle))
         remarks.append(f"no disk has a name or ID like --exclude {idle}")
+    for set_id in sorted(broken(gathered.sets)):
+        rows = gathered.sets[set_id]
+        if any(row.policy == request.policy for row in rows):
+            usable = sum(row.is_usable for row in rows)
+            wanted = max((row.stamp.members or 0 for row in rows if row.stamp), default=0)
+            remarks.append(f"set {set_id} is not whole: {usable} of its {wanted} can be used")
     if request.command == "prune" and all(i.action is Action.KEPT for i in items):
         policies = sorted({s.policy for s in gathered.snapshots if s.policy is not None})
         why = f"the rules keep all snapshots of policy {request.policy}"
@@ -289,9 +323,17 @@ def _declined(item: Item) -> Item:
 # -- snapshots by their IDs: delete ------------------------------------------------------------
 
 
-def _deletable(snapshot: Snapshot, volume: Volume | None, request: Request) -> Item:
+def _deletable(
+    snapshot: Snapshot,
+    volume: Volume | None,
+    request: Request,
+    sets: Mapping[str, Sequence[Snapshot]],
+    named: Mapping[str, object],
+) -> Item:
     try:
         require_ours(snapshot, foreign=request.foreign)
+        if snapshot.set_id is not None:
+            require_all_named(snapshot.set_id, sets[snapshot.set_id], named)
     except EvsSnapError as error:
         return Item(Action.REFUSED, volume, snapshot, (error.message,), error=error)
     return Item(Action.WOULD_DELETE, volume, snapshot)
@@ -302,6 +344,21 @@ def _delete_all(work: Work, items: Sequence[Item], held: Held, *, fresh: bool) -
     readings = Readings(work.client)
     left = [replace(item, action=Action.DELETED) for item in items]
     done: list[Item] = []
+    sets: dict[str, dict[str, Item]] = {}
+    for item in left:
+        if item.snapshot is not None and item.snapshot.set_id is not None:
+            sets.setdefault(item.snapshot.set_id, {})[item.snapshot.id] = item
+    left = [i for i in left if i.snapshot is None or i.snapshot.set_id is None]
+    for set_id, chosen in sets.items():
+        locked = next(
+            (held.refused[d] for i in chosen.values() if i.snapshot
+             and (d := i.snapshot.volume_id) in held.refused), None,
+        )  # fmt: skip
+        if locked is not None:
+            done += [failed(item, locked) for item in chosen.values()]
+        else:
+            foreign = work.request.foreign
+            done += delete_whole(work, set_id, chosen, foreign=foreign).values()
     while left:
         wave: list[Item] = []
         rest: list[Item] = []
@@ -337,14 +394,4 @@ def _wave(
 
     begun = work.side_by_side(begin, items)
     results = see_gone(work, [found for _, found in begun if found], readings)
-    ended = []
-    for item, _ in begun:
-        result = results.get(item.snapshot.id) if item.snapshot else None
-        if isinstance(result, EvsSnapError):
-            ended.append(failed(item, result))
-        elif item.error is None and item.snapshot is not None:
-            gone = item.snapshot.model_copy(update={"status": "deleted"})
-            ended.append(replace(item, snapshot=gone))
-        else:
-            ended.append(item)
-    return ended
+    return [gone(item, results) for item, _ in begun]

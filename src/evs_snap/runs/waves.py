@@ -16,6 +16,7 @@ from evs_snap.runs.holds.held import not_consistent, submit_held
 from evs_snap.runs.pruning import free_slots, prune
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Item, failed
+from evs_snap.runs.together import leave_one_set, require_whole, submit_set
 from evs_snap.runs.work import Work
 
 
@@ -30,11 +31,16 @@ def carry_out(work: Work, plans: Sequence[DiskPlan]) -> list[Item]:
     timeout = work.request.timeout
     if work.request.hold is not None and any(run.plan.new and not run.is_over for run in due):
         timeout -= submit_held(work, due, command=work.request.hold)
+    taken = submit_set(work, runs) if work.request.together else None
     submit_all(work, [run for run in due if run.made is None])
     timeout -= max((run.waited for run in runs), default=0.0)
     if work.request.wait:
         see_usable(work, runs, timeout=max(0.0, timeout))
-    leave_one_of_each(work, runs, readings)
+    if work.request.together:
+        require_whole(runs)
+        leave_one_set(work, runs, taken)
+    else:
+        leave_one_of_each(work, runs, readings)
     for run in runs:
         if run.made and run.created and run.doubt:
             run.made = failed(run.made, not_consistent(run.created, why=run.doubt))

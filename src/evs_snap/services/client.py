@@ -7,7 +7,7 @@ https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "EVS disk"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,12 +15,20 @@ from evs_snap.api.paging import Page
 from evs_snap.api.project import Project, segment
 from evs_snap.api.refusals import is_no_such_path
 from evs_snap.clock import Clock
-from evs_snap.errors import BadAnswerError, EvsSnapError, ServiceError, WrongEndpointError
+from evs_snap.errors import (
+    BadAnswerError,
+    ConfigurationError,
+    EvsSnapError,
+    ServiceError,
+    WrongEndpointError,
+)
 from evs_snap.services.interface import (
     Created,
+    CreatedSet,
     QuotaSet,
     Snapshot,
     SnapshotService,
+    SnapshotSet,
     Stamp,
     Volume,
     VolumeSummary,
@@ -224,6 +232,60 @@ class EvsClient:
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Ask for a deletion; the service carries it out after it has answered."""
         self.service.delete(snapshot_id)
+
+    # -- sets of snapshots ---------------------------------------------------------------
+
+    def snapshot_sets(self) -> list[SnapshotSet]:
+        """Return the project's sets: snapshots of several disks, made at one instant."""
+        self._require_sets()
+        return list(self.service.sets())
+
+    def snapshot_set(self, set_id: str) -> SnapshotSet:
+        """Return one set. Raises NotFoundError where there is none."""
+        self._require_sets()
+        found = self.service.get_set(set_id)
+        _require_same(found.id, asked=set_id, doing="reading the set")
+        return found
+
+    def set_members(self, set_id: str) -> list[Snapshot]:
+        """Return the snapshots of a set that there are by now."""
+        self._require_sets()
+        return [row for row in self.service.members(set_id) if row.set_id == set_id]
+
+    def create_set(
+        self,
+        volumes: Sequence[Volume],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        properties: Mapping[str, str] | None = None,
+        stamp: Stamp | None = None,
+    ) -> CreatedSet:
+        """Ask for snapshots of these disks at one instant; the service makes all or none.
+
+        ``properties`` and ``stamp`` are stored with the set: its members are labelled once they
+        are there. After AnswerLostError, BadAnswerError or ServerError it may or may not have
+        been made. Raises ConfigurationError where this kind makes no sets.
+        """
+        self._require_sets()
+        return self.service.create_set(
+            [volume.id for volume in volumes],
+            name=name,
+            description=description,
+            properties=properties or {},
+            stamp=stamp,
+        )
+
+    def delete_set(self, set_id: str) -> None:
+        """Ask for the deletion of a set and of all its members."""
+        self._require_sets()
+        self.service.delete_set(set_id)
+
+    def _require_sets(self) -> None:
+        if not self.service.most_together:
+            raise ConfigurationError(
+                f"{self.service.kind} snapshots are made one by one: there are no sets of them"
+            )
 
     # -- the project ---------------------------------------------------------------------
 

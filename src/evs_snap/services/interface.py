@@ -8,8 +8,9 @@ https://support.huaweicloud.com/intl/en-us/api-evs/evs_04_2073.html (quotas).
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -20,6 +21,7 @@ from evs_snap.api.paging import Identified, Page
 from evs_snap.api.project import Project
 from evs_snap.api.wire import (
     Flag,
+    Lenient,
     Moment,
     Number,
     Status,
@@ -44,6 +46,7 @@ STAMP_KEY = "evs_snap_key"
 STAMP_POLICY = "evs_snap_policy"
 STAMP_BUCKET = "evs_snap_bucket"
 STAMP_CONSISTENCY = "evs_snap_consistency"
+STAMP_MEMBERS = "evs_snap_members"
 STAMP_PINNED = "evs_snap_pinned"
 """While a snapshot is pinned: the policy that it comes back to. What it says later counts for
 nothing."""
@@ -64,6 +67,7 @@ PINNED_POLICY = "pinned"
 """The policy of snapshots that were put out of every rule's reach."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_COUNT = re.compile("[1-9][0-9]{0,3}", re.ASCII).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,15 @@ class Stamp:
 
     ``key`` is unique to the attempt and finds the snapshot again after a lost answer.
     ``policy`` is the label that the rules go by. ``bucket`` is the period of ``--once-per``.
-    ``consistency`` is ``app`` or ``crash`` where something was held meanwhile.
+    ``consistency`` is ``app`` or ``crash`` where something was held meanwhile. ``members`` is
+    how many snapshots the set has, of one that was made in a set.
     """
 
     key: str
     policy: str = DEFAULT_POLICY
     bucket: str | None = None
     consistency: str | None = None
+    members: int | None = None
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> Stamp | None:
@@ -90,6 +96,7 @@ class Stamp:
             labels.get(STAMP_POLICY) or DEFAULT_POLICY,
             labels.get(STAMP_BUCKET),
             labels.get(STAMP_CONSISTENCY),
+            int(told) if (told := labels.get(STAMP_MEMBERS, "")) and _COUNT(told) else None,
         )
 
     def labels(self) -> dict[str, str]:
@@ -99,6 +106,7 @@ class Stamp:
             STAMP_POLICY: self.policy,
             STAMP_BUCKET: self.bucket,
             STAMP_CONSISTENCY: self.consistency,
+            STAMP_MEMBERS: str(self.members) if self.members else None,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -127,7 +135,7 @@ class Volume(Identified):
     encrypted: Flag = None
     multiattach: Flag = None
     snapshot_id: Text = None
-    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(objects)] = ()
+    attachments: Annotated[tuple[Attachment, ...], Lenient(objects)] = ()
     metadata: Texts = Field(default_factory=dict)
     tags: TextsOrNone = None
     created_at: Moment = None
@@ -212,6 +220,11 @@ class Snapshot(Identified):
         return False
 
     @property
+    def set_id(self) -> str | None:
+        """The ID of the set that it was made in, together with those of other disks."""
+        return None
+
+    @property
     def expires_at(self) -> datetime | None:
         """When the service deletes it by itself (UTC), if at all."""
         return None
@@ -241,6 +254,29 @@ class Snapshot(Identified):
 
         One without a date counts as the oldest, so that it is never taken for the newest.
         """
+        return self.created_at or _LONG_AGO, self.id
+
+
+class SnapshotSet(Identified):
+    """Snapshots of several disks that were made at one instant. Its members tell of which disks.
+
+    ``job_id`` is that of the job that makes it, where the service has just begun one.
+    """
+
+    name: Text = None
+    status: Status = "unknown"
+    labels: Texts = Field(default_factory=dict)
+    created_at: Moment = None
+    job_id: Text = Field(default=None, exclude=True)
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Our stamp, or None where this tool did not make it."""
+        return Stamp.of(self.labels)
+
+    @property
+    def age_key(self) -> tuple[datetime, str]:
+        """What sorts the oldest first, those of one second by ID."""
         return self.created_at or _LONG_AGO, self.id
 
 
@@ -281,6 +317,14 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
+class CreatedSet:
+    """A set that the service accepted, and how often the request may have reached it."""
+
+    set: SnapshotSet
+    sent: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """How far the service is with what it was asked for. ``failure`` is why it could not."""
 
@@ -304,6 +348,9 @@ class SnapshotService(ABC):
 
     can_hold: ClassVar[bool]
     """Whether one is usable so soon after it was asked for that something may be held till then."""
+
+    most_together: ClassVar[int] = 0
+    """How many disks it takes at one instant, as a set; 0 where it makes no sets."""
 
     timeout: ClassVar[float]
     """Seconds to wait for new ones, where nobody says how long."""
@@ -377,3 +424,37 @@ class SnapshotService(ABC):
         self, *, properties: Mapping[str, str], policy: str, expire_after: float | None = None
     ) -> None:
         """Raise ConfigurationError for what this kind cannot store with a snapshot, or do."""
+
+    # -- sets: a kind whose ``most_together`` is above 0 has these too -------------------
+
+    def sets(self) -> Iterator[SnapshotSet]:
+        """Yield the project's sets."""
+        raise NotImplementedError
+
+    def get_set(self, set_id: str) -> SnapshotSet:
+        """Return one set. Raises NotFoundError where there is none."""
+        raise NotImplementedError
+
+    def members(self, set_id: str) -> Iterator[Snapshot]:
+        """Yield the snapshots of a set. They may come into being some time after it."""
+        raise NotImplementedError
+
+    def create_set(
+        self,
+        volume_ids: Sequence[str],
+        *,
+        name: str | None,
+        description: str | None,
+        properties: Mapping[str, str],
+        stamp: Stamp | None,
+    ) -> CreatedSet:
+        """Ask for snapshots of these disks at one instant: of all of them, or of none.
+
+        What ``properties`` and ``stamp`` say is stored with the set, and not with its members.
+        Its errors mean what those of ``create`` mean.
+        """
+        raise NotImplementedError
+
+    def delete_set(self, set_id: str) -> None:
+        """Ask for the deletion of a set and of all its members."""
+        raise NotImplementedError

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evs_snap import errors
-from evs_snap.runs.record import SCHEMA, Action, Item, RunRecord
+from evs_snap.render.documents import SCHEMA
+from evs_snap.runs.record import Action, Item, RunRecord
 from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:

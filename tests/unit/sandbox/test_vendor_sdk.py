@@ -189,6 +189,23 @@ def _rollback(evs: Untyped, snapshot_id: str) -> Untyped:
     return evs.RollbackStandardSnapshotRequest(snapshot_id, body)
 
 
+NO_SET = "e3b4c0de-0000-4000-8000-000000000000"
+
+
+def _group(evs: Untyped) -> Untyped:
+    wish = evs.SnapshotGroup(
+        volume_ids=PAIR, name="n", description="d", tags=TAGS, incremental=True,
+        enterprise_project_id="6d8e",
+    )  # fmt: skip
+    return evs.CreateSnapshotGroupRequest(evs.CreateSnapshotGroupRequestBody(wish))
+
+
+def _refused(act: Callable[[], object]) -> None:
+    """Ask for what is not there: the request is what counts."""
+    with pytest.raises(Exception, match=r"could not be found|not found|404"):
+        act()
+
+
 WISHES: dict[
     str,
     tuple[
@@ -237,6 +254,31 @@ WISHES: dict[
         lambda c, id_, _job: c.delete_snapshot(id_),
         lambda evs, c, id_, _job: c.delete_standard_snapshot(
             evs.DeleteStandardSnapshotRequest(id_)
+        ),
+    ),
+    "create a set": (
+        lambda c, _id, _job: c.create_set(
+            [c.volume(disk) for disk in PAIR], name="n", description="d",
+            properties={"team": "db"}, stamp=STAMP,
+        ),
+        lambda evs, c, _id, _job: c.create_snapshot_group(_group(evs)),
+    ),
+    "list sets": (
+        lambda c, _id, _job: c.snapshot_sets(),
+        lambda evs, c, _id, _job: c.list_snapshot_group(
+            evs.ListSnapshotGroupRequest(limit="1000", offset="0")
+        ),
+    ),
+    "members of a set": (
+        lambda c, _id, _job: c.set_members(NO_SET),
+        lambda evs, c, _id, _job: c.list_snapshots_details(evs.ListSnapshotsDetailsRequest(
+            snapshot_group_id=NO_SET, limit="1000"
+        )),
+    ),
+    "delete a set": (
+        lambda c, _id, _job: _refused(lambda: c.delete_set(NO_SET)),
+        lambda evs, c, _id, _job: _refused(
+            lambda: c.delete_snapshot_group(evs.DeleteSnapshotGroupRequest(NO_SET))
         ),
     ),
 }  # fmt: skip

@@ -52,7 +52,7 @@ def submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
     wanted = Hold(command, request.hold_for)
     work.progress("waiting for the hold")
 
-    def step(pair: tuple[DiskRun, NewSnapshot]) -> Submitted | EvsSnapError:
+    def step(pair: tuple[DiskRun, NewSnapshot]) -> Submitted[Snapshot] | EvsSnapError:
         if work.stop.asked:
             return InterruptedRunError("not begun: the run was stopped")
         return post(in_time, pair[1])
@@ -61,7 +61,7 @@ def submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
         with hold(wanted, clock=work.clock, environ=environ, note=work.note) as held:
             in_time = replace(work, client=work.client.until(held.until))
             begun = work.side_by_side(step, new)
-            made = [outcome.snapshot for outcome in begun if not isinstance(outcome, EvsSnapError)]
+            made = [outcome.made for outcome in begun if not isinstance(outcome, EvsSnapError)]
             since = work.clock.monotonic()
             timeout = min(max(0.0, held.until - since), request.timeout)
             seen = await_usable(work, made, timeout=timeout, every=repeat(_HELD_PAUSE))
@@ -73,7 +73,9 @@ def submit_held(work: Work, runs: Sequence[DiskRun], *, command: str) -> float:
             run.made = item if isinstance(error, HoldError) else not_begun(run.plan)
         return 0.0
 
-    def settle(outcome: tuple[tuple[DiskRun, NewSnapshot], Submitted | EvsSnapError]) -> None:
+    def settle(
+        outcome: tuple[tuple[DiskRun, NewSnapshot], Submitted[Snapshot] | EvsSnapError],
+    ) -> None:
         (run, draft), result = outcome
         if isinstance(result, InterruptedRunError):
             run.made = not_begun(run.plan)
