@@ -225,8 +225,10 @@ def test_run_again_at_once_after_a_kill_it_waits_for_what_is_still_on_its_way(
     with pytest.raises(KilledError), service.calling(tmp_path) as evs:
         restore(evs, old, as_name="copy")
     _left_behind(tmp_path)
+    began = service.fake.moment
     with service.calling(tmp_path) as evs:
         record = restore(evs, old, as_name="copy")
+    assert (service.fake.moment - began).total_seconds() < 2 * later + 10
     assert record.summary == {"reused": 1}
     service.calm()
     assert len(service.client.volumes(name="copy")) == 1
