@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.faults.conftest import line_of
 
-from evs_snap import create_snapshots, delete_snapshots, restore
+from evs_snap import Keep, create_snapshots, delete_snapshots, prune_snapshots, restore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import httpx
     from tests.conftest import Run
     from tests.faults.conftest import Service
+
+    from evs_snap.runs.record import Item
 
 online = pytest.mark.usefixtures("online")
 
@@ -238,6 +241,29 @@ def _left_behind(state: Path) -> None:
     """Have the notes beside the locks as a process leaves them that is killed."""
     for note in state.rglob("*.run"):
         note.write_text("1")
+
+
+# -- questions -------------------------------------------------------------------------------
+
+
+def test_what_another_run_does_while_a_person_thinks_makes_nothing_more_go(
+    service: Service, tmp_path: Path
+) -> None:
+    """The rules give up one more by then, which nobody was asked about."""
+    disk = service.disk("d1")
+    old, new = nights(service, disk, 2)
+
+    def yes(items: Sequence[Item]) -> bool:
+        assert [item.snapshot.id for item in items if item.snapshot] == [old]
+        with service.calling(tmp_path) as evs:
+            create_snapshots(evs, "d1", policy="default")
+        return True
+
+    with service.calling(tmp_path) as evs:
+        prune_snapshots(evs, "d1", keep=Keep(last=1), confirm=yes)
+    left = {row.id for row in service.left(disk)}
+    assert old not in left
+    assert new in left
 
 
 # -- signing in ------------------------------------------------------------------------------
