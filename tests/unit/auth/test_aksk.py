@@ -266,14 +266,15 @@ def test_expired_temporary_keys_are_renewed_once(
 
 
 @pytest.mark.parametrize("settings", [GIVEN, LOOKING_UP], ids=["given", "looked up"])
-def test_keys_that_are_refused_again_are_not_renewed_again(
-    settings: Settings, cloud: Cloud, fake: FakeClock
+@pytest.mark.parametrize(("answer", "times"), [(EXPIRED, 2), (WRONG_KEY, 1)])
+def test_keys_are_renewed_where_they_have_ended_and_once(
+    answer: httpx.Response, times: int, settings: Settings, cloud: Cloud, fake: FakeClock
 ) -> None:
-    cloud.evs = cloud.iam = [EXPIRED]
+    cloud.evs = cloud.iam = [answer]
     keys = Renewable()
-    with pytest.raises(SignInError, match=r"IAM\.1108"):
+    with pytest.raises(SignInError, match="IAM|APIGW"):
         client(fake, settings, keys).volumes()
-    assert (keys.number, len(cloud.urls)) == (2, 2)
+    assert (keys.number, len(cloud.urls)) == (times, times)
 
 
 # --- threads ------------------------------------------------------------------------
