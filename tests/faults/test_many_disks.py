@@ -123,3 +123,16 @@ def test_every_answer_lost_still_makes_one_each(
     for number, disk in enumerate(disks):
         assert len([s for s in service.left(disk) if s.policy]) == (number != 7)
     assert service.count(POST) == COUNT - 1
+
+
+@pytest.mark.usefixtures("online")
+def test_the_lists_are_read_once_a_wave_however_many_disks_lose_snapshots(
+    service: Service, run: Run
+) -> None:
+    for number in range(20):
+        disk = service.disk(f"many-{number:02}")
+        for night in range(3):
+            service.snapshot(disk, f"n{night}", policy="default")
+    run("prune --match many-* --keep-last 1 -y")
+    assert service.count("DELETE snapshots/ID") == 40
+    assert service.count("GET snapshots/detail") <= 4
