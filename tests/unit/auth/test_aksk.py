@@ -272,7 +272,7 @@ def test_keys_are_renewed_where_they_have_ended_and_once(
 ) -> None:
     cloud.evs = cloud.iam = [answer]
     keys = Renewable()
-    with pytest.raises(SignInError, match="IAM|APIGW"):
+    with pytest.raises(SignInError, match=r"IAM|APIGW"):
         client(fake, settings, keys).volumes()
     assert (keys.number, len(cloud.urls)) == (times, times)
 
