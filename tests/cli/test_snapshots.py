@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,14 @@ def test_newer_than_keeps_the_young(run: Run) -> None:
     old = run("--sandbox snapshots --older-than 5d -f json").json
     assert (len(young), len(old)) == (8, 3)
     assert len(run("--sandbox snapshots --newer-than 5d --older-than 3d -f json").json) == 3
+
+
+def test_one_just_as_old_as_the_bound_is_listed_once(run: Run, fake: FakeClock) -> None:
+    (item,) = run("--sandbox create data-01 -f json").json["items"]
+    fake.moment = datetime.fromisoformat(item["snapshot"]["created_at"]) + timedelta(days=1)
+    assert run("--sandbox snapshots data-01 --newer-than 1d -f json").json[0]["policy"] == "manual"
+    older = run("--sandbox snapshots data-01 --older-than 1d -f json").json
+    assert item["snapshot"]["id"] not in {row["id"] for row in older}
 
 
 def test_rows_are_sorted_by_what_they_mean(run: Run) -> None:
