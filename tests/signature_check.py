@@ -49,7 +49,7 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True)
-class Received:
+class _Received:
     """A request as it arrived; header names in lower case."""
 
     method: str
@@ -107,7 +107,7 @@ class SignatureCheck:
         }
         return self._app(inside, start_response)
 
-    def _check(self, received: Received) -> None:
+    def _check(self, received: _Received) -> None:
         claim = _FORM.fullmatch(received.headers["authorization"].strip())
         if claim is None:
             raise RefusedError("the Authorization header is malformed")
@@ -122,8 +122,8 @@ class SignatureCheck:
         if not set(names) <= received.headers.keys():
             raise RefusedError("verify aksk signature fail, a signed header is not there")
         self._check_date(date)
-        text = canonical(received, names)
-        if not is_right(signature, text=text, date=date, secret_key=_SECRETS[access_key]):
+        text = _canonical(received, names)
+        if not _is_right(signature, text=text, date=date, secret_key=_SECRETS[access_key]):
             # The gateway, too, says what it saw.
             seen = text.replace("\n", "|")
             raise RefusedError(f"verify aksk signature fail, canonicalRequest:{seen}")
@@ -153,7 +153,7 @@ class SignatureCheck:
             )
 
 
-def canonical(received: Received, names: Sequence[str]) -> str:
+def _canonical(received: _Received, names: Sequence[str]) -> str:
     """Return the text that is signed, made from the request as it was received."""
     # Split first: a %2F is no slash. (The vendor's SDK decodes first; IDs have none.)
     path = "/".join(quote(_octets(part), safe="") for part in received.path.split("/"))
@@ -172,7 +172,7 @@ def canonical(received: Received, names: Sequence[str]) -> str:
     )
 
 
-def is_right(signature: str, *, text: str, date: str, secret_key: str) -> bool:
+def _is_right(signature: str, *, text: str, date: str, secret_key: str) -> bool:
     """Tell whether whoever signed the canonical text has the secret key."""
     digest = hashlib.sha256(text.encode("latin-1")).hexdigest()
     signed = f"{ALGORITHM}\n{date}\n{digest}".encode("latin-1")
@@ -184,7 +184,7 @@ def _octets(text: str) -> bytes:
     return unquote_to_bytes(text.encode("latin-1"))
 
 
-def _received(environ: WSGIEnvironment, body: bytes) -> Received:
+def _received(environ: WSGIEnvironment, body: bytes) -> _Received:
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): str(value).strip()
         for name, value in environ.items()
@@ -193,7 +193,7 @@ def _received(environ: WSGIEnvironment, body: bytes) -> Received:
     # The path is decoded when it comes here; quoting it anew is right for paths without %2F.
     path = quote(environ["PATH_INFO"].encode("latin-1", "replace"))
     query = environ.get("QUERY_STRING", "")
-    return Received(environ["REQUEST_METHOD"], path, query, headers, body)
+    return _Received(environ["REQUEST_METHOD"], path, query, headers, body)
 
 
 def _projects(query: str) -> dict[str, object]:

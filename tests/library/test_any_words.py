@@ -121,6 +121,11 @@ WHICH: list[tuple[Call, str]] = [
     (lambda evs: wait_for_snapshots(evs, any_of(7)), "snapshots (7,) "),
 ]
 WORDS: list[tuple[Call, str]] = [
+    (create(in_place=True), "create takes no in_place: True"),
+    (create(foreign=True), "create takes no foreign: True"),
+    (prune(once_per="day"), "prune takes no once_per: 'day'"),
+    (back(as_name="x", keep=Keep(last=1)), "restore takes no keep"),
+    (lambda evs: delete_snapshots(evs, "s", **any_of({"together": 1})), "delete takes no together"),
     (create(timeout="15m"), "timeout '15m' "),
     (create(timeout=-1), "timeout -1 "),
     (create(timeout=float("nan")), "timeout nan "),

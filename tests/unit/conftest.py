@@ -35,8 +35,6 @@ class Sdk:
     credentials: Untyped
     errors: Untyped
     region: Untyped
-    request: Untyped
-    signer: Untyped
 
 
 @pytest.fixture(name="sdk", scope="module")
@@ -52,8 +50,6 @@ def _sdk(tmp_path_factory: pytest.TempPathFactory) -> Sdk:
             credentials=importlib.import_module(f"{core}.auth.credentials"),
             errors=importlib.import_module(f"{core}.exceptions.exceptions"),
             region=importlib.import_module(f"{core}.region.region"),
-            request=importlib.import_module(f"{core}.sdk_request"),
-            signer=importlib.import_module(f"{core}.signer.signer"),
         )
 
 

@@ -1,24 +1,16 @@
-"""The tests' own gateway is right: the vendor's SDK, which knows nothing of us, gets in."""
+"""The vendor's SDK, which knows nothing of us, gets through the tests' gateway to the sandbox."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.signature_check import (
-    KEYS,
-    SECURITY_TOKEN,
-    TEMPORARY,
-    KeyPair,
-    Received,
-    canonical,
-    is_right,
-)
+from tests.signature_check import SECURITY_TOKEN, TEMPORARY
 
 from evs_snap.sandbox import ACCOUNT
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Sdk, Served
+    from tests.unit.conftest import Served
 
 
 def test_its_filters_are_signed_as_they_are_sent(served: Served) -> None:
@@ -55,50 +47,5 @@ def test_temporary_keys_need_their_token(served: Served) -> None:
     credentials = served.basic(TEMPORARY).with_security_token(SECURITY_TOKEN)
     assert len(served.names(served.client(credentials))) == 10
     refused = served.refusal(served.client(served.basic(TEMPORARY)))
-    assert "x-security-token not found" in refused.error_msg
-
-
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        (KeyPair(KEYS.access_key, "wrong"), "verify aksk signature fail, canonicalRequest:GET|"),
-        (KeyPair("NOBODY", KEYS.secret_key), "ak NOBODY not exist"),
-    ],
-)
-def test_wrong_keys_are_refused(keys: KeyPair, reason: str, served: Served) -> None:
-    refused = served.refusal(served.client(served.basic(keys)))
     assert (refused.status_code, refused.error_code) == (401, "APIGW.0301")
-    assert refused.error_msg.startswith(f"Incorrect IAM authentication information: {reason}")
-
-
-@pytest.mark.parametrize(
-    ("path", "query"),
-    [
-        ("/v3/p/s", []),
-        ("/v3/p/s/", []),
-        ("/v3/p/a b+c~!*'()", []),
-        ("/v3/p/gr%C3%B6%c3%9fe", []),
-        ("/v3/p/s", [("k", "")]),
-        ("/v3/p/s", [("k", "b"), ("k", "a"), ("j", ["z", "é", "~"])]),
-        ("/v3/p/s", [("k", "a b"), ("l", "a+b"), ("m", "a%20b"), ("n", "a/b~'()*!")]),
-        ("/v3/p/s", [("a-b", "1"), ("a b", "2"), ("a", "3"), ("a{", "4"), ("a_", "5")]),
-        ("/v3/p/s", [("k=", "="), ("a&b", "c&d"), ("ä", "ö"), ("t", True), ("n", 50)]),
-    ],
-)
-def test_it_signs_what_the_gateway_checks(
-    path: str, query: list[tuple[str, object]], sdk: Sdk
-) -> None:
-    date = "20260102T030405Z"
-    headers = {"Host": "h:8776", "X-Sdk-Date": date, "Content-Type": "application/json"}
-    asked = sdk.request.SdkRequest("POST", "http", "h:8776", path, path, query, headers, '{"é": 1}')
-    signed = sdk.signer.Signer(sdk.credentials.BasicCredentials("AK", "SK", "p")).sign(asked)
-    raw_path, _, query_string = signed.uri.partition("?")
-    lower = {name.lower(): value for name, value in signed.header_params.items()}
-    received = Received("POST", raw_path, query_string, lower, signed.body)
-    signature = lower["authorization"].rpartition("=")[2]
-    text = canonical(received, ["content-type", "host", "x-sdk-date"])
-    assert is_right(signature, text=text, date=date, secret_key="SK")
-    changed = canonical(
-        Received("POST", raw_path, f"{query_string}&x=1", lower, signed.body), list(lower)
-    )
-    assert not is_right(signature, text=changed, date=date, secret_key="SK")
+    assert "x-security-token not found" in refused.error_msg

@@ -42,23 +42,26 @@ _OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-enc
 
 
 def whole(
-    send: Callable[[httpx.Request], httpx.Response], request: httpx.Request
+    send: Callable[[httpx.Request], httpx.Response],
+    request: httpx.Request,
+    *,
+    largest: int = LARGEST_ANSWER,
 ) -> httpx.Response:
     """Send the request; return its answer with the body read and unpacked.
 
     The body is read here, so that a request whose body breaks off can be repeated. Raises
-    BadAnswerError for a body that is too large or damaged. An encoding that was not asked
-    for is left as it is, and so is one encoding inside another.
+    BadAnswerError for a body that is damaged, or larger than ``largest`` bytes. An encoding that
+    was not asked for is left as it is, and so is one encoding inside another.
     """
     response = send(request)
     size, parts = 0, []
     try:
         for part in _unpacked(response.iter_raw(), response.headers.get("Content-Encoding", "")):
             size += len(part)
-            if size > LARGEST_ANSWER:
+            if size > largest:
                 raise BadAnswerError(
                     f"the answer from {request.url.host} is larger than "
-                    f"{LARGEST_ANSWER // 2**20} MiB: that is not this API"
+                    f"{largest // 2**20} MiB: that is not this API"
                 )
             parts.append(part)
     except zlib.error as error:

@@ -24,7 +24,7 @@ ONCE_STOPPED = 5.0
 """Seconds that a request may still take after a stop was asked for. systemd and Kubernetes kill a
 process 30 to 90 s after they asked it to stop."""
 
-_STEP = 0.5
+STEP = 0.5
 """Seconds between two checks whether a stop was asked for."""
 
 
@@ -33,7 +33,8 @@ class Network(httpx.BaseTransport):
 
     ``verify`` is True, False, or the path of a file or folder of CAs. ``proxy_for`` gives the
     proxy for an address, or None; each proxy is looked at when a request first needs it. A
-    request has ``once_stopped`` seconds left when somebody asks to stop.
+    request has ``once_stopped`` seconds left when somebody asks to stop, which is looked at
+    every ``step`` seconds.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class Network(httpx.BaseTransport):
         clock: Clock,
         proxy_for: Callable[[str], str | None] = lambda _url: None,
         once_stopped: float = ONCE_STOPPED,
+        step: float = STEP,
     ) -> None:
         self._clock = clock
-        self._backend = _Backend(clock, once_stopped=once_stopped)
+        self._backend = _Backend(clock, once_stopped=once_stopped, step=step)
         self._proxy_for = proxy_for
         self._context = _tls(verify)
         self._lock = threading.Lock()
@@ -120,9 +122,10 @@ def _trusting(folder: Path) -> ssl.SSLContext:
 class _Backend(httpcore.SyncBackend):
     """Opens connections that end with the request for which a thread uses them."""
 
-    def __init__(self, clock: Clock, *, once_stopped: float) -> None:
+    def __init__(self, clock: Clock, *, once_stopped: float, step: float) -> None:
         self._clock = clock
         self._once_stopped = once_stopped
+        self.step = step
         self._of_thread = threading.local()
 
     def end_at(self, moment: float) -> None:
@@ -163,7 +166,7 @@ class _Stream(httpcore.NetworkStream):
             left = self._backend.left()
             if left <= 0:
                 raise httpcore.ReadTimeout("it came too slowly and was given up")
-            step = min(_STEP, left, patience - quiet)
+            step = min(self._backend.step, left, patience - quiet)
             try:
                 return self._stream.read(max_bytes, step)
             except httpcore.ReadTimeout:

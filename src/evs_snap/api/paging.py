@@ -61,16 +61,17 @@ def all_pages(
     key: str,
     *,
     filters: Mapping[str, str | None],
+    most: int = _MOST_PAGES,
 ) -> Iterator[Page[Row]]:
     """Yield all rows, each once, page by page; ``ask`` fetches the page for a query.
 
-    Raises what ``ask`` raises; BadAnswerError where the pages have no end.
+    Raises what ``ask`` raises; BadAnswerError where the pages have no end, and after ``most``.
     """
     yielded: set[str] = set()
     seen: set[str] = set()
     restarts = 0
     marker: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(most):
         asked = {**filters, "limit": str(PAGE_SIZE), "marker": marker}
         try:
             page = ask({k: v for k, v in asked.items() if v is not None})
@@ -96,7 +97,7 @@ def all_pages(
                 hint="Nothing was changed. Report it to the cloud's support.",
             )
         marker = page.rows[-1].id
-    raise BadAnswerError(f"listing {key}: no end after {_MOST_PAGES} pages")
+    raise BadAnswerError(f"listing {key}: no end after {most} pages")
 
 
 def query_text(query: Mapping[str, str]) -> str:

@@ -137,8 +137,10 @@ class RetryTransport(httpx.BaseTransport):
         network: httpx.BaseTransport | None = None,
         note: Callable[[str], None] = lambda _text: None,
         refresh: Callable[[httpx.Request], None] = lambda _request: None,
+        least: float = LEAST,
     ) -> None:
         self._send = send
+        self._least = least
         self._refresh = refresh
         self._note = note
         self._clock = clock
@@ -158,7 +160,7 @@ class RetryTransport(httpx.BaseTransport):
         for attempt in count(1):
             self._await_turn(request.url.host, until=until)
             now = self._clock.monotonic()
-            ends = now + min(DEADLINE, max(until - now, LEAST))
+            ends = now + min(DEADLINE, max(until - now, self._least))
             request.extensions[ENDS] = ends
             outcome = self._outcome(request)
             answer = outcome if isinstance(outcome, httpx.Response) else None

@@ -72,7 +72,7 @@ class AgencyKeys:
 
     def _is_due(self, end: datetime) -> bool:
         now = self._clock.now()
-        return now >= self._asked + AGAIN_AFTER and now + MARGIN >= end
+        return now >= end or (now >= self._asked + AGAIN_AFTER and now + MARGIN >= end)
 
     def _renewed(self, keys: Keys, *, end: datetime) -> Keys:
         """Return new keys. If they cannot be fetched, return the old ones until they end."""

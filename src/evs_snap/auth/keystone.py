@@ -28,6 +28,7 @@ from evs_snap.errors import (
     NoEndpointError,
     ServerError,
     ServiceError,
+    ThrottledError,
     WrongEndpointError,
 )
 from evs_snap.settings import Settings
@@ -122,7 +123,7 @@ class KeystoneAuth(Identity):
             try:
                 self._scoped = yield from self._sign_in(until=until)
             except (ServiceError, ConfigurationError) as error:
-                if not isinstance(error, ServerError):
+                if not isinstance(error, ServerError | ThrottledError):
                     self._refusal = error
                 raise
             if self._cache:

@@ -82,6 +82,20 @@ class RestoreWords(TypedDict, total=False):
     dry_run: bool
 
 
+_PIN = frozenset({"snapshots", "lock_wait"})
+TAKEN: Mapping[Command, frozenset[str]] = {
+    "create": frozenset({"selection", *CreateWords.__annotations__}),
+    "rotate": frozenset({"selection", *CreateWords.__annotations__}),
+    "prune": frozenset({"selection", "keep", *PruneWords.__annotations__}),
+    "delete": frozenset({"snapshots", *DeleteWords.__annotations__}),
+    "restore": frozenset({"snapshots", *RestoreWords.__annotations__}),
+    "wait": frozenset({"snapshots", "timeout"}),
+    "pin": _PIN,
+    "unpin": _PIN,
+}
+"""What may be said of each command: names of fields of Request."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A run as it was asked for. Raises ConfigurationError for what cannot work.
@@ -128,6 +142,9 @@ class Request:
     def __post_init__(self) -> None:
         """Check each value for itself, then those that must fit each other."""
         _check_values(self)
+        object.__setattr__(
+            self, "properties", dict(self.properties)
+        )  # the caller may change its own
         Template(self.name)
         check_properties(self.properties)
         if self.command in _OF_DISKS:

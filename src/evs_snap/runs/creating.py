@@ -84,7 +84,8 @@ def see_usable(work: Work, runs: Iterable[DiskRun], *, timeout: float) -> None:
     ]
     if not waiting:
         return
-    results = await_usable(work, [snapshot for _, _, snapshot in waiting], timeout=timeout)
+    disks = {snapshot.id: made.label for _, made, snapshot in waiting}
+    results = await_usable(work, [s for _, _, s in waiting], timeout=timeout, disks=disks)
     for run, made, _ in waiting:
         run.made = awaited(made, results)
 

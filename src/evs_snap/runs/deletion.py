@@ -16,7 +16,7 @@ from evs_snap.errors import (
 from evs_snap.plan.retention import DELETABLE, newer_usable
 from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Item, failed
-from evs_snap.runs.watch import GONE_AFTER, watch
+from evs_snap.runs.watch import GONE_AFTER, NO_NAMES, watch
 from evs_snap.runs.work import Work, find
 from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Snapshot
@@ -133,12 +133,17 @@ def ask(work: Work, snapshot: Snapshot) -> bool:
 
 
 def see_gone(
-    work: Work, snapshots: Sequence[Snapshot], readings: Readings
+    work: Work,
+    snapshots: Sequence[Snapshot],
+    readings: Readings,
+    *,
+    disks: Mapping[str, str] = NO_NAMES,
 ) -> dict[str, Snapshot | EvsSnapError]:
     """Return, by ID, each snapshot whose deletion was accepted once it is gone, or the error.
 
     A look costs two requests, or a reading of the disks; the one that shows what is gone is
-    left in ``readings`` for the next judgement.
+    left in ``readings`` for the next judgement. ``disks`` are the names of their disks, by the
+    snapshot's ID.
     """
     going = _Going(work, readings)
     return watch(
@@ -151,6 +156,7 @@ def see_gone(
         goal="gone",
         hint="It is being deleted: `evs-snap snapshots` shows whether it is gone; until then it "
         "may hold a slot.",
+        disks=disks,
     )
 
 

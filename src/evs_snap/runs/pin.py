@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from evs_snap.errors import EvsSnapError, InterruptedRunError, NotOursError, PermissionDeniedError
 from evs_snap.runs.deletion import require_ours
@@ -47,7 +48,7 @@ def unpin_snapshots(
 
 def _relabelled(
     evs: EvsClient,
-    command: str,
+    command: Literal["pin", "unpin"],
     snapshots: tuple[str | Snapshot, ...],
     *,
     lock_wait: float,

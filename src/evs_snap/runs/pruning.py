@@ -196,7 +196,8 @@ def _wave(
 
     begun = [done for done in work.side_by_side(step, runs) if done]
     at_work = [item.snapshot for item, is_at_work in begun if is_at_work and item.snapshot]
-    results = see_gone(work, at_work, readings) if at_work else {}
+    disks = {item.snapshot.id: item.label for item, _ in begun if item.snapshot}
+    results = see_gone(work, at_work, readings, disks=disks) if at_work else {}
     ended = [gone(item, results) for item, _ in begun]
     return {item.volume.id: item for item in ended if item.volume}
 

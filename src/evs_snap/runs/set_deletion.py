@@ -117,12 +117,12 @@ def _judged(
         run = by_disk[row.volume_id]
         if run.is_over:
             return run.why
+        require_deletable(run.seen.get(row.id), row)
         rows = readings.of(row.volume_id)
         here = {**rows, row.id: row}
         reasons = _given_up(work, run, here, row, to_free_slots=to_free_slots)
         if reasons is None:
             return "the rules keep a part of its set now"
-        require_deletable(run.seen.get(row.id), row)
         if row.is_usable:
             going = {r.snapshot.id for r in (*run.plan.free_slots, *run.plan.prune)}
             require_newer(work, here, row, besides=going)

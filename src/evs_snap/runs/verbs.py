@@ -13,7 +13,7 @@ from evs_snap.errors import (
     LockedError,
 )
 from evs_snap.plan.plan import DiskPlan, plan_disk
-from evs_snap.plan.request import CreateWords, DeleteWords, PruneWords, Request
+from evs_snap.plan.request import TAKEN, Command, CreateWords, DeleteWords, PruneWords, Request
 from evs_snap.plan.retention import Keep, broken
 from evs_snap.plan.selection import Selection
 from evs_snap.plan.sets import as_one, for_all, refusing, require_one_set, reusable
@@ -156,9 +156,11 @@ def wait_for_snapshots(
 # -- requests ----------------------------------------------------------------------------------
 
 
-def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request:
+def request_of(evs: EvsClient, command: Command, said: Mapping[str, Any]) -> Request:
     """Return the request, with the cloud's limit where none was said; checked by itself."""
     words = dict(said)
+    for name in words.keys() - TAKEN[command]:
+        raise ConfigurationError(f"{command} takes no {name}: {words[name]!r}")
     if words.get("limit") is None:
         words["limit"] = evs.limit
     if words.get("timeout") is None:
@@ -166,10 +168,7 @@ def request_of(evs: EvsClient, command: str, said: Mapping[str, Any]) -> Request
     for name in ("properties", "policy"):
         if words.get(name) is None:
             words.pop(name, None)
-    try:
-        request = Request(command=cast("Any", command), **words)
-    except TypeError as error:
-        raise ConfigurationError(f"{command}: {error}") from error
+    request = Request(command=command, **words)
     if request.hold is not None and not evs.service.can_hold:
         raise ConfigurationError(
             f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "

@@ -17,6 +17,8 @@ from evs_snap.services.interface import Job, Snapshot
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last one repeated."""
 
+NO_NAMES: Mapping[str, str] = {}
+
 GONE_AFTER = 30.0
 """Seconds without a sight of something after which it counts as deleted: lists lag behind, and
 a new snapshot may enter them late."""
@@ -51,6 +53,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     hint: str,
     every: Iterable[float] | None = None,
     is_news: bool = False,
+    disks: Mapping[str, str] = NO_NAMES,
 ) -> dict[str, W | EvsSnapError]:
     """Return, by ID, how each of ``rows`` came to its end.
 
@@ -64,7 +67,8 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
 
     What is pending at the end, or when the run is asked to stop, is left alone: its result is
     a WaitTimeoutError that tells the time that has really passed, and ``hint``. ``noun`` is
-    what the rows are, ``goal`` what they are to become.
+    what the rows are, ``goal`` what they are to become, ``disks`` the names of their disks, by
+    the row's ID: by these it is told what is in trouble.
     """
     clock = work.clock
     began = clock.monotonic()
@@ -92,7 +96,11 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     for pause in every or pauses():
         passed = clock.monotonic() - began
         if pending:
-            work.progress(_so_far(names, settled, noun, goal, passed=passed, timeout=timeout))
+            bad = [id_ for id_, result in settled.items() if isinstance(result, EvsSnapError)]
+            troubled = tuple(disks.get(id_) or names[id_] for id_ in bad)
+            work.progress(
+                _so_far(names, len(settled), troubled, noun, goal, passed=passed, timeout=timeout)
+            )
         # What was just asked for is looked at once, also after a stop.
         if not pending or passed >= timeout or (work.stop.asked and looked):
             break
@@ -117,24 +125,27 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     return settled
 
 
-def _so_far(
+def _so_far(  # noqa: PLR0913 - what the sentence tells
     names: Mapping[str, str],
-    settled: Mapping[str, W | EvsSnapError],
+    settled: int,
+    troubled: tuple[str, ...],
     noun: str,
     goal: str,
     *,
     passed: float,
     timeout: float,
 ) -> Tally:
-    """Say how far the wait has come; ``names`` are those of all that is waited for, by ID."""
+    """Say how far the wait has come; ``names`` are those of all that is waited for, by ID.
+
+    ``settled`` is how many have come to their end, ``troubled`` what to call those that failed.
+    """
     time = f"{in_words(passed)} of {in_words(timeout)}"
     total = len(names)
-    troubled = tuple(n for id_, n in names.items() if isinstance(settled.get(id_), EvsSnapError))
-    done = len(settled) - len(troubled)
+    done = settled - len(troubled)
     sentence = f"{done} of {total} {noun}s {goal}, {time}"
     if total == 1:
         sentence = f"waiting for {noun} {next(iter(names.values()))}, {time}"
-    return Tally.of(sentence, done=len(settled), total=total, passed=passed, troubled=troubled)
+    return Tally.of(sentence, done=settled, total=total, passed=passed, troubled=troubled)
 
 
 def await_usable(
@@ -143,10 +154,12 @@ def await_usable(
     *,
     timeout: float,
     every: Iterable[float] | None = None,
+    disks: Mapping[str, str] = NO_NAMES,
 ) -> dict[str, Snapshot | EvsSnapError]:
     """Return, by ID, each snapshot once it is usable, or the error that it met.
 
-    ``timeout`` is in seconds for all together, ``every`` the seconds between looks. A look costs
+    ``timeout`` is in seconds for all together, ``every`` the seconds between looks, ``disks`` the
+    names of their disks by the snapshot's ID. A look costs
     two requests, whatever the size of the project: a page of the list, which begins with the
     newest, and one by its ID. The job that makes one is asked where it is not found or in error.
     """
@@ -188,6 +201,7 @@ def await_usable(
         hint="It goes on being made; `evs-snap wait ID` waits for it again.",
         every=every,
         is_news=True,
+        disks=disks,
     )
 
 

@@ -23,46 +23,37 @@ RECORDED = json.loads(
 def of_openstack(answer: dict[str, Any]) -> dict[str, Any]:
     """Return who, where and whom to trust, as openstacksdk and keystoneauth act on it."""
     get = answer["auth"].get
-    domain = get("default_domain_id"), get("default_domain_name")
+
+    def domain(of: str) -> object:
+        keys = (f"{of}_domain_id", "default_domain_id", f"{of}_domain_name", "default_domain_name")
+        return None if get(f"{of}_id") else next(filter(None, map(get, keys)), None)
+
     return {
         "auth_url": base_url(get("auth_url")),
         "user": get("user_id") or get("username"),
-        "user_domain": None
-        if get("user_id")
-        else get("user_domain_id") or domain[0] or get("user_domain_name") or domain[1],
+        "user_domain": domain("user"),
         "password": get("password"),
         "project": get("project_id") or get("project_name"),
-        "project_domain": None
-        if get("project_id")
-        else get("project_domain_id") or domain[0] or get("project_domain_name") or domain[1],
+        "project_domain": domain("project"),
         "region": answer["region"] or None,
         "interface": answer["interface"].removesuffix("URL"),
-        "endpoint": answer["endpoint"],
-        "service_type": answer["service_type"],
-        "service_name": answer["service_name"],
-        "verify": answer["verify"],
+        **{key: answer[key] for key in ("endpoint", "service_type", "service_name", "verify")},
     }
 
 
 def ours(settings: Settings) -> dict[str, Any]:
     credentials = settings.credentials
     assert isinstance(credentials, PasswordCredentials)
-    user = credentials.user
+    user, domain = credentials.user, settings.project_domain_id or settings.project_domain_name
+    same = ("auth_url", "region", "interface", "endpoint", "service_name", "verify")
     return {
-        "auth_url": settings.auth_url,
+        **{key: getattr(settings, key) for key in same},
         "user": user.id or user.name,
         "user_domain": None if user.id else user.domain_id or user.domain_name,
         "password": credentials.password,
         "project": settings.project_id or settings.project_name,
-        "project_domain": None
-        if settings.project_id
-        else settings.project_domain_id or settings.project_domain_name,
-        "region": settings.region,
-        "interface": settings.interface,
-        "endpoint": settings.endpoint,
+        "project_domain": None if settings.project_id else domain,
         "service_type": settings.service_type or "block-storage",
-        "service_name": settings.service_name,
-        "verify": settings.verify,
     }
 
 

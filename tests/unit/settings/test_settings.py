@@ -1,11 +1,13 @@
-"""What the user said: tables of samples, and what holds for every cloud and every address."""
+"""What the user said: tables of samples, and what holds for every cloud, file and address."""
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,13 +16,19 @@ from hypothesis import strategies as st
 
 from evs_snap.errors import ConfigurationError
 from evs_snap.settings import Settings, load_settings
-from evs_snap.settings.addresses import is_loopback, require_safe
+from evs_snap.settings.addresses import evs_url, iam_url, is_loopback, require_safe
+from evs_snap.settings.folders import cache_folder, state_folder
+from evs_snap.settings.proxies import proxy_for
 from evs_snap.settings.sources import KEYS, from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAMPLES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "samples/settings/cases.yaml").read_text("utf-8")
 )
 USER, FOREIGN, CLOUDS = SAMPLES["shared"][0], SAMPLES["shared"][5], SAMPLES["shared"][6]
+PROXY = "http://proxy.example.com:3128"
 FILES = {"clouds": "clouds.yaml", "secure": "secure.yaml", "public": "clouds-public.yaml"}
 
 
@@ -48,6 +56,7 @@ def shown(settings: Settings) -> dict[str, Any]:
     return {
         **{name: getattr(settings, name) for name in settings.__slots__},
         "kind": settings.credentials.kind,
+        "identity": getattr(settings.credentials, "identity", None),
         "secrets": [*settings.secrets],
         "sign_in": settings.sign_in,
         "remarks": [*settings.remarks],
@@ -90,23 +99,15 @@ def test_an_environment_about_another_cloud_changes_nothing(name: str) -> None:
         assert load({"OS_CLOUD": name, variable: FOREIGN[variable]}) == alone
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("OS_SECRET_KEY", "s3cret"), ("OS_TOKEN", "s3cret"), ("OS_AUTH_TYPE", "agency"),
-        ("OS_APPLICATION_CREDENTIAL_SECRET", "s3cret"), ("OS_PASSWORD", "another"),
-        ("OS_USERNAME", "another"), ("OS_AUTH_URL", "https://other.example.com"),
-        ("OS_AUTH_URL", "https://[::1"), ("OS_AUTH_URL", "https://x:y"), ("OS_AUTH_URL", "\udcff"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("other", SAMPLES["beside"], ids=str)
 def test_another_sign_in_beside_a_named_cloud_is_left_out_or_a_contradiction(
-    variable: str, value: str
+    other: dict[str, str],
 ) -> None:
     """Left out where --os-cloud chooses; beside OS_CLOUD nobody knows which is meant."""
     Path("clouds.yaml").write_text(CLOUDS, encoding="utf-8")
-    assert load({variable: value}, cloud="user") == load({}, cloud="user")
-    told = refusal({"OS_CLOUD": "user", variable: value})
-    for word in ("two different sign-ins", variable, "OS_CLOUD", "--os-cloud"):
+    assert load(other, cloud="user") == load({}, cloud="user")
+    told = refusal({"OS_CLOUD": "user", **other})
+    for word in ("two different sign-ins", *other, "OS_CLOUD", "--os-cloud"):
         assert word in told
 
 
@@ -148,25 +149,9 @@ def test_each_variable_sets_its_key_and_is_named_as_its_origin() -> None:
             assert found.origins[key] == name
 
 
-STRANGE = [
-    "https://", "https:///v3", "https:/iam", "iam.example.com", "//iam.example.com", "https",
-    "ftp://iam.example.com", "file:///etc/passwd", "javascript:x", "u:p-s3cret@iam.example.com",
-    "//u:p-s3cret@iam.example.com", "u:p-s3cret@x@iam.example.com/v3", "HTTPS:\\\\iam",
-    "https://u:p-s3cret@iam.example.com", "https://:p-s3cret@iam.example.com",
-    "https://u:p-s3cret/x@iam.example.com", "https://@iam.example.com",
-    "https://iam.example.com:99999", "https://iam.example.com:x", "https://iam.example.com:0",
-    "https://iam.example.com:-1", "https://iam .example.com", " https://iam.example.com",
-    "https://[::1", "https://::1/", "https://[nonsense]/", "https://[fe80::1%25eth0]/",
-    "https://iam..example.com/v3", "https://.example.com", f"https://{'a' * 64}.com",
-    "https://iam.example.com?a=b", "https://iam.example.com#a", "https://iäm.example.com",
-    "https://iam.example.com/\x7f", "https://iam.$(region).com", "https://iam%00.com",
-    "https://iam.example.com\\@evil.example.com/", "https://iam.{region}.example.com",
-]  # fmt: skip
-
-
 def test_a_strange_address_is_a_configuration_error() -> None:
     """found: without a scheme, the password in it was part of the message."""
-    for url in STRANGE:
+    for url in SAMPLES["no_addresses"]:
         for variable in ("OS_AUTH_URL", "OS_VOLUME_ENDPOINT_OVERRIDE"):
             assert variable in refusal({**USER, variable: url})
 
@@ -185,3 +170,103 @@ def test_this_machine_is_known(host: str) -> None:
     assert is_loopback(host)
     assert not is_loopback(f"{host}.example.com")
     assert not is_loopback("evillocalhost")
+
+
+HUAWEI = {
+    r: [f"{s}.{r}.myhuaweicloud.com" for s in ("iam", "evs")] for r in SAMPLES["regions_of_huawei"]
+}
+
+
+def test_each_region_has_its_addresses() -> None:
+    for region, hosts in {**SAMPLES["regions"], **HUAWEI}.items():
+        assert [iam_url(region), evs_url(region)] == [f"https://{host}" for host in hosts]
+
+
+@pytest.mark.parametrize("region", SAMPLES["no_regions"])
+@pytest.mark.parametrize("url", [iam_url, evs_url])
+def test_an_unknown_region_leads_nowhere(url: Callable[[str], str], region: str) -> None:
+    """Least of all to a host of somebody else's."""
+    with pytest.raises(ConfigurationError) as caught:
+        url(region)
+    for way in ("OS_AUTH_URL", "OS_VOLUME_ENDPOINT_OVERRIDE"):
+        assert way in (caught.value.hint or "")
+
+
+# Files that nobody should have written.
+
+
+def test_what_is_no_clouds_file_is_a_configuration_error() -> None:
+    for content in (*SAMPLES["no_clouds_files"], "[" * 1000, f"clouds: !!int {'9' * 5000}"):
+        Path("clouds.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+        assert "clouds.yaml" in refusal({}, cloud="x")
+
+
+@pytest.mark.parametrize("text", SAMPLES["endless_files"])
+def test_an_anchor_inside_itself_is_read_or_refused(text: str) -> None:
+    """found: a traceback. secure.yaml holds the same, so that both endless trees are merged."""
+    for name in ("clouds.yaml", "secure.yaml"):
+        Path(name).write_text(text, encoding="utf-8")
+    with suppress(ConfigurationError):
+        load({}, cloud="x")
+
+
+@pytest.mark.parametrize("place", ["x" * 5000, "clouds.yaml/below-a-file", "/proc/self/mem"])
+def test_a_place_that_cannot_be_looked_into_is_skipped(place: str) -> None:
+    """/etc/openstack is often closed to users: that is no reason to fail."""
+    Path("clouds").write_text("not read", encoding="utf-8")
+    assert "no cloud is configured" in refusal({"XDG_CONFIG_HOME": place})
+
+
+# Proxies.
+
+
+@pytest.mark.parametrize(("url", "environ", "proxy"), SAMPLES["proxies"], ids=str)
+def test_the_schemes_own_variable_counts_before_all_proxy(
+    url: str, environ: dict[str, str], proxy: str | None
+) -> None:
+    """found: a SOCKS proxy that no request would have used ended the run."""
+    named = {key: PROXY if value == "P" else value for key, value in environ.items()}
+    assert proxy_for(url, environ=named) == (proxy and PROXY)
+
+
+@pytest.mark.parametrize(("verdict", "proxy"), [("covers", None), ("leaves", PROXY)])
+def test_no_proxy_holds_names_addresses_and_networks(verdict: str, proxy: str | None) -> None:
+    for url, values in SAMPLES["no_proxy"][verdict].items():
+        for value in values:
+            environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": value}
+            assert proxy_for(url, environ=environ) == proxy, (url, value)
+
+
+@given(st.text(), st.text())
+def test_any_variable_is_read_or_skipped(no_proxy: str, proxy: str) -> None:
+    """Property: what cannot be read in NO_PROXY is skipped."""
+    with suppress(UnicodeError):
+        proxy_for("https://evs.example.com", environ={"NO_PROXY": no_proxy, "ALL_PROXY": proxy})
+
+
+# Folders.
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="it has places of its own")
+@pytest.mark.parametrize("relative", ["", "x", "not/absolute"])
+def test_folders_are_below_the_home_directory_or_where_a_whole_path_says(relative: str) -> None:
+    """A relative path in a variable is ignored: it would move with the working directory."""
+    home = {"XDG_CACHE_HOME": relative, "XDG_STATE_HOME": relative, "HOME": "/srv/cron"}
+    assert cache_folder(home) == Path("/srv/cron/.cache/evs-snap")
+    assert state_folder(home) == Path("/srv/cron/.local/state/evs-snap")
+    assert cache_folder({"XDG_CACHE_HOME": "/run/x"}) == Path("/run/x/evs-snap")
+    assert state_folder({"XDG_STATE_HOME": "/run/x"}) == Path("/run/x/evs-snap")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="it has places of its own")
+def test_a_user_without_a_home_directory_is_told_both_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """found: a traceback; then one variable a run, and lists failed for want of a cache."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert cache_folder({}) is None
+    with pytest.raises(ConfigurationError, match="no home directory") as caught:
+        state_folder({"XDG_STATE_HOME": "not/absolute"})
+    for variable in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        assert variable in (caught.value.hint or "")
