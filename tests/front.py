@@ -12,9 +12,9 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tests.signature_check import SECURITY_TOKEN, TEMPORARY, SignatureCheck
+from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY, SignatureCheck
 
-from evs_snap.sandbox import Sandbox
+from evs_snap.sandbox import ACCOUNT, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,12 +31,13 @@ class Front:
     """The service. ``refuse`` may answer in its place; ``role`` is the user's, if set.
 
     ``ahead`` is how far its clock is off; ``life`` is that of an agency's keys, which it counts
-    in ``fetched``; after ``keys_end`` temporary keys are refused.
+    in ``fetched``; after ``keys_end`` temporary keys are refused. ``granted`` are its tokens.
     """
 
     def __init__(self, folder: Path, fake: FakeClock) -> None:
         self.fake = fake
         self.asked: list[str] = []
+        self.granted: list[str] = []
         self.ahead = timedelta()
         self.refuse: Callable[[WSGIEnvironment], Answer | None] = lambda _: None
         self.role = ""
@@ -71,6 +72,7 @@ class Front:
         def with_date(
             status: str, headers: list[tuple[str, str]], _failure: object = None, /
         ) -> Callable[[bytes], object]:
+            self.granted += [value for name, value in headers if name == "X-Subject-Token"]
             kept = [(k, v) for k, v in headers if k != "Content-Length"]
             date = format_datetime(self.now(), usegmt=True)
             return start_response(status, [*kept, ("Date", date)])
@@ -96,6 +98,47 @@ class Front:
             "expires_at": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         return _answer(start_response, 200, {"credential": credential})
+
+
+def by_password(front: Front, **more: str) -> dict[str, str]:
+    """Return the variables of a sign-in there by password."""
+    return {
+        "OS_AUTH_URL": f"{front.url}/identity/v3",
+        "OS_USERNAME": ACCOUNT.user_name,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
+        **_place(),
+        **more,
+    }
+
+
+def by_keys(front: Front, keys: tuple[str, ...] = KEYS, **more: str) -> dict[str, str]:
+    """Return the variables of those who sign with these keys."""
+    names = ("OS_ACCESS_KEY", "OS_SECRET_KEY")
+    return {**for_signers(front), **dict(zip(names, keys, strict=True)), **more}
+
+
+def for_signers(front: Front, **more: str) -> dict[str, str]:
+    """Return what says where it is, and which project, for those who sign."""
+    return {
+        "OS_AUTH_URL": f"{front.url}/identity/v3",
+        "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
+        **_place(),
+        **more,
+    }
+
+
+def by_agency(front: Front) -> dict[str, str]:
+    """Return the variables of a machine that has an agency."""
+    return for_signers(front, OS_AUTH_TYPE="agency", EVS_SNAP_METADATA_URL=front.url)
+
+
+def _place() -> dict[str, str]:
+    return {
+        "OS_PROJECT_NAME": ACCOUNT.project_name,
+        "OS_REGION_NAME": ACCOUNT.region,
+        "OS_INSECURE": "1",  # no CAs are read: it is plain http
+    }
 
 
 def _answer(start_response: StartResponse, status: int, document: object) -> list[bytes]:

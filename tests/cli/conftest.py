@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.factories import made_past
+from tests.front import Front
 
 from evs_snap import connect
 from evs_snap.sandbox import Sandbox
+from evs_snap.sandbox.server import serving
 from evs_snap.settings import sandbox_settings
 from evs_snap.settings.folders import state_folder
 
@@ -54,11 +57,26 @@ class Pretend:
         return volume.id
 
 
+class Terminal(io.StringIO):
+    """Somebody's answers, typed ahead."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture(name="pretend")
 def _pretend(fake: FakeClock) -> Iterator[Pretend]:
     app = Sandbox(state_folder(os.environ) / "sandbox.db", now=fake.clock.now)
     with connect(settings=sandbox_settings(), app=app, clock=fake.clock) as client:
         yield Pretend(client, fake)
+
+
+@pytest.fixture(name="front")
+def _front(fake: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    front = Front(tmp_path_factory.mktemp("service"), fake)
+    with serving(front) as port:
+        front.url = f"http://127.0.0.1:{port}"
+        yield front
 
 
 @pytest.fixture(name="requests")

@@ -167,8 +167,10 @@ every_shell = pytest.mark.parametrize("complete", [bash, zsh, fish], ids=lambda 
 
 
 @every_shell
-def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
+def test_every_shell_completes(complete: Callable[..., list[set[str]]], tmp_path: Path) -> None:
+    (tmp_path / "clouds.yaml").write_text('clouds: {prod: {}, "pr\\nx": {}, dev: {}}\n')
     wanted = {
+        "evs-snap --os-cloud pr": {"prod"},
         "evs-snap sna": {"snapshots"},
         "evs-snap rotate --keep-w": {"--keep-weekly", "--keep-within"},
         "evs-snap volumes --form": {"--format"},
@@ -182,14 +184,6 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]]) -> None:
         "evs-snap --sandbox delete 9d1b": {"9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"},
     }
     assert dict(zip(wanted, complete(*wanted), strict=True)) == wanted
-
-
-@every_shell
-def test_clouds_of_clouds_yaml_are_offered(
-    complete: Callable[..., list[set[str]]], tmp_path: Path
-) -> None:
-    (tmp_path / "clouds.yaml").write_text('clouds: {prod: {}, "pr\\nx": {}, dev: {}}\n')
-    assert complete("evs-snap --os-cloud pr") == [{"prod"}]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

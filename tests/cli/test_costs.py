@@ -12,6 +12,8 @@ from evs_snap import connection
 from evs_snap.api.transport import open_http
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import FakeClock, Run
 
 LIST, LOOK = "GET snapshots/detail", "GET snapshots/ID"
@@ -60,6 +62,24 @@ def test_a_steady_night_costs_a_disk_little_more_than_its_post_and_its_delete(
     run(f"rotate --all --keep-last {NIGHTS} --parallel 8")
     assert (big.asked["POST snapshots"], big.asked["DELETE snapshots/ID"]) == (100, 100)
     assert big.asked.total() <= 330
+
+
+@pytest.mark.parametrize(
+    ("line", "lists"),
+    [
+        ("volumes", ["snapshots", "volumes"]),
+        ("volumes -c Name", ["volumes"]),
+        ("volumes -c Name -c newest", ["snapshots", "volumes"]),
+        ("check --all --max-age 9d", ["snapshots", "volumes"]),
+    ],
+)
+def test_a_list_costs_no_request_for_each_disk(
+    run: Run, requests: Callable[[str], list[str]], line: str, lists: list[str]
+) -> None:
+    asked = requests(run(f"-v --sandbox {line}", exit_code=2 if "check" in line else 0).stderr)
+    assert sorted(request.partition("?")[0] for request in asked) == [
+        f"GET {name}/detail" for name in lists
+    ]
 
 
 def test_a_look_costs_two_requests_whatever_the_size_of_the_project(

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tests.front import Front
-from tests.signature_check import KEYS
+from tests.front import by_keys, by_password
 
 from evs_snap.sandbox import ACCOUNT
-from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.conftest import FakeClock, Run
+    from tests.conftest import Run
+    from tests.front import Front
 
 STEPS = [
     "settings", "files", "names", "connection", "clock", "sign-in", "endpoint", "rights", "disks",
@@ -26,40 +25,13 @@ STEPS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(name="front")
-def _front(fake: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = Front(tmp_path_factory.mktemp("service"), fake)
-    with serving(front) as port:
-        front.url = f"http://127.0.0.1:{port}"
-        yield front
-
-
 @pytest.fixture(name="by")
 def _by(front: Front, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give a function that sets the variables of a sign-in by password or by keys, and others."""
 
     def by(kind: str, **more: str) -> None:
-        variables = {
-            "OS_AUTH_URL": f"{front.url}/identity/v3",
-            "OS_PROJECT_NAME": ACCOUNT.project_name,
-            "OS_REGION_NAME": ACCOUNT.region,
-            "OS_INSECURE": "1",  # no CAs are read: it is plain http
-            **(
-                {
-                    "OS_USERNAME": ACCOUNT.user_name,
-                    "OS_PASSWORD": ACCOUNT.password,
-                    "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
-                }
-                if kind == "password"
-                else {
-                    "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
-                    "OS_ACCESS_KEY": KEYS.access_key,
-                    "OS_SECRET_KEY": KEYS.secret_key,
-                }
-            ),
-            **more,
-        }
-        for name, value in variables.items():
+        usual = by_password(front) if kind == "password" else by_keys(front)
+        for name, value in {**usual, **more}.items():
             monkeypatch.setenv(name, value)
 
     return by
@@ -102,14 +74,15 @@ NO_SIGN_IN = f"sign-in! endpoint- {NOT_REACHED}"
 NO_ENDPOINT = f"endpoint! {NOT_REACHED}"
 BY_NAME = "disks! quota- limit- kinds-"
 FORBIDDEN = (403, {"error": {"code": "EVS.5403", "message": "policy"}})
+NO_PATH: dict[str, tuple[int, object]] = {"/volumes": (404, {})}
+WITH_PROJECT = {"OS_PROJECT_ID": ACCOUNT.project_id}
 SCENES = {
     "wrong password": Scene("password", {"OS_PASSWORD": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",
         ("password",)),
     "wrong secret key": Scene("keys", {"OS_SECRET_KEY": "wrong-s3cret"}, 4, NO_SIGN_IN, "sign-in",
         ("clock",)),
     "wrong secret key, project given": Scene("keys",
-        {"OS_SECRET_KEY": "wrong-s3cret", "OS_PROJECT_ID": ACCOUNT.project_id}, 4, NO_SIGN_IN,
-        "sign-in", ("clock",)),
+        {"OS_SECRET_KEY": "wrong-s3cret", **WITH_PROJECT}, 4, NO_SIGN_IN, "sign-in", ("clock",)),
     # found: a region without disks was told as a sign-in that failed
     "wrong region": Scene("password", {"OS_REGION_NAME": "mars-1"}, 2, NO_ENDPOINT, "endpoint",
         ("mars-1", ACCOUNT.region)),
@@ -152,6 +125,16 @@ SCENES = {
         ("te_readonly", "evs:snapshots:create"), role="te_readonly"),
     "no rights": Scene("password", {}, 4, "rights! disks- quota- limit- kinds-", "rights",
         ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
+    # Given keys and a project ID, nothing is signed before the lists are read.
+    "no rights with keys": Scene("keys", WITH_PROJECT, 4, "rights! disks- quota- limit- kinds-",
+        "rights", ("evs:volumes:list",), answers={"/volumes": FORBIDDEN}),
+    "no such path": Scene("password", {}, 2, NO_ENDPOINT, "endpoint", (), answers=NO_PATH),
+    "no such path with keys": Scene("keys", WITH_PROJECT, 2, NO_ENDPOINT, "endpoint", (),
+        answers=NO_PATH),
+    "a page in place of an answer": Scene("password", {}, 1, NO_ENDPOINT, "endpoint", (),
+        answers={"/volumes": (200, "<html>")}),
+    "a service that fails": Scene("password", {}, 1, "rights! disks- quota- limit- kinds-",
+        "rights", (), answers={"/volumes": (500, {})}),
     # A hint, and no failure: whether such a region refuses ours, only a `create` tells.
     "standard snapshots": Scene("password", {}, 0, "kinds?", "kinds",
         ("that is set is legacy", "shows none: no proof that it makes them", "--kind standard"),

@@ -94,41 +94,6 @@ def test_whatever_a_message_or_a_note_repeats_prints(
     assert told.startswith("to attach it: \\x1b[2Jx\\x9b\nnext\nhint: \\x1b[2Jx\\x9b\n")
 
 
-def test_a_command_in_a_hint_can_be_pasted(run: Run) -> None:
-    """found: a hint said `evs-snap volumes`, which asked another cloud than the one in use."""
-    assert "`evs-snap --sandbox volumes` lists" in run("--sandbox create no", exit_code=5).stderr
-    told = run("create full-01 --sandbox", exit_code=6).stderr
-    assert "(`evs-snap --sandbox delete ID`)" in told
-
-
-def test_disks_that_are_refused_alike_are_told_of_once(run: Run, pretend: Pretend) -> None:
-    """found: eleven lines for each full disk."""
-    disk = pretend.disk("full-02")
-    for n in range(7):
-        pretend.snapshot(disk, f"s{n}")
-    told = run("--sandbox create --match 'full-*'", exit_code=6).stderr
-    assert told.count("error:") == told.count("hint:") == 1
-    assert "error: full-02, full-01: the disk holds 7 of 7 snapshots; nothing was sent" in told
-    assert "by others" not in told, "who holds the slots is told of one disk"
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("data-02 --keep-last 9", "the rules keep all snapshots of policy default"),
-        ("data-01 --keep-last 1", "there is no snapshot of policy default"),
-        ("data-02 --keep-last 1 --policy other",
-         "there is no snapshot of policy other, only of default"),
-    ],
-)  # fmt: skip
-def test_a_prune_with_nothing_to_do_says_why(run: Run, line: str, told: str) -> None:
-    """found: `prune` printed a bare header."""
-    pruned = run(f"--sandbox prune {line} -y")
-    assert f"nothing to delete: {told}\n" in pruned.stderr
-    assert pruned.stdout == "" or "kept" in pruned.stdout
-    assert run(f"--sandbox prune {line} -y -f json").json["remark"] == f"nothing to delete: {told}"
-
-
 @pytest.mark.parametrize("command", commands())
 def test_help_names_the_columns(run: Run, command: str) -> None:
     usual, on_request = titles(command)

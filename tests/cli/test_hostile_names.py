@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.conftest import Terminal
 
 from evs_snap.render.text import printable
 
@@ -102,10 +104,20 @@ def test_a_new_snapshots_name_has_only_printable_characters(run: Run, nasty: str
     assert item["snapshot"]["name"].endswith("Z")
 
 
-def test_a_null_name_is_empty_text_and_null_in_json(run: Run, pretend: Pretend) -> None:
-    disk = pretend.disk(None)
-    assert run(f"--sandbox volumes --volume {disk} -f csv -c ID -c Name").stdout == (
-        f"ID,Name\n{disk},\n"
-    )
-    (row,) = run(f"--sandbox volumes --volume {disk} -f json").json
-    assert row["name"] is None
+def test_a_question_cannot_move_the_cursor(
+    run: Run, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = pretend.snapshot(pretend.disk("\x1b[7mred"), "\x1b[2Js")
+    monkeypatch.setattr("sys.stdin", Terminal("no\n"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    asked = run(f"--sandbox restore {snapshot} --in-place", exit_code=1).stderr
+    assert "\\x1b[7mred" in asked
+    assert "\x1b[7m" not in asked
+    assert "\x1b[2J" not in asked
+
+
+def test_the_line_of_a_check_stays_one(run: Run, pretend: Pretend) -> None:
+    pretend.disk("a\nEVS-SNAP OK\x1b[2J|disks=9")
+    line = run("--sandbox check --match 'a*OK*' --max-age 1d", exit_code=2).stdout
+    assert line.removesuffix("\n").isprintable()
+    assert line.count("|") == 1

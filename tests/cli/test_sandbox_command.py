@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from tests.conftest import Run
 
 
-def test_reset_brings_the_first_disks_back(run: Run) -> None:
-    fresh = run("--sandbox snapshots -f value -c ID").stdout
-    run("--sandbox create --volume data-01")
-    assert run("--sandbox snapshots -f value -c ID").stdout != fresh
-    assert run("sandbox reset").stdout == ""
-    assert run("--sandbox snapshots -f value -c ID").stdout == fresh
-
-
 def no_folder(folder: Path) -> str:
     folder.parent.mkdir(parents=True)
     folder.touch()
@@ -78,32 +70,9 @@ def test_on_a_terminal_each_says_what_it_does() -> None:
     assert re.search(f"^the sandbox is served on port [0-9]+ {served}", shown, re.MULTILINE)
 
 
-def test_its_second_region_is_named_as_any_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = "--sandbox volumes -f value -c AZ"
-    second = {"sandbox-2a", "sandbox-2b"}
-    assert set(run(f"{listed} --os-region-name sandbox-2").ids) == second
-    monkeypatch.setenv("OS_REGION_NAME", "sandbox-2")
-    assert set(run(listed).ids) == second
-    monkeypatch.setenv("OS_REGION_NAME", "eu-de")  # another cloud's
-    assert "sandbox-1a" in run(listed).ids
-    refused = run(f"{listed} --os-region-name nowhere", exit_code=2)
-    assert "sandbox-1, sandbox-2" in refused.stderr
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - to be refused
-def test_it_is_served_on_loopback_only(run: Run, host: str) -> None:
-    refused = run(f"sandbox serve --host '{host}' --port 0", exit_code=2)
-    assert "loopback" in refused.stderr
-
-
 def test_a_port_in_use_is_a_clean_error(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         refused = run(f"sandbox serve --port {port}", exit_code=2)
     assert str(port) in refused.stderr
     assert refused.stdout == ""
-
-
-@pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_what_is_no_port_is_a_usage_error(run: Run, port: str) -> None:
-    run(f"sandbox serve --port={port}", exit_code=2)

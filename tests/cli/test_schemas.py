@@ -83,23 +83,6 @@ def test_the_schema_knows_every_action_and_kind_of_error() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("line", "changed"),
-    [
-        ("create data-01", True),
-        ("create data-01 --dry-run", False),
-        (f"pin {OURS}", True),
-        (f"unpin {OURS}", False),
-        (f"wait {OURS}", False),
-        ("prune data-02 --keep-last 5 -y", False),
-    ],
-)
-def test_a_record_says_in_a_word_whether_anything_changed(
-    run: Run, line: str, *, changed: bool
-) -> None:
-    assert run(f"--sandbox {line} -f json").json["changed"] is changed
-
-
 def test_each_error_says_whether_to_try_again_as_the_readme_does(run: Run) -> None:
     (item,) = run("--sandbox create full-01 -f json", exit_code=6).json["items"]
     assert item["error"]["retry"] is False

@@ -9,17 +9,17 @@ import shlex
 import stat
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY, SignatureCheck
+from tests.front import for_signers
+from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY
 
 from evs_snap import cli
-from evs_snap.sandbox import ACCOUNT, Sandbox
+from evs_snap.sandbox import ACCOUNT
 from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from tests.conftest import FakeClock, Result, Run
+    from tests.front import Front
 
 SNAPSHOT = "168d5cca-cd43-4c46-a1a9-13a554a8bff7"
 COMMANDS = [  # on one disk each: what reads two lists side by side outlives a failure
@@ -332,59 +333,16 @@ WELL: dict[str, dict[str, str]] = {
 }
 
 
-class Served:
-    """A sandbox on a port, with a metadata address; keeps the tokens it grants."""
-
-    def __init__(self, folder: Path, fake: FakeClock) -> None:
-        self.fake = fake
-        app = Sandbox(folder / "sandbox.db", now=lambda: fake.moment)
-        self.app = SignatureCheck(app, now=lambda: fake.moment)
-        self.granted: list[str] = []
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path.endswith("/securitykey"):
-            credential = {
-                "access": TEMPORARY.access_key,
-                "secret": TEMPORARY.secret_key,
-                "securitytoken": SECURITY_TOKEN,
-            }
-            body = json.dumps({"credential": credential}).encode()
-            start_response("200 OK", [("Content-Length", str(len(body)))])
-            return [body]
-
-        def noted(
-            status: str, headers: list[tuple[str, str]], _failure: object = None, /
-        ) -> Callable[[bytes], object]:
-            self.granted += [value for name, value in headers if name == "X-Subject-Token"]
-            date = format_datetime(self.fake.moment, usegmt=True)
-            return start_response(status, [*headers, ("Date", date)])
-
-        return self.app(environ, noted)
-
-
 @pytest.fixture(name="served")
-def _served(
-    fake: FakeClock, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("service"), fake)
-    with serving(served) as port:
-        url = f"http://127.0.0.1:{port}"
-        for name, value in {
-            "OS_AUTH_URL": f"{url}/identity",
-            "OS_VOLUME_ENDPOINT_OVERRIDE": url,
-            "OS_PROJECT_NAME": ACCOUNT.project_name,
-            "OS_REGION_NAME": ACCOUNT.region,
-            "OS_INSECURE": "1",
-            "EVS_SNAP_METADATA_URL": url,
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield served
+def _served(front: Front, monkeypatch: pytest.MonkeyPatch) -> Front:
+    for name, value in for_signers(front, EVS_SNAP_METADATA_URL=front.url).items():
+        monkeypatch.setenv(name, value)
+    return front
 
 
 @pytest.mark.parametrize("kind", WELL)
 def test_no_command_that_goes_well_tells_a_secret(
-    run: Run, served: Served, monkeypatch: pytest.MonkeyPatch, kind: str
+    run: Run, served: Front, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     for name, value in WELL[kind].items():
         monkeypatch.setenv(name, value)
@@ -412,7 +370,7 @@ def test_no_command_that_goes_well_tells_a_secret(
 def test_no_proxy_is_used_for_this_machine(
     *,
     run: Run,
-    served: Served,
+    served: Front,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     variable: str,

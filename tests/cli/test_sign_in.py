@@ -8,29 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.front import Front
+from tests.front import by_agency, by_password, for_signers
 from tests.signature_check import KEYS, SECURITY_TOKEN, TEMPORARY
 
 from evs_snap.sandbox import ACCOUNT
-from evs_snap.sandbox.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
     from tests.conftest import FakeClock, Run
+    from tests.front import Front
 
     Env = Callable[["Setting"], None]
 
 Setting = dict[str, str]
-
-
-@pytest.fixture(name="front")
-def _front(fake: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = Front(tmp_path_factory.mktemp("service"), fake)
-    with serving(front) as port:
-        front.url = f"http://127.0.0.1:{port}"
-        yield front
 
 
 @pytest.fixture(name="env")
@@ -38,38 +30,10 @@ def _env(monkeypatch: pytest.MonkeyPatch) -> Env:
     """Give a function that sets variables."""
 
     def env(variables: Setting) -> None:
-        monkeypatch.setenv("OS_INSECURE", "1")  # no CAs are read: it is plain http
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
     return env
-
-
-def place(front: Front, **more: str) -> Setting:
-    """Return what says where the sandbox is, and which project, for those who sign."""
-    return {
-        "OS_AUTH_URL": f"{front.url}/identity/v3",
-        "OS_VOLUME_ENDPOINT_OVERRIDE": front.url,
-        "OS_REGION_NAME": ACCOUNT.region,
-        "OS_PROJECT_NAME": ACCOUNT.project_name,
-        **more,
-    }
-
-
-def user(front: Front, **more: str) -> Setting:
-    return {
-        "OS_AUTH_URL": f"{front.url}/identity/v3",
-        "OS_USERNAME": ACCOUNT.user_name,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain_name,
-        "OS_PROJECT_NAME": ACCOUNT.project_name,
-        "OS_REGION_NAME": ACCOUNT.region,
-        **more,
-    }
-
-
-def agency(front: Front) -> Setting:
-    return place(front, OS_AUTH_TYPE="agency", EVS_SNAP_METADATA_URL=front.url)
 
 
 def keys_of(names: str, values: tuple[str, ...]) -> Setting:
@@ -106,7 +70,7 @@ def test_each_vendors_variables_open_the_cloud(
     *, run: Run, front: Front, env: Env, names: str, token: str, keys: tuple[str, str]
 ) -> None:
     more = {token: SECURITY_TOKEN} if keys is TEMPORARY else {}
-    env(place(front, **keys_of(names, keys), **more))
+    env(for_signers(front, **keys_of(names, keys), **more))
     try_out(run, front, f"AK/SK ({', '.join(sorted([*names.split(), *more]))})")
 
 
@@ -137,7 +101,7 @@ def test_so_does_the_vendors_own_file(run: Run, front: Front, env: Env) -> None:
 
 
 def test_so_does_the_machines_own_agency(run: Run, front: Front, env: Env) -> None:
-    env(agency(front))
+    env(by_agency(front))
     try_out(run, front, "ECS agency (EVS_SNAP_METADATA_URL, OS_AUTH_TYPE)")
     assert front.fetched == 3, "once a run"
 
@@ -157,15 +121,21 @@ def test_wrong_keys_are_sent_once(
     """Also by commands that read two lists side by side."""
     for project in ({}, {"OS_PROJECT_ID": ACCOUNT.project_id}):
         front.asked.clear()
-        env(place(front, **keys_of(VARIABLES[0], keys), **project))
+        env(for_signers(front, **keys_of(VARIABLES[0], keys), **project))
         run(command, exit_code=3 if command.startswith("check") else 4)
         assert len(front.asked) == 1, front.asked
+
+
+def test_a_wrong_password_is_sent_once(run: Run, front: Front, env: Env) -> None:
+    env(by_password(front, OS_PASSWORD="wrong-s3cret"))
+    run("create --match data-*", exit_code=4)
+    assert front.asked == ["POST /identity/v3/auth/tokens"]
 
 
 def test_temporary_keys_that_expired_are_told_so(run: Run, front: Front, env: Env) -> None:
     front.keys_end = front.fake.moment
     variables = keys_of(VARIABLES[0], TEMPORARY)
-    env(place(front, **variables, OS_SECURITY_TOKEN=SECURITY_TOKEN))
+    env(for_signers(front, **variables, OS_SECURITY_TOKEN=SECURITY_TOKEN))
     assert "fetch new ones" in run("volumes", exit_code=4).stderr
     assert len(front.asked) == 1
 
@@ -174,18 +144,18 @@ def test_temporary_keys_that_expired_are_told_so(run: Run, front: Front, env: En
 def test_a_project_that_is_not_there_is_a_matter_of_configuration(
     run: Run, front: Front, env: Env, name: str, code: int
 ) -> None:
-    env(place(front, **keys_of(VARIABLES[0], KEYS)))
+    env(for_signers(front, **keys_of(VARIABLES[0], KEYS)))
     told = run(f"--os-project-name {name} volumes", exit_code=code).stderr
     assert ("OS_PROJECT_ID" in told) is bool(code)
 
 
 def test_a_project_of_somebody_else_is_refused(run: Run, front: Front, env: Env) -> None:
-    env(place(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID="0" * 32))
+    env(for_signers(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID="0" * 32))
     assert "Malformed request url" in run("volumes --volume data-01", exit_code=2).stderr
 
 
 def test_without_a_metadata_address_the_way_on_is_told(run: Run, front: Front, env: Env) -> None:
-    env(agency(front) | {"EVS_SNAP_METADATA_URL": "http://127.0.0.1:1"})
+    env(by_agency(front) | {"EVS_SNAP_METADATA_URL": "http://127.0.0.1:1"})
     told = run("volumes", exit_code=1).stderr
     assert "AK/SK" in told
     assert front.asked == []
@@ -207,7 +177,7 @@ def test_agency_keys_that_expire_in_the_middle_are_renewed_once(
         return (400, {"error_code": "IAM.1108", "error_msg": "expired"}) if expired else None
 
     front.refuse = refuse
-    env(agency(front))
+    env(by_agency(front))
     assert len(run(EVERY).ids) == 5
     assert front.fetched == 2
 
@@ -225,7 +195,7 @@ def test_a_token_that_expires_in_the_middle_is_renewed_once(
         return (401, {"error": {"message": "expired"}}) if expired else None
 
     front.refuse = refuse
-    env(user(front))
+    env(by_password(front))
     assert len(run(EVERY).ids) == 5
     assert front.asked.count("POST /identity/v3/auth/tokens") == 2
 
@@ -237,7 +207,7 @@ def test_agency_keys_are_renewed_before_they_end(
         fake.advance(100)
 
     front.refuse, front.life = later, timedelta(minutes=12)
-    env(agency(front))
+    env(by_agency(front))
     run("create --volume data-01")
     assert len(front.asked) > 4
     assert front.fetched >= 2
@@ -253,7 +223,7 @@ def test_a_request_that_is_sent_once_more_is_signed_once_more(
         return (503, None) if len(dates) < 3 else None
 
     front.refuse = refuse
-    env(place(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID=ACCOUNT.project_id))
+    env(for_signers(front, **keys_of(VARIABLES[0], KEYS), OS_PROJECT_ID=ACCOUNT.project_id))
     run("volumes -c ID --volume data-01")
     assert dates[2] > dates[0], "the pauses are seconds long"
 
@@ -262,7 +232,7 @@ def test_a_request_that_is_sent_once_more_is_signed_once_more(
 
 
 def test_exactly_one_kind_results_and_is_named(run: Run, front: Front, env: Env) -> None:
-    env(user(front))
+    env(by_password(front))
     assert "sign-in: password (OS_PASSWORD, OS_USERNAME)\n" in run("-v volumes").stderr
     env({**keys_of(VARIABLES[0], KEYS), "OS_VOLUME_ENDPOINT_OVERRIDE": front.url})
     told = run("volumes", exit_code=2).stderr
@@ -274,11 +244,8 @@ def test_exactly_one_kind_results_and_is_named(run: Run, front: Front, env: Env)
     assert "sign-in: password (OS_PASSWORD, OS_USERNAME)\n" in run("-v volumes").stderr
 
 
-def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
-    run: Run, front: Front, env: Env
-) -> None:
-    env({"OS_AUTH_URL": "http://127.0.0.1:1", "OS_TOKEN": "t0ken-s3cret"})
-    env(keys_of(VARIABLES[0], KEYS))
+def cloud_of(front: Front, **more: object) -> None:
+    """Write a clouds.yaml whose cloud ``x`` signs in by password."""
     cloud = {
         "auth": {
             "auth_url": f"{front.url}/identity",
@@ -288,10 +255,33 @@ def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
             "project_name": ACCOUNT.project_name,
         },
         "region_name": ACCOUNT.region,
+        **more,
     }
     Path("clouds.yaml").write_text(json.dumps({"clouds": {"x": cloud}}), encoding="utf-8")
+
+
+def test_the_cloud_named_on_the_command_line_gets_nothing_of_another(
+    run: Run, front: Front, env: Env
+) -> None:
+    env({"OS_AUTH_URL": "http://127.0.0.1:1", "OS_TOKEN": "t0ken-s3cret"})
+    env(keys_of(VARIABLES[0], KEYS))
+    cloud_of(front)
     told = run("--os-cloud x -vv volumes").stderr
     assert "sign-in: password (clouds.yaml: x)\n" in told
     assert "127.0.0.1:1/" not in told
     env({"OS_CLOUD": "x"})
     run("volumes", exit_code=2)
+
+
+def test_the_limit_of_a_cloud_is_that_of_clouds_yaml_and_unknown_keys_are_told_once(
+    run: Run, front: Front, env: Env
+) -> None:
+    """found: nothing noticed when the limit in clouds.yaml was ignored, or spelled wrongly."""
+    cloud_of(front, evs_snap={"limit": 2, "limt": 3})
+    env({"OS_CLOUD": "x"})
+    shown = run("volumes --volume data-02 -f value -c Snapshots")
+    assert shown.stdout == "2/2\n"
+    assert shown.stderr.count("warning: clouds.yaml: x: not known and left out: evs_snap.limt") == 1
+    assert run("-q volumes -c ID").stderr == ""
+    run("create --volume data-02", exit_code=6)
+    run("create --volume data-02 --limit 3")

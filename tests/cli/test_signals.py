@@ -89,6 +89,7 @@ def test_what_was_made_is_reported_whatever_the_signal(number: int) -> None:
     (item,) = record["items"]
     assert item["snapshot"]["status"] == "creating"
     assert "Traceback" not in said
+    assert "POST" not in said, "nothing new is begun"
 
 
 def test_a_terminal_that_goes_away_is_no_reason_to_lose_the_code() -> None:

@@ -75,47 +75,9 @@ def test_closed_streams_do_not_lend_their_numbers_to_files() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "line", ["--nonsense check --all --max-age 1d", "--color pink check --all"]
-)
-def test_a_check_with_a_wrong_global_option_is_unknown(line: str) -> None:
-    """found: a wrong global option made `check` end with 2, which monitoring takes for CRITICAL."""
-    done = shell(f"evs-snap {line}")
-    assert done.returncode == 3
-    assert done.stdout.startswith("EVS-SNAP UNKNOWN - ")
-
-
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "EVS_SNAP_FORMAT=pink",
-        "EVS_SNAP_CHECK_MAX_AGE=soon",
-        "EVS_SNAP_LOCK_WAIT=x",
-        "EVS_SNAP_SANDBOX=perhaps",
-    ],
-)
-def test_a_check_with_a_wrong_variable_is_unknown(variable: str) -> None:
-    """found: a wrong variable made `check` end with 2, which monitoring takes for CRITICAL."""
-    done = shell(f"{variable} evs-snap check --all")
-    assert done.returncode == 3
-    assert done.stdout.startswith("EVS-SNAP UNKNOWN - ")
-
-
-@pytest.mark.parametrize("line", ["check --all --max-age 9d -f json", "check --all -f json"])
-def test_check_prints_one_document_too(line: str) -> None:
-    """found: `check -f json` was silently ignored."""
-    import json  # noqa: PLC0415 - of this test alone
-
-    done = shell(f"evs-snap --sandbox {line}")
-    document = json.loads(done.stdout)
-    assert (document["schema"], document["command"]) == ("evs-snap/1", "check")
-    assert document["exit_code"] == done.returncode
-    assert document["status"] == {2: "CRITICAL", 3: "UNKNOWN"}[done.returncode]
-    assert len(document["items"]) == (10 if done.returncode == 2 else 0)
-
-
 def test_a_reader_that_goes_away_is_no_error_message() -> None:
-    assert "error" not in shell("evs-snap --sandbox volumes -f json | exec true").stderr
+    said = shell("evs-snap --sandbox volumes -f json | exec true").stderr
+    assert not [word for word in ("error", "Traceback", "Exception ignored") if word in said]
 
 
 def test_bytes_that_are_no_text_are_a_usage_error() -> None:

@@ -83,23 +83,11 @@ def test_the_question_before_a_rollback_breaks_no_word() -> None:
     assert any("Type the disk's name (data-02) to roll it back" in line for line in told)
 
 
-def test_a_run_ends_with_one_line_that_sums_up() -> None:
-    code, shown = on_terminal("--sandbox", "create", "data-01", "data-02", "full-01", "--no-wait")
-    assert code == 3
-    assert lines(shown)[-1] == "2 created, 1 refused"
-
-
 def test_the_first_snapshot_of_a_disk_leads_on_to_the_next_commands() -> None:
     _, shown = on_terminal("--sandbox", "create", "data-01")
     assert "Next: `evs-snap --sandbox show data-01`." in words(shown)
     _, shown = on_terminal("--sandbox", "create", "data-01")
     assert "Next:" not in words(shown)
-
-
-def test_a_log_gets_a_line_at_the_beginning_and_one_at_the_end() -> None:
-    told = run("--sandbox", "create", "data-01", "data-02").stderr.splitlines()[1:]
-    assert told == ["0 of 2 snapshots available, 0s of 15m", "2 created"]
-    assert run("-q", "--sandbox", "create", "data-01", "--no-wait").stderr == ""
 
 
 def test_a_long_wait_says_every_five_minutes_that_it_lasts() -> None:
@@ -174,8 +162,38 @@ def test_the_doctor_splits_no_variables_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["create data-02", "rotate data-02 --keep-last 2", "prune data-02 --keep-last 1 -y"]
-)
+    ("columns", "env", "drawn"),
+    [(80, {"NO_COLOR": "1"}, "○"), (140, {"LC_ALL": "C", "PYTHONUTF8": "0",
+                                           "PYTHONCOERCECLOCALE": "0", "NO_COLOR": "1"}, ".")],
+)  # fmt: skip
+def test_the_snapshots_of_a_disk_are_a_line_of_time(
+    columns: int, env: dict[str, str], drawn: str
+) -> None:
+    _, shown = on_terminal("--sandbox", "show", "full-01", columns=columns, env=env)
+    found = lines(shown)
+    axis = next(number for number, line in enumerate(found) if line.endswith("now"))
+    line, legend = found[axis - 1], found[axis + 1]
+    assert len(line) == 62
+    assert line.count(drawn) == 5
+    assert legend.endswith(f"default 2   {drawn} others' 5")
+    assert max(map(len, found)) <= columns
+
+
+def test_the_line_of_time_shows_what_is_kept_and_by_which_rule() -> None:
+    rules = "--keep-daily 4 --keep-weekly 2 --keep-monthly 1 --every 1d"
+    _, shown = on_terminal("simulate", *rules.split(), env={"NO_COLOR": "1"})
+    line, axis, legend = lines(shown)[-3:]
+    assert re.fullmatch(r"  ●─[─■▲◆]+[■▲◆]", line), line
+    assert len(line) == 62
+    assert axis.endswith("now")
+    assert re.fullmatch(r"  ● weekly \d(   [■▲◆] (daily|weekly|monthly) \d)+", legend), legend
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["create data-02", "rotate data-02 --keep-last 2", "prune data-02 --keep-last 1 -y",
+     f"restore {OURS} --as copy", f"restore {OURS} --in-place -y"],
+)  # fmt: skip
 def test_a_run_that_waits_for_another_says_for_which_disk(line: str) -> None:
     """found: `rotate --lock-wait` said "asking the service" while it waited for another run."""
     clock = system_clock()

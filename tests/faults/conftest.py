@@ -1,25 +1,20 @@
 """A pretend cloud behind a network that fails on request, and what is left on it.
 
-Its time is the test's FakeClock, so that nothing here waits. The mishaps are the same on
-a real socket (``online``) and in process (``Service.app``), where they cost no time.
+Its time is the test's FakeClock, and it is reached in process, so that nothing here waits.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import socket
-import struct
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -57,9 +52,6 @@ REGIONS: dict[str, str] = {"legacy": ACCOUNT.region, "standard": STANDARD_REGION
 SETTLED = 10.0
 """Seconds after which nothing of the sandbox's is in progress any more."""
 
-PATIENCE = httpx.Timeout(1.0)
-"""The client's, where a server says nothing: a test must not wait for a minute."""
-
 _STALLED = 60.0
 
 How = str | int | Callable[[httpx.Response], httpx.Response]
@@ -86,7 +78,8 @@ class Mishap:
     body: bytes | None = None
 
 
-Connection = socket.socket | tuple[bytes, socket.socket]
+class KilledError(BaseException):
+    """kill -9: nothing catches it."""
 
 
 class BrokenError(Exception):
@@ -175,19 +168,10 @@ class Service:
 
     # -- what a test says --------------------------------------------------------------
 
-    def mishap(  # noqa: PLR0913 - the fields of a Mishap
-        self,
-        on: str,
-        how: How,
-        *,
-        acts: bool | float = True,
-        times: int = 1,
-        skip: int = 0,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> None:
-        """Plan a mishap for requests like ``on``: ``POST snapshots``, a regular expression."""
-        self._script.append(Mishap(on, how, acts, times, skip, headers or {}, body))
+    def mishap(self, on: str, how: How, **fields: Any) -> Mishap:
+        """Plan a `Mishap` for requests like ``on``: ``POST snapshots``, a regular expression."""
+        self._script.append(Mishap(on, how, **fields))
+        return self._script[-1]
 
     def once(self, on: str, then: Callable[[], object]) -> None:
         """Do something of our own at the next request like ``on``, before it is answered."""
@@ -440,64 +424,6 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
     return headers
 
 
-class _Server(ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, service: Service) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.service = service
-        self.over = threading.Event()
-
-    def shutdown_request(self, request: Connection) -> None:
-        # Not shut down first: with SO_LINGER 0 closing is to be a reset.
-        self.close_request(request)
-
-    def handle_error(self, request: Connection, client_address: object) -> None:
-        """Say nothing: whoever hung up will not read it."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = 20
-    disable_nagle_algorithm = True
-
-    def answer(self) -> None:
-        request = httpx.Request(
-            self.command,
-            f"http://{self.headers['Host']}{self.path}",
-            headers=list(self.headers.items()),
-            content=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
-        )
-        try:
-            self._write(self.server.service.answer(request))
-        except BrokenError as broken:
-            self.close_connection = True
-            if broken.how == "half" and broken.response is not None:
-                self._write(broken.response, part=0.5)
-            elif broken.how == "reset":
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            elif broken.how == "stall":
-                self.server.over.wait(10)
-
-    def _write(self, response: httpx.Response, *, part: float = 1.0) -> None:
-        head = [f"HTTP/1.1 {response.status_code} made up"]
-        named = {k.lower(): v for k, v in response.headers.items()}
-        named["content-length"] = str(len(response.content))
-        named["date"] = self.server.service.date
-        head += [f"{name}: {value}" for name, value in named.items()]
-        body = response.content[: int(len(response.content) * part)]
-        self.wfile.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
-
-    do_GET = do_POST = do_DELETE = do_PUT = answer  # noqa: N815 - http.server's names
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(name="service")
 def _service(tmp_path: Path, fake: FakeClock) -> Service:
     return Service(tmp_path / "service.db", fake)
@@ -510,20 +436,18 @@ def _new_service(fake: FakeClock, tmp_path: Path) -> Callable[[], Service]:
 
 
 @pytest.fixture(name="online")
-def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Serve the pretend cloud on a real socket, and let the environment name it."""
-    server = _Server(service)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    port = int(server.server_address[1])
-    for name, value in environment(port).items():
+def _online(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name the pretend cloud, which is reached in process."""
+    for name, value in environment(80).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(connection, "open_http", partial(open_http, timeout=PATIENCE))
-    yield port
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    in_process(service.app, monkeypatch)
+
+
+def in_process(app: WSGIApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every command line of this process reach this app, and no network."""
+    monkeypatch.setattr(connection, "open_http", lambda **usual: open_http(**{**usual, "app": app}))
+    # Slow on purpose, and thousands of times.
+    monkeypatch.setattr(hashlib, "scrypt", lambda data, *, salt, **_cost: salt + data)
 
 
 def environment(port: int) -> dict[str, str]:
@@ -583,7 +507,5 @@ def _there(tmp_path: Path, fake: FakeClock, run: Run, monkeypatch: pytest.Monkey
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OS_REGION_NAME", REGIONS["standard"])
     monkeypatch.setenv("EVS_SNAP_KIND", "standard")
-    monkeypatch.setattr(
-        connection, "open_http", lambda **usual: open_http(**{**usual, "app": service.app})
-    )
+    in_process(service.app, monkeypatch)
     return Region(service, run)

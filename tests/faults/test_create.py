@@ -1,367 +1,360 @@
-"""``create`` over a network that fails: one usable snapshot a disk, or a failure that says so.
-
-Each test asserts what is left on the server, not what was sent.
-"""
+"""``create`` over a network that fails: one usable snapshot a disk, or a failure that says so."""
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.factories import made_past
+from tests.faults.conftest import BrokenError
+from tests.faults.table import (
+    GONE,
+    LIST,
+    LOOK,
+    POST,
+    SIGN_IN,
+    TODAY,
+    Case,
+    Fault,
+    Stage,
+    advance,
+    another_run,
+    at,
+    changed,
+    delete,
+    row_of,
+    rows,
+    run,
+    snapshot,
+    stop,
+    then,
+)
 
-from evs_snap.services.interface import STAMP_KEY
+from evs_snap.services.interface import Stamp
 
 if TYPE_CHECKING:
-    from tests.conftest import Result, Run
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.conftest import Run
     from tests.faults.conftest import Service
 
-    from evs_snap.services.interface import Snapshot
-
-pytestmark = pytest.mark.usefixtures("online")
-
-POST = "POST snapshots"
-LIST = "GET snapshots/detail"
-LOOK = "GET snapshots/ID"
-
-TRIES: dict[str | int, int] = {403: 1, 429: 7, 500: 4, "drop": 4, "garbage": 1}
-"""How often the client sends a GET before it takes such an answer for an answer."""
+LOST = ("drop", "reset", "half", "stall", 500, 502, 503, 504, "garbage", "cut", "nothing")
+UNDONE = ("drop", "reset", "stall", 500, 502, 503, 504, "garbage")
 
 
-def ours(service: Service, volume_id: str) -> list[Snapshot]:
-    """Return what the disk holds of ours, after everything has come to its end."""
-    service.calm()
-    return [s for s in service.left(volume_id) if s.name != "by-hand" and s.policy is not None]
+def copied(stage: Stage) -> None:
+    """Carry out the POST once more whose snapshot is the only one."""
+    (first,) = stage.service.left(stage.ids["d1"])
+    made_past(stage.service.client, stage.ids["d1"], first.name or "", first.stamp)
 
 
-def told(result: Result) -> dict[str, Any]:
-    """Return the one item of the result."""
-    (item,) = result.json["items"]
-    found: dict[str, Any] = item
-    return found
+def rival(stage: Stage) -> None:
+    """Begin another machine's snapshot of today, which is older, if only just."""
+    stamp = Stamp("k", "default", TODAY)
+    stage.names[made_past(stage.service.client, stage.ids["d1"], "rival", stamp)] = "rival"
+    stage.service.fake.advance(0.5)
 
 
-@pytest.mark.parametrize(
-    "how", ["drop", "reset", "half", "stall", 500, 502, 503, 504, "garbage", "cut", "nothing"]
-)
-def test_an_answer_lost_after_the_service_acted_leaves_one_snapshot(
-    how: str | int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, how)
-    item = told(run("create --volume d1 -f json"))
-    (made,) = ours(service, disk)
-    assert item["snapshot"]["id"] == made.id
-    assert item["snapshot"]["status"] == made.status == "available"
-    assert service.count(POST) == 1
+def seen_and_deleted(stage: Stage) -> None:
+    """Have the lists know ``theirs``, and delete it."""
+    with stage.service.calling(stage.folder / "b") as evs:
+        assert stage.ids["theirs"] in {s.id for s in evs.snapshots(volume_id=stage.ids["d1"])}
+    delete("theirs")(stage)
 
 
-@pytest.mark.parametrize("how", ["drop", "reset", "stall", 500, 502, 503, 504, "garbage"])
-def test_an_answer_lost_before_the_service_acted_is_asked_for_again(
-    how: str | int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, how, acts=False)
-    item = told(run("create --volume d1 -f json"))
-    (made,) = ours(service, disk)
-    assert item["snapshot"]["id"] == made.id
-    assert service.count(POST) == 2
+def lagging(stage: Stage) -> None:
+    """Make today's; the lists do not show it yet when the next run asks for it."""
+    run("create d1 --once-per day")(stage)
+    (made,) = stage.service.left(stage.ids["d1"])
+    assert made.created_at is not None
+    stage.service.list_lag = (stage.service.now - made.created_at).total_seconds() + 1.0
 
 
-@pytest.mark.parametrize("how", ["drop", 500, 502, "garbage"])
-def test_after_three_posts_without_any_trace_it_gives_up(
-    how: str | int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, how, acts=False, times=9)
-    assert told(run("create --volume d1 -f json", exit_code=1))["snapshot"] is None
-    assert ours(service, disk) == []
-    assert service.count(POST) == 3
+def undated(answer: httpx.Response) -> httpx.Response:
+    """Return the answer without the dates of snapshots."""
+    document = answer.json()
+    for found in (document.get("snapshot"), *document.get("snapshots", ())):
+        if found:
+            found["created_at"] = None
+    return httpx.Response(answer.status_code, json=document)
 
 
-@pytest.mark.parametrize("retry_after", [None, "1", "30"])
-def test_a_throttled_post_is_repeated_as_nothing_was_done(
-    retry_after: str | None, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    headers = {"Retry-After": retry_after} if retry_after else {}
-    service.mishap(POST, 429, acts=False, times=3, headers=headers)
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-    assert max(service.fake.slept) >= float(retry_after or 0)
+def of_another_project(answer: httpx.Response) -> httpx.Response:
+    document = answer.json()
+    document["token"]["project"]["id"] = "0" * 32
+    headers = {"X-Subject-Token": answer.headers["X-Subject-Token"]}
+    return httpx.Response(answer.status_code, headers=headers, json=document)
 
 
-def test_a_service_that_throttles_for_ever_is_left_in_peace(service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, 429, acts=False, times=99)
-    told(run("create --volume d1 -f json", exit_code=1))
-    assert ours(service, disk) == []
-    assert service.count(POST) <= 10
+SKEWS = tuple(timedelta(minutes=minutes) for minutes in (-20, -10, 10, 20))
+DAILY = "create d1 --policy default --once-per day"
+LOOKS_FAIL = [  # as often as it takes until such an answer is taken for an answer, and once more
+    *at(LIST, 403, "garbage", acts=False, skip=1, times=2),
+    *at(LIST, 500, "drop", acts=False, skip=1, times=5),
+    *at(LIST, 429, acts=False, skip=1, times=8),
+]
+
+CASES = {
+    # -- a lost answer
+    "lost after the service acted, it leaves one snapshot": Case(
+        "create d1", [at(POST, *LOST)], left="new", sent={POST: 1}),
+    "lost before the service acted, it is asked for again": Case(
+        "create d1", [at(POST, *UNDONE, acts=False)], left="new", sent={POST: 2}),
+    "after three POSTs without any trace it gives up": Case(
+        "create d1", [at(POST, "drop", 500, 502, "garbage", acts=False, times=9)], 1,
+        left="", sent={POST: 3}),
+    "one that enters the lists late is found": Case(
+        "create d1", [at(POST, "drop")], left="new", sent={POST: 1},
+        where={"list_lag": (2.0, 10.0, 30.0)}),
+    "a duplicate that shows up after all looks is removed": Case(
+        "create d1", [at(POST, "drop")], left="new", sent={POST: 2}, where={"list_lag": 33.0}),
+    "a POST carried out late makes no duplicate": Case(
+        "create d1 --wait", [at(POST, "drop", acts=(0.5, 10.0, 30.9, 31.5, 32.5, 80.0))],
+        left="new"),
+    "a POST carried out late makes no duplicate where nothing is waited for": Case(
+        "create d1 --no-wait", [at(POST, "drop", acts=(0.5, 10.0, 30.9, 31.5, 32.5, 80.0))],
+        left="new"),
+    "a duplicate that is still being made is waited for and removed": Case(
+        "create d1", [at(POST, "drop", acts=False)], left="new",
+        amid=(((POST, POST, LIST), copied),)),
+    "a duplicate not yet found by its ID does not pass for deleted": Case(
+        # 404 straight after POST means nothing. The first look is the wait's.
+        "create d1", [at(POST, "drop", acts=32.5), at(LOOK, 404, acts=False, body=GONE, skip=1,
+                                                      times=2)], left="new"),
+    "a duplicate that cannot be deleted is no success": Case(
+        "create d1", [at(POST, "drop", acts=32.5), at("DELETE .*", 500, acts=False, times=99)], 1,
+        left="new*2"),
+    "refused the second time, as the first took the last slot, it finds the first": Case(
+        "create d1", [at(POST, "drop", acts=31.5),
+                      at(POST, 503, acts=False, headers={"Retry-After": "1"})],
+        holds="by-hand*6", left="by-hand*6 new"),
+    "refused the second time for any reason, it finds the first": Case(
+        "create d1", [at(POST, "drop"), at(POST, 403, 409, 413, acts=False)], left="new",
+        where={"list_lag": 40.0}),
+    "without any look it says that it does not know": Case(
+        "create d1", [at(POST, 500), at(LIST, 403, 429, 500, 503, "drop", "garbage", acts=False,
+                                        skip=1, times=999)], 1,
+        left="new", sent={POST: 1}, told=("could not be found out", "once-per")),
+    "one look that fails is followed by another": Case(
+        "create d1", [at(POST, "reset"), LOOKS_FAIL], left="new", sent={POST: 1}),
+    "with metadata dropped it is looked for by name": Case(
+        "create d1", [at(POST, "drop", acts=(True, False))], left="new",
+        told=("dropped our stamp",), where={"drops_metadata": True}),
+    "found: it was recognised by clocks, which differ by 20 minutes": Case(
+        "create d1", [at(POST, "drop", 500)], left="new",
+        where={"skew": SKEWS, "drops_metadata": (True, False)}),
+    "found: without metadata it was recognised by its date, and without one made again": Case(
+        "create d1", [at(POST, "drop"), at(LIST, undated, times=999), at(LOOK, undated, times=999)],
+        holds="n0", left="n0 new", where={"drops_metadata": True}),
+    "another's of the same name is not taken for ours": Case(
+        "create d1 --name nightly", [at(POST, "drop", acts=False)],
+        holds="nightly nightly:default", left="nightly*2 new"),
+    # -- a refusal
+    "throttled, it is repeated as nothing was done": Case(
+        "create d1", [at(POST, 429, acts=False, times=3)
+                      + at(POST, 429, acts=False, times=3, headers={"Retry-After": "1"})],
+        left="new"),
+    "throttled for 30 seconds it is repeated after that": Case(
+        "create d1", [at(POST, 429, acts=False, headers={"Retry-After": "30"})], left="new",
+        takes=(30, 60)),
+    "a service that throttles for ever is left in peace": Case(
+        "create d1", [at(POST, 429, acts=False, times=99)], 1, left="", sent={POST: 7}),
+    "the service's own limit is never tried again": Case(
+        "create d1 --limit 9", [], 6, holds="by-hand*7", left="by-hand*7", sent={POST: 1}),
+    "where nobody listens nothing is made": Case(
+        "create d1", [at(".*", "refuse", acts=False, times=99)], 1, told=("no connection",)),
+    # -- signing in
+    "a renewed token repeats a POST that was refused, and no other": Case(
+        "create d1", [at(POST, 401, acts=False), at(POST, "drop")], left="new",
+        sent={POST: 2, SIGN_IN: 2}),
+    "a sign-in that fails amid the POST leaves no doubt": Case(
+        "create d1", [at(POST, 401, acts=False), at(SIGN_IN, 401, acts=False, skip=1)], 4,
+        left="", sent={SIGN_IN: 2}),
+    "found: a sign-in for the wrong project was kept for the token's whole life": Case(
+        "create d1", [at(SIGN_IN, of_another_project)], 2, then=Case("create d1", left="new")),
+    # -- the wait
+    "a wait outlives looks that fail": Case(
+        "create d1", [at(LOOK, "drop", "reset", 500, 503, "garbage", "cut", times=6)], left="new"),
+    "one that is not found at first is waited for": Case(
+        "create d1", left="new", where={"read_lag": (2.0, 4.0, 10.0, 25.0)}),
+    "a list that lags with the status costs time and nothing else": Case(
+        "rotate d1 --keep-last 1 --once-per day", left="new", where={"stale": 40.0}),
+    "one that vanishes is no success, and must be missing for half a minute": Case(
+        "create d1", [at(LOOK, 404, times=99, acts=False, body=GONE)], 1, left="new",
+        told=("gone",), takes=(30, 45)),
+    "only available is usable": Case(
+        "create d1", [at(LOOK, *(changed(status=s) for s in ("error", "error_deleting",
+                                                             "deleting")), times=9999)], 1,
+        left="new", told=("evs-snap delete",), takes=(0, 5)),
+    "the time it took is told; it looks every second at first and every five in the end": Case(
+        "create d1 --timeout 60s", [at(LOOK, changed(status="creating"), times=9999)], 7,
+        left="new", told=("was still 'creating' after 1m",), takes=(60, 61), sent={LOOK: 14}),
+    "trouble to the end of the wait is told": Case(
+        "create d1 --timeout 20s", [at(LOOK, 500, acts=False, times=9999)], 7, left="new",
+        told=("HTTP 500",)),
+    "trouble that has passed is not told": Case(
+        "create d1 --timeout 20s", [at(LOOK, 500, acts=False, times=4),
+                                    at(LOOK, changed(status="creating"), times=9999)], 7,
+        left="new", untold="HTTP 500"),
+    "what will not pass ends the wait": Case(
+        "create d1", [at(LOOK, 403, acts=False, times=9999)], 4, left="new", takes=(0, 20)),
+    "a stop ends the wait, and says so": Case(
+        "create d1", [at(LOOK, changed(status="creating"), times=9999)], 143, left="new",
+        told=("when the run was stopped",), takes=(0, 5), amid=(((LOOK, LOOK), stop(143)),)),
+    "what nobody knows is waited for": Case(
+        "create d1", [at(LOOK, *(changed(status=s) for s in ("rollbacking", "quantum")),
+                         times=9999)], 7, left="new"),
+    "one that ends in error is no success and keeps its ID": Case(
+        "create fail-1", [at(POST, "drop")], 1, disk="fail-1", left="new(error)"),
+    "found in error without any wait it is no success either": Case(
+        "create fail-1 --no-wait", [at(POST, "drop")], 1, disk="fail-1", left="new(error)",
+        where={"list_lag": 5.0}),
+    "found: --timeout 3s took 249 s, as each request was repeated until its own end": Case(
+        "create d1 --timeout 3s", [at(LOOK, "stall", acts=False, times=99)], 7,
+        takes=(3, 3 + 60 + 1)),
+    # -- an answer about something else
+    "found: an answer about another disk's snapshot counted as success": Case(
+        "create d1", [at(POST, row_of("not-mine", 202))], holds="not-mine@d2", left="new"),
+    "found: an older one was told as the new one, which was deleted as a duplicate": Case(
+        DAILY, [at(POST, changed(under="older"))], holds="older:default", left="older new"),
+    "found: a stranger's was told as the new one, which was deleted": Case(
+        DAILY, [at(POST, changed(under="by-hand"))], 1, holds="by-hand@d2", left="new"),
+    "found: last night's, listed as this run's duplicate, was deleted by its wrong ID": Case(
+        DAILY, [at(LIST, changed(under="before", created_at=f"{TODAY}T12:00:00"), skip=1,
+                   times=9)], 2, holds="before:default", left="before new"),
+    "found: one listed for the period was on another disk, and ours was deleted for it": Case(
+        DAILY, [at(LIST, changed(under="todays", created_at=f"{TODAY}T00:00:00"), skip=1,
+                   times=9)], left="new",
+        first=lambda stage: stage.snapshot("todays", "default", "d2", bucket=TODAY)),
+    # -- two of one period
+    "of two machines one leaves its snapshot": Case(
+        DAILY, left="new", amid=(((LIST,), another_run(once_per="day")),)),
+    "of two machines that ask at once one leaves its snapshot": Case(
+        DAILY, left="new", amid=(((POST,), another_run(once_per="day")),)),
+    "of two machines that look at once one leaves its snapshot": Case(
+        DAILY, left="new", amid=(((LOOK,), another_run(once_per="day")),)),
+    "found: --once-per with --no-wait from two machines left two": Case(
+        # A second later: of the same moment, the IDs would decide.
+        f"{DAILY} --no-wait", left="new",
+        amid=(((POST,), then(another_run(once_per="day", wait=False), advance(1))),)),
+    "found: refused as another machine took the last slot for the same day": Case(
+        DAILY, holds="by-hand*6", left="by-hand*6 new", told=('"reused"',),
+        amid=(((POST,), another_run(once_per="day")),)),
+    "where that one ends in error the refusal stands": Case(
+        DAILY.replace("d1", "fail-1"), [], 6, disk="fail-1", holds="by-hand*6",
+        left="by-hand(error)*6 untold(error)", told=('"failed"',),
+        amid=(((POST,), another_run("fail-1", code=1, once_per="day")),)),
+    "a rival still being made is waited for, and stays as the older one": Case(
+        DAILY, left="rival", told=('"reused"',), where={"stale": 60.0}, amid=(((POST,), rival),)),
+    "found: the one to stay was believed from a stale list, and ours deleted for it": Case(
+        DAILY, left="new", where={"ghosts": 600.0},
+        amid=(((POST,), snapshot("theirs", bucket=TODAY)), ((LOOK,), seen_and_deleted))),
+    "without a look at the rivals it is no success and nothing is deleted": Case(
+        DAILY, [at(LIST, "drop", 500, "garbage", skip=1, times=999)], 1, left="new"),
+    "a later run reuses even what was killed amid its making": Case(
+        DAILY, left="new", told=('"reused"',), first=run(f"{DAILY} --no-wait")),
+    "lists that lag make no second one of a day": Case(
+        "create d1 --once-per day", left="new", told=('"reused"',), first=lagging),
+    "found: one with a backup service's name and our stamp was taken for the day's own": Case(
+        DAILY, left="autobk_snapshot_1 new", told=('"created"',),
+        amid=(((POST,), snapshot("autobk_snapshot_1", bucket=TODAY)),)),
+    # -- a stop
+    "found: with the check before each POST taken out, no test failed": Case(
+        "create d1 d2 --parallel 1", [], 143, left="new", sent={POST: 1},
+        told=("not begun: the run was stopped",), amid=(((POST,), stop(143)),),
+        first=lambda stage: stage.disk("d2")),
+    # -- a pin
+    "a pin that the cloud refuses is none, and the hint tells what is left": Case(
+        "pin {mine}", [at("POST snapshots/ID/metadata", 403, times=99, acts=False, body=(
+            b'{"error": {"code": "EVS.5403", "message": "metadata can not be operated"}}'))], 4,
+        holds="mine:default", told=("EVS.5403", "restore ID --as NAME")),
+    "a pin that is not answered is none": Case(
+        "pin {mine}", [at("POST snapshots/ID/metadata", "nothing", times=99, acts=False)], 1,
+        holds="mine:default", told=("the answer is no JSON object",)),
+}  # fmt: skip
 
 
-def test_the_services_own_limit_is_never_tried_again(service: Service, run: Run) -> None:
-    disk = service.disk("d1", full=7)
-    told(run("create --volume d1 --limit 9 -f json", exit_code=6))
-    assert ours(service, disk) == []
-    assert service.count(POST) == 1
-    assert len(service.left(disk)) == 7
-
-
-def test_where_nobody_listens_nothing_is_made(
-    service: Service, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = service.disk("d1")
-    # Port 9, discard: nobody has it.
-    monkeypatch.setenv("OS_VOLUME_ENDPOINT_OVERRIDE", "http://127.0.0.1:9/volume")
-    result = run("create --volume d1 -f json", exit_code=1)
-    assert "no connection" in result.json["error"]["message"]
-    assert ours(service, disk) == []
-
-
-@pytest.mark.parametrize("lag", [2.0, 10.0, 30.0])
-def test_a_snapshot_that_enters_the_lists_late_is_found(
-    lag: float, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.list_lag = lag
-    service.mishap(POST, "drop")
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-    assert service.count(POST) == 1
-
-
-def test_a_twin_that_shows_up_after_all_looks_is_removed(service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-    service.list_lag = 33.0
-    service.mishap(POST, "drop")
-    item = told(run("create --volume d1 -f json"))
-    assert service.count(POST) == 2
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-
-
-@pytest.mark.parametrize("wait", ["--wait", "--no-wait"])
-@pytest.mark.parametrize("later", [0.5, 10.0, 30.9, 31.5, 32.5, 80.0])
-def test_a_post_carried_out_late_makes_no_twin(
-    later: float, wait: str, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, "drop", acts=later)
-    item = told(run(f"create --volume d1 {wait} -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-
-
-def test_a_twin_that_is_still_being_made_is_waited_for_and_removed(
-    service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, "drop", acts=False)
-    # The first POST is carried out when the second one's snapshot is seen usable.
-    copies: list[str] = []
-
-    def carry_out_the_first() -> None:
-        (first,) = service.left(disk)
-        copies.append(made_past(service.client, disk, first.name or "", first.stamp))
-
-    service.mishap(LOOK, 200, times=0)
-    service.once(POST, lambda: service.once(POST, lambda: service.once(LIST, carry_out_the_first)))
-    item = told(run("create --volume d1 -f json"))
-    assert copies
-    assert copies[0] != item["snapshot"]["id"]
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-
-
-def test_a_refusal_of_the_second_post_is_no_reason_to_forget_the_first(
-    service: Service, run: Run
-) -> None:
-    """The first took the last slot meanwhile, and so the second is refused."""
-    disk = service.disk("d1", full=6)
-    service.mishap(POST, "drop", acts=31.5)
-    service.mishap(POST, 503, acts=False, headers={"Retry-After": "1"})
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-    assert len(service.left(disk)) == 7
-
-
-@pytest.mark.parametrize("status", [403, 409, 413])
-def test_a_second_post_refused_for_any_reason_finds_the_first_one_made(
-    status: int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.list_lag = 40.0
-    service.mishap(POST, "drop")
-    service.mishap(POST, status, acts=False)
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-
-
-@pytest.mark.parametrize("how", [403, 429, 500, 503, "drop", "garbage"])
-def test_without_any_look_it_says_that_it_does_not_know(
-    how: str | int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, 500)
-    service.mishap(LIST, how, acts=False, skip=1, times=999)
-    item = told(run("create --volume d1 -f json", exit_code=1))
-    assert "could not be found out" in item["error"]["message"]
-    assert "once-per" in item["error"]["hint"]
-    assert service.count(POST) == 1
-    assert len(ours(service, disk)) == 1
-
-
-@pytest.mark.parametrize("how", [403, 429, 500, "drop", "garbage"])
-def test_one_look_that_fails_is_followed_by_another(
-    how: str | int, service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, "reset")
-    service.mishap(LIST, how, acts=False, skip=1, times=TRIES[how] + 1)
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-    assert service.count(POST) == 1
-
-
-@pytest.mark.parametrize("acts", [True, False])
-def test_a_cloud_that_drops_metadata_is_looked_through_by_name(
-    acts: bool,  # noqa: FBT001 - a parameter of pytest's
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize(("case", "faults", "where"), rows(CASES))
+def test_one_usable_snapshot_or_a_failure_that_says_so(
+    case: Case,
+    faults: Sequence[Fault],
+    where: Mapping[str, Any],
     service: Service,
-    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    disk = service.disk("d1")
-    service.drops_metadata = True
-    service.mishap(POST, "drop", acts=acts)
-    item = told(run("create --volume d1 -f json"))
-    service.calm()
-    assert [s.id for s in service.left(disk)] == [item["snapshot"]["id"]]
-    assert any("dropped our stamp" in reason for reason in item["reasons"])
+    Stage(service, tmp_path, capsys).play(case, faults, where)
 
 
-def test_another_ones_snapshot_of_the_same_name_is_not_taken_for_ours(
-    service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    theirs = service.snapshot(disk, "nightly")
-    rival = service.snapshot(disk, "nightly", policy="default")
-    service.mishap(POST, "drop", acts=False)
-    item = told(run("create --volume d1 --name nightly -f json"))
-    assert item["snapshot"]["id"] not in {theirs, rival}
-    assert len(service.left(disk)) == 3
+@pytest.mark.parametrize("how", ["drop", "reset", "half", "stall"])
+def test_on_a_real_socket_a_broken_connection_is_what_stands_for_it_here(how: str) -> None:
+    over = threading.Event()
 
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(9999)
+            if how == "half":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour")
+            elif how == "reset":
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif how == "stall":
+                over.wait(10)
 
-def test_a_renewed_token_repeats_a_post_that_was_refused_and_no_other(
-    service: Service, run: Run
-) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, 401, acts=False)
-    service.mishap(POST, "drop")
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-    assert service.count(POST) == 2
-    assert service.count("POST auth/tokens") == 2
-
-
-def test_a_sign_in_that_fails_amid_the_post_leaves_no_doubt(service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-    service.mishap(POST, 401, acts=False)
-    service.mishap("POST auth/tokens", 401, acts=False, skip=1)
-    told(run("create --volume d1 -f json", exit_code=4))
-    assert ours(service, disk) == []
-    assert service.count("POST auth/tokens") == 2
-
-
-@pytest.mark.parametrize("how", ["drop", "reset", 500, 503, "garbage", "cut"])
-def test_a_wait_outlives_looks_that_fail(how: str | int, service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-    service.mishap(LOOK, how, times=6)
-    item = told(run("create --volume d1 -f json"))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
-
-
-def test_a_snapshot_that_vanishes_is_no_success(service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-    service.mishap(LOOK, 404, times=99, acts=False,
-                   body=b'{"itemNotFound": {"code": 404, "message": "gone"}}')  # fmt: skip
-    item = told(run("create --volume d1 -f json", exit_code=1))
-    assert item["snapshot"]["id"] == ours(service, disk)[0].id
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [("error", 1), ("error_deleting", 1), ("deleting", 1), ("rollbacking", 7), ("quantum", 7)],
-)
-def test_only_available_is_usable(status: str, code: int, service: Service, run: Run) -> None:
-    disk = service.disk("d1")
-
-    def turn() -> None:
-        (row,) = service.left(disk)
-        body = f'{{"snapshot": {{"id": "{row.id}", "volume_id": "{disk}", "status": "{status}"}}}}'
-        service.mishap(LOOK, 200, times=9999, acts=False, body=body.encode())
-
-    service.once(LOOK, turn)
-    item = told(run("create --volume d1 -f json", exit_code=code))
-    assert item["snapshot"]["id"]
-    assert item["error"]
-
-
-def test_what_ends_in_error_is_no_success_and_keeps_its_id(service: Service, run: Run) -> None:
-    disk = service.disk("fail-1")
-    service.mishap(POST, "drop")
-    item = told(run("create --volume fail-1 -f json", exit_code=1))
-    (made,) = ours(service, disk)
-    assert (made.status, made.id) == ("error", item["snapshot"]["id"])
-    assert made.key == item["snapshot"]["metadata"][STAMP_KEY]
-
-
-def test_without_waiting_what_is_found_in_error_is_no_success_either(
-    service: Service, run: Run
-) -> None:
-    """Its answer was lost, and when it was found it had failed already."""
-    disk = service.disk("fail-1")
-    service.list_lag = 5.0
-    service.mishap(POST, "drop")
-    item = told(run("create --volume fail-1 --no-wait -f json", exit_code=1))
-    assert [s.id for s in ours(service, disk)] == [item["snapshot"]["id"]]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(type(BrokenError(how, None).as_httpx())):
+            httpx.get(address, timeout=0.2 if how == "stall" else 10, trust_env=False)
+        over.set()
+        thread.join()
 
 
 # --- a region that makes no legacy snapshots any more ---------------------------------
 
 V5 = "GET /volume/v5/[0-9a-f]+/snapshots/detail"
-ODD = {
-    "a 400 without a code": (400, b'{"badRequest": {"message": "not supported"}}', 1),
-    "a code that nobody knows": (400, b'{"error": {"code": "EVS.9999", "message": "no"}}', 1),
-    "a 403": (403, b'{"forbidden": {"message": "Policy does not allow it"}}', 4),
-    "the gateway's 404": (404, b'{"error_code": "APIGW.0101", "error_msg": "no API"}', 2),
-    "EVS's 404": (404, b'{"error": {"code": "EVS.5404", "message": "not found"}}', 5),
-}
+REFUSALS = {
+    "a 400 without a code": (400, b'{"badRequest": {"message": "not supported"}}', 1, True),
+    "a code that nobody knows": (400, b'{"error": {"code": "EVS.9999", "message": "no"}}', 1, True),
+    "a 403": (403, b'{"forbidden": {"message": "Policy does not allow it"}}', 4, True),
+    "the gateway's 404": (404, b'{"error_code": "APIGW.0101", "error_msg": "no API"}', 2, True),
+    "EVS's 404": (404, b'{"error": {"code": "EVS.5404", "message": "not found"}}', 5, True),
+    "the limit": (400, b'{"badRequest": {"message": "Maximum number of snapshots exceeded"}}', 6,
+                  False),
+    "a quota": (413, b'{"overLimit": {"message": "SnapshotLimitExceeded"}}', 6, False),
+    "a name": (400, b'{"badRequest": {"message": "Invalid input for field name"}}', 1, False),
+    "a code of one meaning": (403, b'{"error": {"code": "EVS.2143", "message": "key"}}', 4, False),
+    "a failure": (500, b"", 1, False),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "body", "code"), ODD.values(), ids=ODD.keys())
-def test_a_refusal_without_a_clear_reason_tells_of_the_region(
-    status: int, body: bytes, code: int, service: Service, run: Run
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize(("status", "body", "code", "told"), REFUSALS.values(), ids=[*REFUSALS])
+def test_a_refusal_without_a_clear_reason_tells_of_the_region_once_and_asks_nothing_more(
+    status: int, body: bytes, code: int, service: Service, run: Run, *, told: bool
 ) -> None:
     for name in ("d1", "d2"):
         service.disk(name)
-    service.mishap("POST snapshots", status, acts=False, times=2, body=body)
-    result = run("create d1 d2 -f json", exit_code=code)
-    hints = [item["error"]["hint"] for item in result.json["items"]]
-    assert all("the region makes standard snapshots" in hint for hint in hints)
-    assert len(hints) == 2
-    assert result.stderr.count("standard snapshots") == 1
-    assert service.count(V5) == 0, "the hint costs no request"
-
-
-CLEAR = {
-    "the limit": (400, b'{"badRequest": {"message": "Maximum number of snapshots exceeded"}}', 6),
-    "a quota": (413, b'{"overLimit": {"message": "SnapshotLimitExceeded"}}', 6),
-    "a name": (400, b'{"badRequest": {"message": "Invalid input for field name"}}', 1),
-    "a code of one meaning": (403, b'{"error": {"code": "EVS.2143", "message": "key"}}', 4),
-    "a failure": (500, b"", 1),
-}
-
-
-@pytest.mark.parametrize(("status", "body", "code"), CLEAR.values(), ids=CLEAR.keys())
-def test_a_refusal_with_a_reason_keeps_its_own_hint(
-    status: int, body: bytes, code: int, service: Service, run: Run
-) -> None:
-    service.disk("d1")
     service.mishap("POST snapshots", status, acts=False, times=9, body=body)
-    assert "standard" not in run("create d1", exit_code=code).stderr
+    result = run("create d1 d2 -f json", exit_code=code)
+    hints = [item["error"]["hint"] or "" for item in result.json["items"]]
+    assert ["the region makes standard snapshots" in hint for hint in hints] == [told] * 2
+    assert result.stderr.count("standard snapshots") == told
+    assert service.count(V5) == 0
+
+
+@pytest.mark.usefixtures("online")
+def test_a_sign_in_whose_answer_is_lost_is_sent_again(service: Service, run: Run) -> None:
+    """It makes nothing that could be there twice."""
+    service.mishap("POST auth/tokens", "drop")
+    run("volumes")
+    assert service.count("POST auth/tokens") == 2

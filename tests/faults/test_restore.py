@@ -1,461 +1,225 @@
 """``restore`` over a network that fails: one disk for one restore, one rollback for one run.
 
 What one fault at one request may not break is in test_sweep.py; this is what it says then.
-
-Each test asserts what is left on the server, and how often it was asked.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
-
-from evs_snap import restore
+from tests.faults.conftest import KilledError
+from tests.faults.table import (
+    DISK,
+    DISKS,
+    GONE,
+    LOOK,
+    MAKE,
+    POST,
+    Case,
+    Fault,
+    Of,
+    Stage,
+    at,
+    changed,
+    delete,
+    rows,
+    run,
+    stop,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tests.conftest import Result, Run
-    from tests.faults.conftest import Service
+    from tests.faults.conftest import How, Service
 
-    from evs_snap.services.interface import Volume
-
-online = pytest.mark.usefixtures("online")
-
-MAKE = "POST volumes"
-LIST = "GET volumes/detail"
-LOOK = "GET volumes/ID"
-SAFETY = "POST snapshots"
 NATIVE = "POST cloudsnapshots/ID/rollback"
 OLDER = "POST os-vendor-snapshots/ID/rollback"
 REVERT = "POST volumes/ID/action"
-GONE = b'{"itemNotFound": {"code": 404, "message": "not here"}}'
+OTHERS = f"{OLDER}|{REVERT}"
 NO_SUCH_PATH = b'{"error_code": "APIGW.0101", "error_msg": "The API does not exist"}'
+PLAIN = {"is_plain": True}
 
-LOST = ["drop", "reset", "stall", 503, "garbage", "nothing"]
+LOST = ("drop", "reset", "stall", 503, "garbage", "nothing")
 """Of the ways to lose an answer, one of each kind; the sweep has the others."""
 
-
-@pytest.fixture(name="snapshot")
-def _snapshot(service: Service) -> str:
-    """Make disk ``d1`` with one snapshot, ``s1``; return the snapshot's ID."""
-    return service.snapshot(service.disk("d1"), "s1")
+AS_COPY = "restore {s1} --as copy"
+IN_PLACE = "restore {s1} --in-place -y"
+BACK = f"{IN_PLACE} --no-safety-snapshot"
 
 
-def copies(service: Service) -> list[Volume]:
-    """Return the disks called ``copy``, after everything has come to its end."""
-    service.calm()
-    return service.client.volumes(name="copy")
+def accepted(stage: Stage) -> How:
+    """Return the answer to a rollback that is begun, or is said to be."""
+    told = {"rollback": {"volume_id": stage.ids["d1"]}}
+    return lambda _answer: httpx.Response(202, json=told)
 
 
-def status(service: Service) -> str:
-    """Return what the disk itself is now."""
-    (disk,) = service.client.volumes(name="d1")
-    return disk.status
+def carried_out(stage: Stage) -> How:
+    """Return what rolls the disk back by a path that the sandbox does not know."""
+
+    def how(_answer: httpx.Response) -> httpx.Response:
+        stage.service.client.service.roll_back(stage.ids["d1"], snapshot_id=stage.ids["s1"])
+        return httpx.Response(202, json={"rollback": {"volume_id": stage.ids["d1"]}})
+
+    return how
 
 
-def told(result: Result) -> dict[str, Any]:
-    (item,) = result.json["items"]
-    found: dict[str, Any] = item
-    return found
+def of_the_old_disk(name: str) -> Of:
+    """Return an answer about the disk that the snapshot is of, called by this name."""
+
+    def how(stage: Stage) -> How:
+        row = {"id": stage.ids["d1"], "name": name, "snapshot_id": stage.ids["s1"]}
+        return lambda _answer: httpx.Response(202, json={"volume": row})
+
+    return Of(how)
 
 
-# -- a new disk ------------------------------------------------------------------------------
+def killed(_answer: httpx.Response) -> httpx.Response:
+    raise KilledError
 
 
-@online
-@pytest.mark.parametrize("how", LOST)
-def test_an_answer_lost_after_the_service_acted_leaves_one_disk(
-    how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(MAKE, how)
-    item = told(run(f"restore {snapshot} --as copy -f json"))
-    (made,) = copies(service)
-    assert (item["action"], item["volume"]["id"]) == ("restored", made.id)
-    assert item["volume"]["status"] == made.status == "available"
-    assert made.snapshot_id == snapshot
-    assert service.count(MAKE) == 1
+def made_once_more(stage: Stage) -> None:
+    """Have the network carry out the request for the disk a second time."""
+    client = stage.service.client
+    (made,) = client.volumes(name="copy")
+    client.create_volume(size=1, name="copy", snapshot_id=stage.ids["s1"], metadata=made.metadata)
 
 
-@online
-@pytest.mark.parametrize("how", LOST)
-def test_an_answer_lost_before_the_service_acted_is_no_success_and_run_again_makes_one(
-    how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(MAKE, how, acts=False)
-    failed = run(f"restore {snapshot} --as copy -f json", exit_code=1)
-    assert told(failed)["volume"] is None
-    assert "no trace" in told(failed)["error"]["message"]
-    assert service.count(MAKE) == 1
-    run(f"restore {snapshot} --as copy")
-    assert len(copies(service)) == 1
+AS_NEW = {
+    "lost after the service acted, it leaves one disk": Case(
+        AS_COPY, [at(MAKE, *LOST)], disks="d1 new", told=('"restored"', '"available"'),
+        sent={MAKE: 1}),
+    "lost before the service acted, it is no success, and run again makes one": Case(
+        AS_COPY, [at(MAKE, *LOST, acts=False)], 1, disks="d1", told=("no trace",), sent={MAKE: 1},
+        then=Case(AS_COPY, disks="d1 new")),
+    "carried out late it makes no second disk": Case(
+        AS_COPY, [at(MAKE, "drop", acts=(0.5, 10.0, 31.5, 45.0, 60.0))], disks="d1 new"),
+    "carried out twice by the network it is no success": Case(
+        AS_COPY, [], 1, disks="d1 new new", amid=(((DISK, DISK), made_once_more),)),
+    "a refusal is final": Case(
+        AS_COPY, [at(MAKE, 400, 409, 413, acts=False)], 1, disks="d1", sent={MAKE: 1}),
+    "a refusal for want of a right is final": Case(
+        AS_COPY, [at(MAKE, 403, acts=False)], 4, disks="d1", sent={MAKE: 1}),
+    "without any look it says that it does not know, and run again finds it": Case(
+        AS_COPY, [at(MAKE, "drop"), at(DISKS, 403, 500, 503, "drop", "garbage", acts=False,
+                                       skip=1, times=999)], 1,
+        disks="d1 new", told=("could not be found out",),
+        then=Case(AS_COPY, disks="d1 new", told=('"reused"',), sent={MAKE: 0})),
+    "with metadata dropped it is looked for by name": Case(
+        AS_COPY, [at(MAKE, "drop")], disks="d1 new", where={"drops_metadata": True}),
+    "with metadata dropped and nothing made it is no success": Case(
+        AS_COPY, [at(MAKE, "drop", acts=False)], 1, disks="d1", where={"drops_metadata": True}),
+    "the wait outlives looks that fail": Case(
+        AS_COPY, [at(DISK, "drop", 503, "garbage", 429, skip=1, times=6)], disks="d1 new"),
+    "one that ends badly is told by its ID": Case(
+        AS_COPY, [at(DISK, changed(status="error"), changed(status="error_extending"), skip=1,
+                     times=9999)], 1, disks="d1 new", told=('"failed"', '"status": "error')),
+    "one in a status that nobody knows is waited for": Case(
+        AS_COPY, [at(DISK, changed(status="odd"), skip=1, times=9999)], 7, disks="d1 new",
+        told=('"failed"', '"status": "odd"')),
+    "one in error is not handed out by the next run": Case(
+        "restore {fail-1} --as copy", [], 1, holds="fail-1", disks="d1 new(error)",
+        then=Case("restore {fail-1} --as copy", [], 1, disks="d1 new(error)")),
+    "one that vanishes is no success": Case(
+        AS_COPY, [at(DISK, 404, skip=1, times=999, acts=False, body=GONE)], 1, told=("gone",)),
+    "found: --size 200 after --size 100 ended with reused, exit 0, and 100 GiB": Case(
+        f"{AS_COPY} --size 4", [], 5, told=("another one",), sent={MAKE: 0},
+        first=run(f"{AS_COPY} --size 3"),
+        then=Case(f"{AS_COPY} --size 3", told=('"reused"',), sent={MAKE: 0})),
+    "found: the disk that the answer named was told as the new one": Case(
+        AS_COPY, [at(MAKE, of_the_old_disk("copy"), of_the_old_disk("d1"))], disks="d1 new"),
+    "found: killed with the request on its way, and run again at once, it left two": Case(
+        AS_COPY, [at(MAKE, killed, acts=(0.5, 20.0, 55.0))], None,
+        then=Case(AS_COPY, disks="d1 new", told=('"reused"',))),
+    "a stop leaves the cloud to finish, and says so": Case(
+        AS_COPY, [], 130, disks="d1 new", told=("goes on with it",), amid=(((MAKE,), stop(130)),)),
+}  # fmt: skip
+
+ROLLED_BACK = {
+    "lost after the service acted, it is settled by the disk's status": Case(
+        BACK, [at(NATIVE, *LOST)], disks="d1", told=('"restored"', '"available"'),
+        sent={NATIVE: 1, OTHERS: 0}),
+    "of a plain Cinder too": Case(  # an answer of nothing is its own
+        BACK, [at(REVERT, *LOST[:-1])], disks="d1", told=('"restored"',), sent={REVERT: 1},
+        where=PLAIN),
+    "not seen at work, it is no success, is not sent again and not by another path": Case(
+        BACK, [at(NATIVE, *LOST, 500, acts=False)], 1, told=("not seen at work",),
+        sent={NATIVE: 1, OTHERS: 0}, then=Case(BACK, told=('"restored"',))),
+    "not seen at work on a plain Cinder, it is no success and not sent again": Case(
+        BACK, [at(REVERT, *LOST[:-1], acts=False)], 1, told=("not seen at work",),
+        sent={NATIVE: 1, REVERT: 1}, where=PLAIN, then=Case(BACK, told=('"restored"',))),
+    "carried out late it is seen": Case(
+        BACK, [at(NATIVE, "drop", acts=(0.5, 5.0, 20.0, 45.0, 58.0))], disks="d1",
+        sent={NATIVE: 1}),
+    "sent twice by the network it is seen through": Case(
+        # The first was accepted, the second is refused, and that is the answer.
+        BACK, [at(NATIVE, 400, 409)], disks="d1", told=('"restored"',), sent={NATIVE: 1}),
+    "a refusal is final": Case(
+        BACK, [at(NATIVE, 400, 409, acts=False, times=9)], 1, sent={OTHERS: 0}),
+    "a refusal for want of a right is final": Case(
+        BACK, [at(NATIVE, 401, 403, acts=False, times=9)], 4, sent={OTHERS: 0}),
+    "where the newer path does not exist the older one is tried": Case(
+        BACK, [at(NATIVE, 404, acts=False, body=NO_SUCH_PATH)
+               + at(NATIVE, 404, acts=False, body=b"<html>") + at(NATIVE, 405, acts=False),
+               at(OLDER, Of(carried_out), acts=False)],
+        sent={NATIVE: 1, OLDER: 1, REVERT: 0}),
+    "a snapshot that is not found ends it there": Case(
+        BACK, [at(NATIVE, 404, acts=False, body=GONE)], 5, sent={NATIVE: 1, OTHERS: 0}),
+    "on a plain Cinder the three paths are tried in order": Case(
+        BACK, sent={NATIVE: 1, OLDER: 1, REVERT: 1}, where=PLAIN),
+    "a plain Cinder's newer snapshot is told before anything is sent": Case(
+        BACK, [], 1, told=("{s2}",), sent={f"{NATIVE}|{OTHERS}": 0}, holds="s1 s2", where=PLAIN),
+    "a plain Cinder gets no safety snapshot, and -y alone is not enough": Case(
+        IN_PLACE, [], 2, told=("--no-safety-snapshot",), sent={POST: 0, f"{NATIVE}|{OTHERS}": 0},
+        where=PLAIN),
+    "a cloud without any rollback is told so": Case(
+        BACK, [at(REVERT, 404, acts=False, body=b"<html>")], 1, told=("--as NAME",), where=PLAIN),
+    "the wait outlives looks that fail": Case(
+        BACK, [at(DISK, "drop", 503, "garbage", 429, times=6, after=(NATIVE,))
+               + at(LOOK, "drop", 503, "garbage", 429, times=6, after=(NATIVE,))], disks="d1"),
+    "never seen to end, it is no success": Case(
+        f"{BACK} --timeout 2m", [at(DISK, 503, times=9999, after=(NATIVE,))], 7),
+    "found: --timeout 10s hung for minutes on a service that said nothing": Case(
+        # A request in process says nothing for 60 seconds, and is not repeated.
+        f"{BACK} --timeout 10s", [at("GET .*", "stall", times=9999, after=(NATIVE,))], 7,
+        takes=(10, 10 + 60 + 5)),
+    **{f"found: `restored` was told before it had begun, {seconds} s after its answer": Case(
+        BACK, [at(NATIVE, Of(accepted), acts=seconds)], disks="d1", takes=(seconds, 600))
+       for seconds in (0.5, 5.0, 25.0)},
+    "found: accepted, it counted as done whether or not it took place": Case(
+        BACK, [at(NATIVE, Of(accepted), acts=False)], 1,
+        told=("not known whether it was rolled back",)),
+    "one that ends badly is a failure and may be tried again": Case(
+        "restore {fail-1} --in-place -y --no-safety-snapshot", [], 1, holds="fail-1 s1",
+        disks="d1(error_rollbacking)", told=('"error_rollbacking"',), then=Case(BACK, disks="d1")),
+    "without its safety snapshot nothing is rolled back": Case(
+        IN_PLACE, [at(POST, 409, 413, acts=False)], 1, sent={NATIVE: 0}),
+    "without a right to its safety snapshot nothing is rolled back": Case(
+        IN_PLACE, [at(POST, 403, acts=False)], 4, sent={NATIVE: 0}),
+    "a safety snapshot's lost answer leaves one, which is told": Case(
+        IN_PLACE, [at(POST, "drop", acts=(3.0, 31.5))], left="s1 new", sent={NATIVE: 1}),
+    "with the snapshot deleted meanwhile no rollback is sent": Case(
+        IN_PLACE, [], 5, sent={NATIVE: 0}, amid=(((POST,), delete("s1")),)),
+    "after a stop amid the safety snapshot no rollback is sent": Case(
+        IN_PLACE, [], 143, sent={NATIVE: 0}, amid=(((POST,), stop(143)),)),
+    "a stop amid the rollback leaves the cloud to finish, and says so": Case(
+        BACK, [], 130, told=("goes on with it", '"rollbacking"'), amid=(((NATIVE,), stop(130)),)),
+}  # fmt: skip
 
 
-@online
-@pytest.mark.parametrize("later", [0.5, 10.0, 31.5, 45.0, 60.0])
-def test_a_request_carried_out_late_makes_no_second_disk(
-    later: float, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(MAKE, "drop", acts=later)
-    item = told(run(f"restore {snapshot} --as copy -f json"))
-    assert [v.id for v in copies(service)] == [item["volume"]["id"]]
-
-
-@online
-def test_a_request_that_the_network_carries_out_twice_is_no_success(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    def carry_out_once_more() -> None:
-        (made,) = service.client.volumes(name="copy")
-        service.client.create_volume(
-            size=1, name="copy", snapshot_id=snapshot, metadata=made.metadata
-        )
-
-    service.once(LOOK, lambda: service.once(LOOK, carry_out_once_more))
-    failed = told(run(f"restore {snapshot} --as copy -f json", exit_code=1))
-    assert all(v.id in failed["error"]["hint"] for v in copies(service))
-
-
-@online
-@pytest.mark.parametrize(("how", "code"), [(400, 1), (403, 4), (409, 1), (413, 1)])
-def test_a_refusal_is_final(how: int, code: int, service: Service, run: Run, snapshot: str) -> None:
-    service.mishap(MAKE, how, acts=False)
-    run(f"restore {snapshot} --as copy -f json", exit_code=code)
-    assert copies(service) == []
-    assert service.count(MAKE) == 1
-
-
-@online
-@pytest.mark.parametrize("how", [403, 500, 503, "drop", "garbage"])
-def test_without_any_look_it_says_that_it_does_not_know_and_run_again_finds_it(
-    how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(MAKE, "drop")
-    service.mishap(LIST, how, acts=False, skip=1, times=999)
-    failed = told(run(f"restore {snapshot} --as copy -f json", exit_code=1))
-    assert "could not be found out" in failed["error"]["message"]
-    (made,) = copies(service)
-    again = told(run(f"restore {snapshot} --as copy -f json"))
-    assert (again["action"], again["volume"]["id"]) == ("reused", made.id)
-    assert service.count(MAKE) == 1
-
-
-@online
-@pytest.mark.parametrize("acts", [True, False])
-def test_a_cloud_that_drops_metadata_is_looked_through_by_name(
-    acts: bool,  # noqa: FBT001 - a parameter of pytest's
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize(("case", "faults", "where"), rows(AS_NEW) + rows(ROLLED_BACK))
+def test_one_disk_or_one_rollback_or_a_failure_that_says_so(
+    case: Case,
+    faults: Sequence[Fault],
+    where: Mapping[str, Any],
     service: Service,
-    run: Run,
-    snapshot: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    service.drops_metadata = True
-    service.mishap(MAKE, "drop", acts=acts)
-    run(f"restore {snapshot} --as copy", exit_code=0 if acts else 1)
-    assert len(copies(service)) == int(acts)
-
-
-@online
-@pytest.mark.parametrize("how", ["drop", 503, "garbage", 429])
-def test_the_wait_for_a_new_disk_outlives_looks_that_fail(
-    how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(LOOK, how, skip=1, times=6)
-    item = told(run(f"restore {snapshot} --as copy -f json"))
-    assert [v.id for v in copies(service)] == [item["volume"]["id"]]
-
-
-@online
-@pytest.mark.parametrize(("seen", "code"), [("error", 1), ("error_extending", 1), ("odd", 7)])
-def test_only_an_available_disk_is_a_success(
-    seen: str, code: int, service: Service, run: Run, snapshot: str
-) -> None:
-    def lie() -> None:
-        (made,) = service.client.volumes(name="copy")
-        body = b'{"volume": {"id": "%s", "status": "%s"}}' % (made.id.encode(), seen.encode())
-        service.mishap(LOOK, 200, times=9999, acts=False, body=body)
-
-    service.once(LOOK, lambda: service.once(LOOK, lie))
-    item = told(run(f"restore {snapshot} --as copy -f json", exit_code=code))
-    assert (item["action"], item["volume"]["status"]) == ("failed", seen)
-    assert item["volume"]["id"] == copies(service)[0].id
-
-
-@online
-def test_a_new_disk_that_ends_in_error_is_named_and_not_handed_out_by_the_next_run(
-    service: Service, run: Run
-) -> None:
-    snapshot = service.snapshot(service.disk("d2"), "fail-1")
-    item = told(run(f"restore {snapshot} --as copy -f json", exit_code=1))
-    (made,) = copies(service)
-    assert (item["volume"]["id"], made.status) == (made.id, "error")
-    again = run(f"restore {snapshot} --as copy", exit_code=1)
-    assert made.id in again.stderr
-    assert len(copies(service)) == 1
-
-
-@online
-def test_a_new_disk_that_vanishes_is_no_success(service: Service, run: Run, snapshot: str) -> None:
-    service.mishap(LOOK, 404, skip=1, times=999, acts=False, body=GONE)
-    item = told(run(f"restore {snapshot} --as copy -f json", exit_code=1))
-    assert "gone" in item["error"]["message"]
-
-
-def test_a_stop_leaves_the_cloud_to_finish_and_says_so(
-    service: Service, snapshot: str, tmp_path: Path
-) -> None:
-    service.once(MAKE, lambda: service.fake.stop.ask(130))
-    with service.calling(tmp_path) as evs:
-        record = restore(evs, snapshot, as_name="copy")
-    (item,) = record.items
-    assert record.exit_code == 130
-    assert item.error is not None
-    assert "goes on with it" in (item.error.hint or "")
-    service.fake.stop.code = None
-    assert [v.id for v in copies(service)] == [item.volume and item.volume.id]
-
-
-# -- the disk itself -------------------------------------------------------------------------
-
-
-@online
-@pytest.mark.parametrize(
-    ("plain", "how"),
-    [(plain, how) for plain in (False, True) for how in LOST if not plain or how != "nothing"],
-)  # an answer of nothing is Cinder's own
-def test_a_lost_answer_is_settled_by_the_disks_status(
-    how: str | int,
-    plain: bool,  # noqa: FBT001 - a parameter of pytest's
-    service: Service,
-    run: Run,
-    snapshot: str,
-) -> None:
-    service.is_plain = plain
-    service.mishap(REVERT if plain else NATIVE, how)
-    line = f"restore {snapshot} --in-place -y --no-safety-snapshot -f json"
-    item = told(run(line))
-    assert (item["action"], item["volume"]["status"]) == ("restored", "available")
-    assert status(service) == "available"
-    assert service.count(REVERT if plain else NATIVE) == 1
-
-
-@online
-@pytest.mark.parametrize(
-    ("plain", "how"),
-    [(plain, how) for plain in (False, True) for how in LOST if not plain or how != "nothing"],
-)
-def test_a_rollback_not_seen_at_work_is_no_success_and_not_sent_again(
-    how: str | int,
-    plain: bool,  # noqa: FBT001 - a parameter of pytest's
-    service: Service,
-    run: Run,
-    snapshot: str,
-) -> None:
-    service.is_plain = plain
-    service.mishap(REVERT if plain else NATIVE, how, acts=False)
-    line = f"restore {snapshot} --in-place -y --no-safety-snapshot -f json"
-    item = told(run(line, exit_code=1))
-    assert "not seen at work" in item["error"]["message"]
-    assert service.count(f"{NATIVE}|{REVERT}") == (2 if plain else 1)
-    run(line)
-
-
-@online
-@pytest.mark.parametrize("later", [0.5, 5.0, 20.0, 45.0, 58.0])
-def test_a_rollback_carried_out_late_is_seen(
-    later: float, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(NATIVE, "drop", acts=later)
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
-    assert status(service) == "available"
-    assert service.count(NATIVE) == 1
-
-
-@online
-@pytest.mark.parametrize("how", [400, 409])
-def test_a_rollback_that_the_network_sent_twice_is_seen_through(
-    how: int, service: Service, run: Run, snapshot: str
-) -> None:
-    """The first was accepted, the second is refused, and that is the answer."""
-    service.mishap(NATIVE, how)
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
-    assert status(service) == "available"
-    assert service.count(NATIVE) == 1
-
-
-@online
-@pytest.mark.parametrize(("how", "code"), [(400, 1), (401, 4), (403, 4), (409, 1)])
-def test_a_refused_rollback_is_final(
-    how: int, code: int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(NATIVE, how, acts=False, times=9)
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot", exit_code=code)
-    assert service.count(f"{OLDER}|{REVERT}") == 0
-
-
-@online
-@pytest.mark.parametrize("how", [500, 503, "drop", "garbage"])
-def test_an_answer_that_is_not_sure_never_leads_to_the_next_path(
-    how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(NATIVE, how, acts=False)
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot", exit_code=1)
-    assert service.count(f"{OLDER}|{REVERT}") == 0
-
-
-@online
-@pytest.mark.parametrize(("code", "body"), [(404, NO_SUCH_PATH), (404, b"<html>"), (405, b"")])
-def test_where_the_newer_path_does_not_exist_the_older_one_is_tried(
-    code: int, body: bytes, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(NATIVE, code, acts=False, body=body or None)
-    (disk,) = service.client.volumes(name="d1")
-    accepted = b'{"rollback": {"volume_id": "%s"}}' % disk.id.encode()
-    service.mishap(OLDER, 202, acts=False, body=accepted)
-    service.once(OLDER, lambda: service.client.service.roll_back(disk.id, snapshot_id=snapshot))
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
-    assert [service.count(path) for path in (NATIVE, OLDER, REVERT)] == [1, 1, 0]
-
-
-@online
-def test_a_snapshot_that_the_rollback_does_not_find_ends_it_there(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(NATIVE, 404, acts=False, body=GONE)
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot", exit_code=5)
-    assert [service.count(path) for path in (NATIVE, OLDER, REVERT)] == [1, 0, 0]
-
-
-@online
-def test_on_a_plain_cinder_the_three_paths_are_tried_in_order(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    service.is_plain = True
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
-    assert [r for r in service.requests if r in {NATIVE, OLDER, REVERT}] == [NATIVE, OLDER, REVERT]
-
-
-@online
-def test_a_plain_cinders_newer_snapshot_is_told_before_anything_is_sent(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    service.is_plain = True
-    (disk,) = service.client.volumes(name="d1")
-    newer = service.snapshot(disk.id, "s2")
-    line = f"restore {snapshot} --in-place -y --no-safety-snapshot"
-    assert newer in run(line, exit_code=1).stderr
-    assert service.count(f"{NATIVE}|{OLDER}|{REVERT}") == 0
-
-
-@online
-def test_a_plain_cinder_gets_no_safety_snapshot_and_y_alone_is_not_enough(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    service.is_plain = True
-    before = service.count(SAFETY)
-    refused = run(f"restore {snapshot} --in-place -y", exit_code=2)
-    assert "--no-safety-snapshot" in refused.stderr
-    assert service.count(SAFETY) == before
-    assert service.count(f"{NATIVE}|{OLDER}|{REVERT}") == 0
-
-
-@online
-def test_a_cloud_without_any_rollback_is_told_so(service: Service, run: Run, snapshot: str) -> None:
-    service.is_plain = True
-    service.mishap(REVERT, 404, acts=False, body=b"<html>")
-    refused = run(f"restore {snapshot} --in-place -y --no-safety-snapshot", exit_code=1)
-    assert "--as NAME" in refused.stderr
-
-
-@online
-@pytest.mark.parametrize("how", ["drop", 503, "garbage", 429])
-@pytest.mark.parametrize("look", [LOOK, "GET snapshots/ID"])
-def test_the_wait_for_a_rollback_outlives_looks_that_fail(
-    look: str, how: str | int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.once(NATIVE, lambda: service.mishap(look, how, times=6))
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot")
-    assert status(service) == "available"
-
-
-@online
-def test_a_rollback_that_is_never_seen_to_end_is_no_success(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    service.once(NATIVE, lambda: service.mishap(LOOK, 503, times=9999))
-    run(f"restore {snapshot} --in-place -y --no-safety-snapshot --timeout 2m", exit_code=7)
-
-
-@online
-def test_a_rollback_that_ends_badly_is_a_failure_and_may_be_tried_again(
-    service: Service, run: Run
-) -> None:
-    disk = service.disk("d2")
-    broken = service.snapshot(disk, "fail-1")
-    good = service.snapshot(disk, "s2")
-    line = f"restore {broken} --in-place -y --no-safety-snapshot -f json"
-    item = told(run(line, exit_code=1))
-    assert item["volume"]["status"] == "error_rollbacking"
-    assert service.client.volume(disk).status == "error_rollbacking"
-    run(f"restore {good} --in-place -y --no-safety-snapshot")
-    assert service.client.volume(disk).status == "available"
-
-
-@online
-@pytest.mark.parametrize(("how", "code"), [(403, 4), (409, 1), (413, 1)])
-def test_without_its_safety_snapshot_nothing_is_rolled_back(
-    how: int, code: int, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(SAFETY, how, acts=False)
-    run(f"restore {snapshot} --in-place -y", exit_code=code)
-    assert service.count(NATIVE) == 0
-
-
-@online
-@pytest.mark.parametrize("acts", [3.0, 31.5])
-def test_a_safety_snapshots_lost_answer_leaves_one(
-    acts: float, service: Service, run: Run, snapshot: str
-) -> None:
-    service.mishap(SAFETY, "drop", acts=acts)
-    item = told(run(f"restore {snapshot} --in-place -y -f json"))
-    service.calm()
-    (safety,) = [s for s in service.left(item["volume"]["id"]) if s.policy == "before-restore"]
-    assert safety.id in " ".join(item["reasons"])
-    assert service.count(NATIVE) == 1
-
-
-@online
-def test_a_snapshot_deleted_meanwhile_is_exit_five_and_no_rollback_is_sent(
-    service: Service, run: Run, snapshot: str
-) -> None:
-    def delete() -> None:
-        service.client.delete_snapshot(snapshot)
-        service.fake.advance(10)
-
-    service.once(SAFETY, delete)
-    run(f"restore {snapshot} --in-place -y", exit_code=5)
-    assert service.count(NATIVE) == 0
-
-
-def test_a_stop_amid_the_safety_snapshot_sends_no_rollback(
-    service: Service, snapshot: str, tmp_path: Path
-) -> None:
-    service.once(SAFETY, lambda: service.fake.stop.ask(143))
-    with service.calling(tmp_path) as evs:
-        record = restore(evs, snapshot, in_place=True)
-    assert record.exit_code == 143
-    assert service.count(NATIVE) == 0
-
-
-def test_a_stop_amid_the_rollback_leaves_the_cloud_to_finish(
-    service: Service, snapshot: str, tmp_path: Path
-) -> None:
-    service.once(NATIVE, lambda: service.fake.stop.ask(130))
-    with service.calling(tmp_path) as evs:
-        record = restore(evs, snapshot, in_place=True, safety_snapshot=False)
-    (item,) = record.items
-    assert record.exit_code == 130
-    assert item.volume is not None
-    assert item.volume.status == "rollbacking"
-    assert item.error is not None
-    assert "goes on with it" in (item.error.hint or "")
+    stage = Stage(service, tmp_path, capsys)
+    if not case.holds:
+        stage.snapshot("s1", None, case.disk)
+    stage.play(case, faults, where)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
+_HINTS = ("hint", "fix")
 _ANSWER = len(" [y/N]: ")
 _TOLD = 5
 """Disks of which the details of an error are told, where several have the same error."""
@@ -68,7 +69,22 @@ def show_document(context: Context, document: object) -> None:
     """Print a document as JSON or YAML, in UTF-8 where stdout takes it, else in ASCII."""
     from evs_snap.render.documents import encoded
 
+    document = _with_commands(context, document)
     write_result(encoded(document, form=context.format, ascii_only=not takes_unicode()))
+
+
+def _with_commands(context: Context, document: object) -> object:
+    """Return the document with commands in its hints for the cloud that was named."""
+    if isinstance(document, list):
+        return [_with_commands(context, row) for row in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: context.pasteable(value)
+        if key in _HINTS and isinstance(value, str)
+        else _with_commands(context, value)
+        for key, value in document.items()
+    }
 
 
 def takes_unicode() -> bool:
@@ -208,7 +224,7 @@ def _show_errors(context: Context, items: Sequence[Item], *, brief: bool) -> Non
             alike.setdefault(same, []).append((item.label, item.error))
     hints = [hint for _, hint in alike]
     for number, concerned in enumerate(alike.values(), start=1):
-        about = some_of([label for label, _ in concerned if label])
+        about = some_of(list(dict.fromkeys(label for label, _ in concerned if label)))
         _, error = concerned[0]
         write_line(context, "error:", f"{about}: {error.message}" if about else error.message)
         if brief:

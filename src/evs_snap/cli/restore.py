@@ -63,7 +63,7 @@ def restore(
     """
     from evs_snap import restore as bring_back
 
-    asking = in_place and not (yes or dry_run)
+    asking = in_place and as_name is None and not (yes or dry_run)
     if asking:
         require_somebody()
     with reporting(context, "restore") as report:

@@ -59,7 +59,7 @@ def newest_first(
 
 
 def _is_between(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
-    """Whether it lies there; a moment that is not known lies nowhere but between no bounds."""
+    """Whether the moment is between the bounds. An unknown one is, only where there are none."""
     if moment is None:
         return after is None and before is None
     return (after is None or moment >= after) and (before is None or moment < before)

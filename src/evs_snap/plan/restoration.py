@@ -166,7 +166,7 @@ def plan_rollback(  # noqa: PLR0913 - what the decision rests on
         refusal = ConfigurationError("this cloud rolls back only to a disk's newest snapshot")
     if refusal is not None:
         refusal = type(refusal)(
-            f"no safety snapshot can be taken first: {refusal.message}",
+            f"no safety snapshot can be taken first: {refusal.brief or refusal.message}",
             details=refusal.details,
             hint="To roll back without one, so that what was written since is lost for good: "
             "--no-safety-snapshot.",

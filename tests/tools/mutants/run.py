@@ -86,8 +86,8 @@ def is_caught(bug: Bug) -> bool:
 
 
 def _is_there(test: str) -> bool:
-    """Whether there is such a test: a file below tests/, or ``file::function``."""
-    name, _, function = test.partition("::")
+    """Whether there is such a test: a file below tests/, ``file::function`` or one case of it."""
+    name, _, function = test.partition("[")[0].partition("::")
     file = ROOT / "tests" / name
     return file.is_file() and (not function or f"def {function}(" in file.read_text("utf-8"))
 

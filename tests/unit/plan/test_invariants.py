@@ -136,10 +136,18 @@ def newest_first(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
 def test_the_rules_keep_what_restic_keeps_and_the_newest_usable_one(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
+    """Never more than they say, and together what each of them keeps."""
     counted = newest_first(s for s in snapshots if is_counted(s))
     places = restic([s.created_at or NOW for s in counted], keep) | ({0} if counted else set())
     wanted = {counted[place].id for place in places}
-    assert wanted == kept(snapshots, keep) & {s.id for s in counted}
+    ids = {s.id for s in counted}
+    assert wanted == kept(snapshots, keep) & ids
+    assert keep.within or len(wanted) <= max(keep.most, 1)
+    single = [replace(Keep(), **{name: count}) for name, count in keep.counts if count]  # type: ignore[arg-type]  # by name
+    single += [Keep(within=keep.within)] if keep.within else []
+    assert wanted == ids.intersection(
+        set().union(*(kept(snapshots, one) for one in single or [keep]))
+    )
 
 
 @many
@@ -157,13 +165,8 @@ def test_each_of_ours_and_no_other_gets_one_verdict_in_any_order(
     for verdict in verdicts:
         if not is_counted(verdict.snapshot):  # in progress, ill-dated, or in error
             assert verdict.keep == (verdict.snapshot.status != "error")
-
-
-@many
-@given(disks(), rules())
-def test_pruning_twice_prunes_nothing_more(snapshots: list[Snapshot], keep: Keep) -> None:
-    first = [v for v in judge(snapshots, keep, now=NOW) if v.keep]
-    assert judge([v.snapshot for v in first], keep, now=NOW) == first
+    stay = [v for v in verdicts if v.keep]
+    assert judge([v.snapshot for v in stay], keep, now=NOW) == stay, "pruned once more"
 
 
 @many
@@ -252,12 +255,15 @@ def test_rotating_or_pruning_again_at_once_changes_nothing(
 
 @many
 @given(disks(), rules())
-def test_prune_makes_nothing_and_leaves_other_policies_alone(
+def test_prune_makes_nothing_leaves_other_policies_alone_and_goes_as_planned(
     snapshots: list[Snapshot], keep: Keep
 ) -> None:
-    plan = planned(snapshots, asked(command="prune", keep=keep, policy="hourly"))
-    assert (plan.new, plan.reuse, plan.refusal, plan.free_slots) == (None, None, None, ())
-    assert all(id_.startswith("other") for id_ in pruned(plan))
+    for policy, whose in (("hourly", "other"), ("default", "ours")):
+        request = asked(command="prune", keep=keep, policy=policy)
+        plan = planned(snapshots, request)
+        assert (plan.new, plan.reuse, plan.refusal, plan.free_slots) == (None, None, None, ())
+        assert all(id_.startswith(whose) for id_ in pruned(plan))
+        assert judged_again(plan, snapshots, request, now=NOW, new_id=None) == plan
 
 
 NIGHTS = st.lists(
@@ -324,14 +330,6 @@ def test_only_what_plan_and_rules_both_give_up_goes(
     assert set(pruned(result)) == (both if status == "available" else set())
     assert sorted([*pruned(result), *left]) == sorted(s.id for s in own if s.id != "new")
     assert all(verdict.keep and verdict.reasons for verdict in result.keep)
-
-
-@many
-@given(disks(), rules())
-def test_a_prune_with_nothing_changed_goes_as_planned(rows: list[Snapshot], keep: Keep) -> None:
-    request = asked(command="prune", keep=keep)
-    plan = planned(rows, request)
-    assert judged_again(plan, rows, request, now=NOW, new_id=None) == plan
 
 
 @many

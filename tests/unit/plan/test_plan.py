@@ -142,32 +142,6 @@ def test_the_new_one_is_the_newest_though_the_services_clock_is_ahead(ahead: Any
 # Judged again once the new one is there
 
 
-def test_a_rotation_answered_after_midnight_keeps_the_day_before() -> None:
-    """found: begun at 23:59:55 and dated the next day, it deleted the day's before its own."""
-    request = asked(keep=Keep(daily=2))
-    rows = [snapshot("sunday", made="2026-11-22 12:00"), snapshot("saturday", made="2026-11-21")]
-    late = snapshot("late", made="2026-11-23 00:00:01")
-    assert late.created_at is not None
-    plan = plan_of(rows, request, now=late.created_at - 6 * SECOND)
-    assert pruned(plan) == "sunday", "by the plan's time it is of the same day as the new one"
-    result = judged_again(plan, [*rows, late], request, now=NOW, new_id="late")
-    assert pruned(result) == ""
-    assert {v.snapshot.id: v.reasons for v in result.keep} == {
-        "sunday": ("daily 2026-11-22",),
-        "saturday": ("kept by no rule", "left to the next run"),
-    }
-
-
-def test_with_this_machines_clock_days_ahead_keep_within_goes_by_the_services_dates() -> None:
-    """found: three snapshots made hours ago were deleted."""
-    request = asked(keep=Keep(within=2 * DAY))
-    rows = [snapshot(f"h{n}", made=n * HOUR) for n in (1, 2, 3)]
-    plan = plan_of(rows, request, now=NOW + 5 * DAY)
-    assert pruned(plan) == "h3 h2 h1"
-    result = judged_again(plan, [*rows, snapshot("new")], request, now=NOW, new_id="new")
-    assert pruned(result) == ""
-
-
 def test_one_now_under_another_policy_or_on_another_disk_stays() -> None:
     request = asked(keep=Keep(last=1))
     rows = own(1, 2, 3)

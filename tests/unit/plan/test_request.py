@@ -17,9 +17,6 @@ from evs_snap.plan.retention import Keep
     [
         (Keep(last=6), 7, True),
         (Keep(last=7), 7, False),
-        (Keep(daily=4, weekly=3, monthly=1), 7, True),
-        (Keep(daily=4, weekly=3, monthly=2), 7, False),
-        (Keep(1, 1, 1, 1, 1, 6), 7, True),
         (Keep(daily=7, weekly=4), 11, True),
         (Keep(daily=7, weekly=4), 10, False),
         (Keep(last=1), 1, False),

@@ -80,30 +80,24 @@ RUN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("room", "shown"),
-    [
-        (80, """\
-Volume                    Action   ID        Reason
-data-01                   created  5072a9e5  slot 4 of 7; kept as last 1, daily
-data-01                   deleted  5072a9e5  kept by no rule
-shared-name-of-the-house  kept     5072a9e5  last 2; daily; oldest weekly
-full-01                   refused            full: 7 of 7
-"""),
-        (90, """\
+def test_a_run_takes_a_line_a_row_and_its_status_has_room_at_90_columns() -> None:
+    """found: `create --all` took 45 lines of 80 columns for ten disks, and cut names in two."""
+    columns = item_columns("rotate", on_terminal=True)
+    table, left_out = fitted(RUN, columns, room=90, colour=False, fit=True)
+    assert left_out == []
+    assert (
+        table
+        == """\
 Volume                    Action   ID        Reason                              Status
 data-01                   created  5072a9e5  slot 4 of 7; kept as last 1, daily  available
 data-01                   deleted  5072a9e5  kept by no rule                     available
 shared-name-of-the-house  kept     5072a9e5  last 2; daily; oldest weekly        available
 full-01                   refused            full: 7 of 7
-"""),
-    ],
-)  # fmt: skip
-def test_a_run_takes_a_line_a_row(room: int, shown: str) -> None:
-    """found: `create --all` took 45 lines of 80 columns for ten disks, and cut names in two."""
-    columns = item_columns("rotate", on_terminal=True)
-    table, left_out = fitted(RUN, columns, room=room, colour=False, fit=True)
-    assert (table, left_out) == (shown, [])
+"""
+    )
+    narrow, left_out = fitted(RUN, columns, room=80, colour=False, fit=True)
+    assert left_out == []
+    assert narrow == re.sub(r" +(available|Status)$", "", table, flags=re.MULTILINE)
 
 
 def test_programs_are_told_all_of_a_reason_and_people_a_few_words() -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-import evs_snap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,52 +49,6 @@ def test_threads_that_start_together_share_one_cloud_and_its_limit(
     with ThreadPoolExecutor(8) as pool:
         statuses = Counter(status for found in pool.map(hammer, range(8)) for status in found)
     assert statuses == {202: 7, 413: 17}
-
-
-PROCESS = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-import httpx
-from evs_snap.sandbox import ACCOUNT, Sandbox
-
-app = Sandbox(Path(sys.argv[1]), now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
-client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://sandbox.localhost")
-user = {"id": ACCOUNT.user_id, "password": ACCOUNT.password}
-identity = {"methods": ["password"], "password": {"user": user}}
-auth = {"identity": identity, "scope": {"project": {"id": ACCOUNT.project_id}}}
-print("ready", flush=True)
-sys.stdin.readline()
-answer = client.post("/identity/v3/auth/tokens", json={"auth": auth})
-client.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
-base = f"/volume/v3/{ACCOUNT.project_id}"
-(volume,) = client.get(f"{base}/volumes?name=data-01").json()["volumes"]
-body = {"snapshot": {"volume_id": volume["id"]}}
-print(*[client.post(f"{base}/snapshots", json=body).status_code for _ in range(4)])
-"""
-
-
-def test_processes_that_start_together_share_one_cloud_and_its_limit(path: Path) -> None:
-    source = str(Path(evs_snap.__path__[0]).parent)
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": source},
-        )
-        for _ in range(4)
-    ]
-    for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    statuses = Counter(" ".join(process.communicate()[0] for process in running).split())
-    assert statuses == {"202": 7, "413": 9}
 
 
 def refusal(cloud: Pretend) -> str:
