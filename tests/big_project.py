@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from tests.bench import server
+from tests.tools.bench import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
-from tests.bench.server import lists, token
+from tests.tools.bench.server import lists, token
 
 import evs_snap
 from evs_snap import cli

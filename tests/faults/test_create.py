@@ -350,3 +350,11 @@ def test_a_refusal_without_a_clear_reason_tells_of_the_region_once_and_asks_noth
     assert ["the region makes standard snapshots" in hint for hint in hints] == [told] * 2
     assert result.stderr.count("standard snapshots") == told
     assert service.count(V5) == 0
+
+
+@pytest.mark.usefixtures("online")
+def test_a_sign_in_whose_answer_is_lost_is_sent_again(service: Service, run: Run) -> None:
+    """It makes nothing that could be there twice."""
+    service.mishap("POST auth/tokens", "drop")
+    run("volumes")
+    assert service.count("POST auth/tokens") == 2

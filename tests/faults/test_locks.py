@@ -10,8 +10,9 @@ from errno import ENOSYS
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.faults.conftest import KilledError
 
-from evs_snap import connect, create_snapshots
+from evs_snap import Keep, connect, create_snapshots, prune_snapshots, restore
 from evs_snap.clock import Stop
 from evs_snap.errors import ConfigurationError
 from evs_snap.runs.locks import DiskLocks
@@ -20,13 +21,15 @@ from evs_snap.settings import sandbox_settings
 from evs_snap.settings.credentials import PasswordCredentials, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import FrameType
 
     from _typeshed import TraceFunction
     from tests.conftest import FakeClock, Run
     from tests.faults.conftest import Service
+
+    from evs_snap.runs.record import Item
 
 POST = "POST snapshots"
 LIST = "GET snapshots/detail"
@@ -201,3 +204,42 @@ def test_a_stop_is_heard_amid_a_sleep_by_every_sleeper() -> None:
         sleeper.join(5)
     assert not any(sleeper.is_alive() for sleeper in sleepers)
     assert (stop.asked, stop.code) == (True, 143)
+
+
+def test_what_another_run_does_while_a_person_thinks_makes_nothing_more_go(
+    service: Service, tmp_path: Path
+) -> None:
+    """The rules give up one more by then, which nobody was asked about."""
+    disk = service.disk("d1")
+    old, new = (service.snapshot(disk, f"n{night}", policy="default") for night in range(2))
+
+    def yes(items: Sequence[Item]) -> bool:
+        assert [item.snapshot.id for item in items if item.snapshot] == [old]
+        with service.calling(tmp_path) as evs:
+            create_snapshots(evs, "d1", policy="default")
+        return True
+
+    with service.calling(tmp_path) as evs:
+        prune_snapshots(evs, "d1", keep=Keep(last=1), confirm=yes)
+    left = {row.id for row in service.left(disk)}
+    assert old not in left
+    assert new in left
+
+
+def test_what_a_killed_run_left_on_its_way_is_waited_for_no_longer_than_it_takes(
+    service: Service, tmp_path: Path
+) -> None:
+    old = service.snapshot(service.disk("d1"), "n0", policy="default")
+
+    def killed(_answer: Any) -> Any:
+        raise KilledError
+
+    service.mishap("POST volumes", killed, acts=0.5)
+    with pytest.raises(KilledError), service.calling(tmp_path) as evs:
+        restore(evs, old, as_name="copy")
+    for note in tmp_path.rglob("*.run"):
+        note.write_text("1")
+    began = service.fake.moment
+    with service.calling(tmp_path) as evs:
+        assert restore(evs, old, as_name="copy").summary == {"reused": 1}
+    assert (service.fake.moment - began).total_seconds() < 15

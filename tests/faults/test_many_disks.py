@@ -151,3 +151,15 @@ def test_disks_whose_lists_lag_are_looked_at_side_by_side(service: Service, run:
     run(f"create {disks} --parallel 8")
     assert len(+threads) > 1
     assert service.count(LOOK) <= 40 + 20
+
+
+def test_the_lists_are_read_once_a_wave_however_many_disks_lose_snapshots(
+    service: Service, run: Run
+) -> None:
+    for number in range(20):
+        disk = service.disk(f"many-{number:02}")
+        for night in range(3):
+            service.snapshot(disk, f"n{night}", policy="default")
+    run("prune --match many-* --keep-last 1 -y")
+    assert service.count("DELETE snapshots/ID") == 40
+    assert service.count("GET snapshots/detail") <= 4

@@ -123,3 +123,12 @@ def test_our_clock_going_back_loses_no_snapshot(service: Service, run: Run) -> N
     service.fake.moment += timedelta(days=31)
     run("rotate --volume d1 --keep-last 3")
     assert len(service.left(disk)) == 3
+
+
+@pytest.mark.usefixtures("online")
+def test_one_just_as_old_as_the_bound_is_listed_once(service: Service, run: Run) -> None:
+    (made,) = run(f"create {service.disk('d1')} -f json").json["items"]
+    made_at = datetime.fromisoformat(made["snapshot"]["created_at"])
+    service.fake.advance((made_at + timedelta(days=1) - service.fake.moment).total_seconds())
+    listed = {way: run(f"snapshots d1 --{way}-than 1d -f json").json for way in ("newer", "older")}
+    assert {way: len(rows) for way, rows in listed.items()} == {"newer": 1, "older": 0}

@@ -114,6 +114,7 @@ WHICH: list[tuple[Call, str]] = [
     (lambda _: Selection(shard=any_of("0/2")), "shard '0/2' "),
     (lambda _: Shard(2, 2), "shard 2 of 2"),
     (lambda _: Shard(0, 0), "shard 0 of 0"),
+    (lambda _: Shard(0.5, 2), "shard 0.5 of 2"),  # type: ignore[arg-type]
     (lambda evs: create_snapshots(evs, any_of(["a"])), "volumes (['a'],) "),
     (lambda evs: create_snapshots(evs, selection=any_of("a")), "selection 'a' "),
     (lambda evs: create_snapshots(evs, any_of(snapshot())), "LegacySnapshot"),

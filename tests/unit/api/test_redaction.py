@@ -133,3 +133,7 @@ def test_a_very_short_secret_does_not_blank_out_the_text() -> None:
 def test_no_text_shows_a_secret(text: str, secret: str) -> None:
     """Property: not even where secret and text hold quotes, surrogates or markup."""
     assert "***" in mask(text + secret + text, secrets=[secret])
+
+
+def test_a_secret_that_begins_with_another_is_hidden_whole() -> None:
+    assert mask("[abcd-efgh]", secrets=["abcd", "abcd-efgh"]) == "[***]"

@@ -41,7 +41,7 @@ PASS, WARN, FAIL, SKIP = Result
         (USER, 20, WARN, 0),
         (KEYS, 1.9, PASS, 0),
         (KEYS, 14.9, WARN, 0),
-        (KEYS, 20, FAIL, 4),
+        (KEYS, 15.1, FAIL, 4),
         (AgencyCredentials("http://127.0.0.1:1"), 20, FAIL, 4),
     ],
 )

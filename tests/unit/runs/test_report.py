@@ -78,3 +78,13 @@ def test_the_words_that_scripts_rely_on() -> None:
         "created", "reused", "deleted", "kept", "refused", "failed", "would-create",
         "would-delete", "would-restore", "restored", "ready", "pinned", "unpinned",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"), [([], None), ([2.0], None), ([3.0, None, 2.75, 2.9], 250)]
+)
+def test_the_spread_is_from_the_first_answer_to_the_last(
+    answered: list[float | None], told: int | None
+) -> None:
+    items = tuple(Item(Action.CREATED, answered_at=moment) for moment in answered)
+    assert RunRecord("create", items).spread_ms == told

@@ -119,13 +119,21 @@ def test_deletion_needs_no_body(service: Service) -> None:
 # What comes in.
 
 
-@pytest.mark.parametrize("call", ["volume", "snapshot", "create"])
-def test_an_answer_about_something_else_is_a_bad_answer(call: str, service: Service) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(CALLS[name] for name in ("volume", "snapshot", "create")),
+        lambda client: client.create_volume(size=1, name="restored"),
+    ],
+)
+def test_an_answer_about_something_else_is_a_bad_answer(
+    call: Callable[[EvsClient], object], service: Service
+) -> None:
     """found: another disk's snapshot counted as made, and one with another ID was deleted."""
-    other = {"id": "other", "volume_id": "other", "status": "available"}
+    other = {"id": "other", "name": "other", "volume_id": "other", "status": "available"}
     service.plays(httpx.Response(200, json={"volume": other, "snapshot": other}))
     with pytest.raises(BadAnswerError, match="about 'other', and not"):
-        CALLS[call](service.client)
+        call(service.client)
 
 
 def test_the_service_may_spell_an_id_in_lower_case(service: Service) -> None:

@@ -1,9 +1,9 @@
-"""What commands cost, beside what others cost: ``python tests/bench/run.py``.
+"""What commands cost, beside what others cost: ``python tests/tools/bench/run.py``.
 
 Prints a table of medians with a goal for each row; ends 1 where a goal is missed. The programs of
 a row run in turn, so that what else the machine does meets all of them. With ``OS_*`` of an empty
-project (``tests/real_cinder/cloud.py`` gives one) the rows with a real Cinder are measured too, and
-with ``--openstack PATH`` python-openstackclient beside them.
+project (``tests/tools/real_cinder/cloud.py`` gives one) the rows with a real Cinder are measured
+too, and with ``--openstack PATH`` python-openstackclient beside them.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def big_lists(program: str, env: Env, runs: int) -> Iterator[Row]:
 def parsing(runs: int) -> Row:
     """Measure the reading of 69,000 snapshots, beside pydantic's own reading of such rows."""
     from pydantic import BaseModel  # noqa: PLC0415 - not for the other rows
-    from tests.bench.server import lists  # noqa: PLC0415
+    from tests.tools.bench.server import lists  # noqa: PLC0415
 
     from evs_snap.api.paging import Page  # noqa: PLC0415
     from evs_snap.services.interface import Snapshot  # noqa: PLC0415
@@ -260,7 +260,7 @@ def _main() -> int:
     parser.add_argument("--program", default=str(OURS), help="the evs-snap to measure")
     parser.add_argument("--openstack", metavar="PATH", help="python-openstackclient, to measure")
     chosen = parser.parse_args()
-    sys.path.insert(0, str(HERE.parents[1]))
+    sys.path.insert(0, str(HERE.parents[2]))
     with tempfile.TemporaryDirectory() as folder:
         mine = {"XDG_STATE_HOME": f"{folder}/state", "XDG_CACHE_HOME": f"{folder}/cache"}
         # Users have compiled modules: the first run of each, which is not counted, writes them.
