@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import FakeClock
 
 EXAMPLES = int(os.environ.get("EVS_SNAP_EXAMPLES", "500"))
-CODES = {0, 1, 2, 3, 4, 5, 6, 7}
+CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8}
 CONTEXT = click.Context(root)
 COMMANDS = sorted(set(root.list_commands(CONTEXT)) - {"sandbox"})  # it would serve for ever
 OPTIONS = {
@@ -44,6 +44,9 @@ OURS = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
 """A snapshot of data-02 that carries our stamp."""
 OUTWARD = {"ping", "metrics"}
 """Options that name a file to write or a host to call: of these only harmless ones."""
+
+HOLDS = st.sampled_from(["true", "false", "echo READY; cat > /dev/null", "sleep 0.01; echo READY"])
+"""What a shell is given: nothing that is made up at random."""
 
 # All that an operating system lets through: no NUL, and bytes that are no text as surrogates.
 any_text = st.text(
@@ -67,9 +70,13 @@ def lines(draw: st.DrawFn) -> list[str]:
     line = [command]
     for option in draw(st.lists(st.sampled_from(OPTIONS[command]), max_size=6)):
         line.append(draw(st.sampled_from(option.opts)))
-        if not option.is_flag and not option.count:
+        if option.name == "hold":
+            line.append(draw(HOLDS))
+        elif not option.is_flag and not option.count:
             line.append(draw(likely if option.name in OUTWARD else likely | any_text))
-    return line + draw(st.lists(likely | any_text, max_size=3))
+    # No mount point of this machine is to be hit upon by chance.
+    words = likely if command == "freeze" else likely | any_text
+    return line + draw(st.lists(words, max_size=3))
 
 
 @pytest.mark.timeout(3600)  # so that many examples may be asked for

@@ -186,6 +186,7 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]], tmp_path
     assert dict(zip(wanted, complete(*wanted), strict=True)) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_takes_what_is_offered_for_one_word(pretend: Pretend, shell: str) -> None:
     """found: names with blanks were not offered, and a disk called --all was an option."""

@@ -128,7 +128,7 @@ PRINTED = {
     "README": r"0 \{'created': 1\}\n",
     "library 0": r"\{'created': \d+.*\}\n(needs a person: .*\n)*",
     "library 1": r"(?s).*data-01 available\n.*",
-    "library 2": r"0 data-01-test available\n",
+    "library 2": r"data-01-test available\n",
 }
 
 

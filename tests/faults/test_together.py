@@ -220,7 +220,8 @@ def test_a_set_stays_as_long_as_one_of_its_disks_needs_it(
     night(there, "--keep-last 1")
     kept = night(there, "--keep-last 1").json
     assert {row.id for row in first} <= {r.id for rows in sets(there).values() for r in rows}
-    assert any("kept with its set" in item["reasons"] for item in kept["items"])
+    why = "kept with its set: disk d1, its snapshot is pinned"
+    assert any(why in item["reasons"] for item in kept["items"])
     there.run(f"unpin {pinned}")
     night(there, "--keep-last 1")
     assert len(sets(there)) == 1
@@ -310,3 +311,29 @@ def test_check_counts_the_members_of_whole_sets_alone(
     there.service.client.delete_snapshot(lost.id)
     there.service.fake.advance(60)
     there.run("check d1 --policy nightly --max-age 1d", exit_code=2)
+
+
+def test_it_is_told_which_disk_keeps_a_set_and_how_to_delete_it(
+    there: Region, disks: tuple[str, str]
+) -> None:
+    """found: the sets of a disk no longer in the run stayed for ever, and nothing said why."""
+    night(there, "--keep-last 1"), night(there, "--keep-last 1")
+    done = there.run("prune d1 --keep-last 1 -y -f json").json
+    assert sets(there), "one whole set"
+    night(there, "--keep-last 2")
+    done = there.run("prune d1 --keep-last 1 -y -f json").json
+    reasons = [item["reasons"][-1] for item in done["items"]]
+    assert f"kept with its set: this run does not cover disk {disks[1]}" in reasons
+    refused = there.run(f"delete {done['items'][-1]['snapshot']['id']} -y", exit_code=2).stderr
+    assert "Name them all: `evs-snap delete " in " ".join(refused.split())
+
+
+@pytest.mark.usefixtures("disks")
+def test_a_dry_run_tells_of_the_set_and_its_name(there: Region) -> None:
+    """found: it showed a name for each disk, and nothing of a set."""
+    plan = there.run(f"{PAIR} --dry-run -f json").json["items"]
+    there.run(PAIR)
+    assert {item["name"] for item in plan} == {row.name for row in only_set(there)}
+    assert all("in one set of 2" in item["reasons"] for item in plan)
+    refused = there.run("create d1 d2 --together --name '{volume}-{id}'", exit_code=2)
+    assert "a set has one name" in refused.stderr

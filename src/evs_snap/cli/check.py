@@ -13,7 +13,7 @@ from evs_snap.cli.options import limit_option, optional_keep_options, policy_opt
 from evs_snap.cli.output import is_document, show_document, write_result
 from evs_snap.cli.parameters import option
 from evs_snap.cli.tell import UNKNOWN, tell_options
-from evs_snap.cli.values import duration
+from evs_snap.cli.values import WholeNumber, duration
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 )
 @option(
     "--min-count",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=1,
     show_default=True,
     metavar="N",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -75,5 +76,6 @@ def doctor(
                 note=lambda line: write_line(context, "hold:", line),
             )
         )
+    findings = [replace(f, fix=context.pasteable(f.fix)) for f in findings]
     show_rows(context, findings, finding_columns(), document=finding_document)
     return next((f.exit_code for f in findings if f.exit_code), 0)

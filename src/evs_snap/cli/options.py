@@ -23,7 +23,7 @@ from evs_snap.cli.parameters import (
     complete_with,
     option,
 )
-from evs_snap.cli.values import duration, key_and_value, key_or_pair
+from evs_snap.cli.values import WholeNumber, duration, key_and_value, key_or_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def wait_options(command: F) -> F:
         option("--wait/--no-wait", default=True, show_default=True, section=WAIT,
                help="End only when the snapshot can be used."),
         timeout_option,
-        option("--parallel", type=click.IntRange(1, 64), metavar="N", default=4, show_default=True,
+        option("--parallel", type=WholeNumber(1, 64), metavar="N", default=4, show_default=True,
                section=WAIT, help="Disks worked on at a time."),
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ def timeout_option(command: F) -> F:
 def limit_option(command: F) -> F:
     """Add --limit: how many snapshots a disk may hold."""
     return option(
-        "--limit", type=click.IntRange(1), metavar="N", section=LIMIT,
+        "--limit", type=WholeNumber(1), metavar="N", section=LIMIT,
         help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
              "clouds.yaml]",
     )(command)  # fmt: skip
@@ -185,7 +185,7 @@ def slots_option(command: F) -> F:
     """Add --slots: what --limit is elsewhere. On a list, --limit would be taken for rows."""
     return _with(
         command,
-        option("--slots", "limit", variable="limit", type=click.IntRange(1), metavar="N",
+        option("--slots", "limit", variable="limit", type=WholeNumber(1), metavar="N",
                section=LIMIT,
                help="Snapshots the cloud allows a disk. [default: 7, standard ones: 256; or "
              "clouds.yaml]"),
@@ -235,7 +235,7 @@ def keep_options(command: F, *, required: bool = True) -> F:
         return command(*args, keep=None if keep.is_empty else keep, **others)
 
     counts = [
-        option(f"--keep-{name}", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
+        option(f"--keep-{name}", type=WholeNumber(0), default=0, metavar="N", section=KEEP,
                help=f"Keep the newest of each of the last N {periods}.")
         for name, periods in (
             ("hourly", "hours"), ("daily", "days"), ("weekly", "weeks (ISO)"),
@@ -244,7 +244,7 @@ def keep_options(command: F, *, required: bool = True) -> F:
     ]  # fmt: skip
     return _with(
         cast("F", keeping),
-        option("--keep-last", type=click.IntRange(0), default=0, metavar="N", section=KEEP,
+        option("--keep-last", type=WholeNumber(0), default=0, metavar="N", section=KEEP,
                help="Keep the newest N."),
         *counts,
         option("--keep-within", type=duration, metavar="DUR", section=KEEP,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
-_HINTS = ("hint", "fix")
+_HINTS = ("hint",)
 _ANSWER = len(" [y/N]: ")
 _TOLD = 5
 """Disks of which the details of an error are told, where several have the same error."""

@@ -12,7 +12,7 @@ from evs_snap.cli.options import as_mapping, dry_run_option, yes_option
 from evs_snap.cli.output import note, reporting
 from evs_snap.cli.parameters import WAIT, argument, complete_with, option
 from evs_snap.cli.questions import require_somebody, rollback_confirmation
-from evs_snap.cli.values import duration, key_and_value
+from evs_snap.cli.values import WholeNumber, duration, key_and_value
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @option(
     "--in-place", is_flag=True, consent=True, help="Roll the snapshot's own, detached disk back."
 )
-@option("--size", type=click.IntRange(1), metavar="GIB", not_with="in_place",
+@option("--size", type=WholeNumber(1), metavar="GIB", not_with="in_place",
               help="With --as: of the new disk. [default: the snapshot's]")  # fmt: skip
 @option("--type", metavar="TYPE", not_with="in_place",
               help="With --as: of the new disk, where the snapshot's own is gone.")  # fmt: skip

@@ -10,6 +10,7 @@ import click
 from evs_snap.cli.command import Command, Group
 from evs_snap.cli.output import is_watched, note, write_result
 from evs_snap.cli.parameters import option
+from evs_snap.cli.values import WholeNumber
 
 if TYPE_CHECKING:
     from evs_snap.cli.context import Context
@@ -30,7 +31,7 @@ sandbox = Group(
 )
 @option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     metavar="N",
     default=8776,
     show_default=True,

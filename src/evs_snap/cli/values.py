@@ -12,6 +12,12 @@ _SECONDS = (31536000, 604800, 86400, 3600, 60, 1)
 _LONGEST = 100 * 365 * 86400
 
 
+class WholeNumber(click.IntRange):
+    """A number within bounds. Click would call it an "integer range"."""
+
+    name = "whole number"
+
+
 def duration(value: str) -> float:
     """Read ``90s``, ``15m``, ``1h30m``, ``7d``, ``2w`` or ``1y`` (365 days) as seconds."""
     match = _DURATION.fullmatch(value)

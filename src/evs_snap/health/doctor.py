@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from os import environ
 from tempfile import TemporaryFile
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ from evs_snap.settings import Settings
 from evs_snap.settings.addresses import evs_url
 from evs_snap.settings.folders import state_folder
 
+_BY_HAND = (
+    "Run it by hand: it must print READY, go on until its stdin ends (Ctrl-D), and end with 0."
+)
 _STEPS = ("sign-in", "endpoint", "rights", "disks", "quota", "limit", "kinds")
 
 
@@ -78,9 +82,10 @@ def rehearse(command: str, *, seconds: float, clock: Clock, note: Callable[[str]
             ready = clock.monotonic() - began
             release = held.release()
     except EvsSnapError as error:
-        return failure("hold", error)
+        failed = failure("hold", error)
+        return replace(failed, fix=failed.fix or _BY_HAND)
     if release.trouble is not None:
-        return Finding("hold", Result.FAIL, release.trouble, exit_code=1)
+        return Finding("hold", Result.FAIL, release.trouble, fix=_BY_HAND, exit_code=1)
     ended = f"ready after {ready:.1f} s, over {release.seconds:.1f} s later"
     return Finding("hold", Result.PASS, f"{ended}; nothing was made")
 

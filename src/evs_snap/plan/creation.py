@@ -108,9 +108,12 @@ def new_snapshot_for(
             hint="EVS takes snapshots of no others: wait, or repair the disk in the console.",
             brief=f"disk in {volume.status}",
         )
+    named = volume
+    if request.together:  # all of a set have one name, in which the policy is the disk's
+        named = volume.model_copy(update={"name": request.policy})
     return NewSnapshot(
         volume=volume,
-        name=Template(request.name).name(volume, now=now, policy=request.policy),
+        name=Template(request.name).name(named, now=now, policy=request.policy),
         description=request.description,
         properties=request.properties,
         stamp=Stamp(

@@ -38,6 +38,11 @@ class Template:
         if not self.text.strip() or not self.text.isprintable():
             raise ConfigurationError(f"--name {self.text!r} is empty or cannot be printed")
 
+    @property
+    def fields(self) -> set[str]:
+        """The names of the fields in it."""
+        return {field for _, field, _, _ in string.Formatter().parse(self.text) if field}
+
     def name(self, volume: Volume, *, now: datetime, policy: str) -> str:
         """Return the name; if it is too long, the end of the volume's name is cut.
 

@@ -187,7 +187,8 @@ def _to_free_slots(
     if request.replace and needed == len(unneeded) + 1 and oldest is not None:
         why = ("to free a slot", f"oldest of policy {request.policy}")
         return (*unneeded, Removal(oldest, why))
-    raise limit_error(held, limit=request.limit)
+    replacing = request.policy if request.replace else None
+    raise limit_error(held, limit=request.limit, replacing=replacing)
 
 
 def _pruned(plan: DiskPlan, request: Request, *, now: datetime) -> DiskPlan:

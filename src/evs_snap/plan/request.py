@@ -257,12 +257,8 @@ def _check_disks(request: Request) -> None:
     check_policy(request.policy)
     if request.hold is not None:
         _check_hold(request, request.hold)
-    if request.together and request.expire_after is not None:
-        raise ConfigurationError(
-            "--together and --expire-after contradict each other: the service takes no such date "
-            "for a set",
-            hint="`rotate` deletes a set once its rules give it up.",
-        )
+    if request.together:
+        _check_together(request)
     if len(request.description or "") > LONGEST_DESCRIPTION:
         raise ConfigurationError(
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
@@ -289,6 +285,20 @@ def _check_disks(request: Request) -> None:
         check_rules(keep, limit=request.limit)
         if not request.wait:
             raise ConfigurationError("rotate must wait: it deletes only once the new one is usable")
+
+
+def _check_together(request: Request) -> None:
+    if "id" in Template(request.name).fields:
+        raise ConfigurationError(
+            f"--name {request.name!r}: a set has one name, and so not the ID of a disk",
+            hint="{volume} is the policy there.",
+        )
+    if request.expire_after is not None:
+        raise ConfigurationError(
+            "--together and --expire-after contradict each other: the service takes no such date "
+            "for a set",
+            hint="`rotate` deletes a set once its rules give it up.",
+        )
 
 
 def _check_hold(request: Request, command: str) -> None:

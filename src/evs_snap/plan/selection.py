@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from shlex import quote
 from typing import TypeVar
 from uuid import UUID
 
@@ -152,6 +153,8 @@ def find(volumes: Sequence[Volume], wanted: str) -> Volume:
         names = {v.name for v in volumes if v.name}
         close = get_close_matches(wanted, names, n=3)
         meant = f"Did you mean {' or '.join(repr(n) for n in close)}? " if close else ""
+        if any(fnmatchcase(name, wanted) for name in names):
+            meant = f"A pattern goes with --match: --match {quote(wanted)}. "
         raise SelectionError(
             f"no disk has the name or ID {wanted!r}",
             hint=f"{meant}`evs-snap volumes` lists the disks of this project and region.",

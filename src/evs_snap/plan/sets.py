@@ -6,7 +6,7 @@ members are. A set that is not whole counts as failed: see ``retention.judge``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +18,8 @@ from evs_snap.plan.request import Request
 from evs_snap.plan.retention import Members, Verdict, broken, judge, newer_usable
 from evs_snap.plan.slots import given_up, holders, limit_error
 from evs_snap.services.interface import Snapshot, Volume
+
+KEPT_WITH_ITS_SET = "kept with its set"
 
 
 def require_one_set(volumes: Sequence[Volume], *, most: int) -> None:
@@ -72,9 +74,19 @@ def as_one(
     early = {r.snapshot.id for plan in plans for r in plan.free_slots} | {
         row.id for plan in plans for row in already_given_up(plan, request, now=now)
     }
-    kept = {set_id for set_id, rows in members.items() if not {r.id for r in rows} <= going}
+    names = {plan.volume.id: plan.volume.name or plan.volume.id for plan in plans}
+    kept = {
+        set_id: _why_it_stays(held, names)
+        for set_id, rows in members.items()
+        if (held := [row for row in rows if row.id not in going])
+    }
     late = {set_id for set_id, rows in members.items() if not {r.id for r in rows} <= early}
     settled = [_settled(plan, request, kept=kept, late=late) for plan in plans]
+    if request.together:
+        one = f"in one set of {len(plans)}"
+        settled = [
+            replace(plan, reasons=(*plan.reasons, one)) if plan.new else plan for plan in settled
+        ]
     refused = next((plan for plan in settled if plan.refusal is not None), None)
     if request.together and refused is not None and refused.refusal is not None:
         error = for_all(refused.refusal, disk=refused.volume.name or refused.volume.id)
@@ -108,8 +120,17 @@ def refusing(plan: DiskPlan, error: EvsSnapError) -> DiskPlan:
     )
 
 
+def _why_it_stays(held: Sequence[Snapshot], names: Mapping[str, str]) -> str:
+    """Say which disk keeps a set; ``names`` are those of the run's disks by ID."""
+    row = min(held, key=lambda row: (row.volume_id in names, row.volume_id))
+    if row.volume_id not in names:
+        return f"{KEPT_WITH_ITS_SET}: this run does not cover disk {row.volume_id}"
+    why = "its snapshot is pinned" if row.is_pinned else "the rules keep its snapshot"
+    return f"{KEPT_WITH_ITS_SET}: disk {names[row.volume_id]}, {why}"
+
+
 def _settled(
-    plan: DiskPlan, request: Request, *, kept: Collection[str], late: Collection[str]
+    plan: DiskPlan, request: Request, *, kept: Mapping[str, str], late: Collection[str]
 ) -> DiskPlan:
     if any(r.snapshot.set_id in late for r in plan.free_slots):
         error = limit_error(holders(plan.seen.values()), limit=request.limit)
@@ -117,7 +138,10 @@ def _settled(
     stay = [r for r in plan.prune if r.snapshot.set_id in kept]
     if not stay:
         return plan
-    verdicts = (Verdict(r.snapshot, True, (*r.reasons, "kept with its set")) for r in stay)  # noqa: FBT003 - kept
+    verdicts = [
+        Verdict(r.snapshot, keep=True, reasons=(*r.reasons, kept[r.snapshot.set_id or ""]))
+        for r in stay
+    ]
     return replace(
         plan,
         prune=tuple(r for r in plan.prune if r not in stay),

@@ -118,8 +118,16 @@ def replaceable(
     return oldest
 
 
-def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
-    """Return an error that says who holds the slots, and three ways to go on."""
+def limit_error(
+    held: Sequence[Snapshot], *, limit: int, replacing: str | None = None
+) -> LimitError:
+    """Return an error that says who holds the slots, and the ways to go on.
+
+    ``replacing`` is the policy of which none could be replaced, where that was asked for.
+    """
+    way = "let evs-snap replace its own oldest (--on-limit replace)"
+    if replacing is not None:
+        way = f"replace one of another policy (of {replacing} none can go: see --policy)"
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
     broken, pinned = sum(s.is_broken for s in held), sum(s.is_pinned for s in held)
@@ -134,8 +142,8 @@ def limit_error(held: Sequence[Snapshot], *, limit: int) -> LimitError:
         f"the disk holds {len(held)} of {limit} snapshots; nothing was sent",
         brief=f"full: {len(held)} of {limit}",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
-        hint="Three ways out: delete one (`evs-snap delete ID`); let evs-snap replace its own "
-        "oldest (--on-limit replace); or, if this cloud allows more, say so (--limit N)."
+        hint=f"Three ways out: delete one (`evs-snap delete ID`); {way}; or, if this cloud allows "
+        "more, say so (--limit N)."
         + (" No rule frees the slot of a pinned one: `evs-snap unpin ID`." if pinned else ""),
     )
 

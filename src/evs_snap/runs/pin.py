@@ -87,7 +87,8 @@ def _one(work: Work, item: Item, held: Held) -> Item:
         return failed(item, error)
     now = snapshot.model_copy(update={"labels": {**snapshot.labels, **labels}})
     told = f"policy was {now.pinned_from}" if now.is_pinned else f"policy {now.policy}"
-    return replace(item, snapshot=now, reasons=(told,))
+    whole = ("and with it its whole set",) if now.is_pinned and now.set_id else ()
+    return replace(item, snapshot=now, reasons=(told, *whole))
 
 
 def _require_labelled(snapshot: Snapshot) -> None:

@@ -88,7 +88,7 @@ def require_all_named(
     if others:
         raise NotOursError(
             f"it is one of the {len(members)} snapshots of set {set_id}, which go together",
-            hint=f"Name them all: evs-snap delete {' '.join(row.id for row in members)}",
+            hint=f"Name them all: `evs-snap delete {' '.join(row.id for row in members)}`",
             brief="one of a set",
         )
 

@@ -13,7 +13,6 @@ from evs_snap.errors import (
     SnapshotFailedError,
     WaitTimeoutError,
 )
-from evs_snap.plan.naming import Template
 from evs_snap.plan.sets import for_all, refusing
 from evs_snap.runs.disk import DiskRun, not_begun
 from evs_snap.runs.duplicates import DUPLICATE_GRACE, DUPLICATE_TIMEOUT
@@ -24,7 +23,7 @@ from evs_snap.runs.set_deletion import ask_and_see
 from evs_snap.runs.submit import Attempt, Submitted, another_one, submit
 from evs_snap.runs.watch import await_usable, pauses
 from evs_snap.runs.work import PASSING, Work
-from evs_snap.services.interface import Snapshot, SnapshotSet, Stamp, Volume
+from evs_snap.services.interface import Snapshot, SnapshotSet, Stamp
 
 
 def finish_stamps(work: Work, gathered: Gathered) -> Gathered:
@@ -216,9 +215,7 @@ def _attempt(work: Work, runs: Sequence[DiskRun]) -> Attempt[SnapshotSet]:
     request, stamp = work.request, _stamp(runs)
     volumes = [run.plan.volume for run in runs]
     known = {row.set_id for run in runs for row in run.seen.values()}
-    # In a set's name the policy stands in the disk's place.
-    named = Volume(id=volumes[0].id, name=request.policy)
-    name = Template(request.name).name(named, now=work.client.service_now, policy=request.policy)
+    name = next(run.plan.new.name for run in runs if run.plan.new is not None)
 
     def post() -> Submitted[SnapshotSet] | EvsSnapError:
         try:

@@ -34,8 +34,8 @@ _VENDOR_PATHS = (("v2", "cloudsnapshots"), ("v3", "os-vendor-snapshots"))
 """EVS's own paths to snapshots, the newer one first: the version, and what follows it."""
 
 _OTHER_KIND = (
-    "Or the region makes standard snapshots in place of these (--kind standard): `evs-snap doctor` "
-    "tells."
+    "Perhaps the region makes standard snapshots in place of these (--kind standard): "
+    "`evs-snap doctor` tells."
 )
 """Huawei Cloud closes regions to new legacy snapshots, and names no code for that refusal.
 

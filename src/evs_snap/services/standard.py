@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from evs_snap.api.http import httpx
 
 _OTHER_KIND = (
-    "Or the region makes legacy snapshots alone (--kind legacy): `evs-snap doctor` tells which "
-    "it lists."
+    "Perhaps the region makes legacy snapshots alone (--kind legacy): `evs-snap doctor` tells "
+    "which it lists."
 )
 _KINDS = {"flash": "legacy"}
 """The service's word for a kind, where it is not ours."""

@@ -156,7 +156,7 @@ def test_a_rollback_takes_a_safety_snapshot_under_a_label_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("plan", "kind", "told"),
     [
-        (rollback(SNAPSHOT, DISK, *FULL), LimitError, "holds 7 of 7"),
+        (rollback(SNAPSHOT, DISK, *FULL), LimitError, "full: 7 of 7"),
         # EVS's own remedy for that status is to roll back again; snapshots it takes none.
         (rollback(SNAPSHOT, volume(status="error_rollbacking")), VolumeStateError, "rollbacking"),
         # On a plain Cinder that snapshot would be the newest one.
