@@ -36,6 +36,7 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     *,
     sandbox: bool = False,
     settings: Settings | None = None,
+    region: str | None = None,
     kind: Kind | None = None,
     keep_token: bool = True,
     clock: Clock | None = None,
@@ -48,7 +49,8 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
 
     Which project: a ``cloud`` of clouds.yaml, else what the ``OS_*`` variables and their
     kin say; the built-in pretend cloud (``sandbox``); or ready-made ``settings``. Any number of
-    threads may share the client. ``kind`` is that of the snapshots, "legacy" or "standard",
+    threads may share the client. ``region`` is one of the cloud's, where it has several or the
+    settings name none. ``kind`` is that of the snapshots, "legacy" or "standard",
     else what EVS_SNAP_KIND or the cloud's ``evs_snap.kind`` says, else legacy. A token is kept
     for the next run in the user's cache folder (``keep_token``), readable by the user alone.
 
@@ -63,14 +65,16 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
         # Here, because sqlite3 and wsgiref would cost every other command their import.
         from evs_snap.sandbox import Sandbox  # noqa: PLC0415
 
-        settings = settings or sandbox_settings(environ, kind=kind)
+        settings = settings or sandbox_settings(environ, region=region, kind=kind)
         pretend = Sandbox(state_folder(environ) / "sandbox.db", now=clock.now)
         try:
             pretend.check()
         except OSError as error:
             raise ConfigurationError(str(error)) from error
         app = pretend
-    settings = settings or load_settings(environ, cloud=cloud, options={"kind": kind})
+    settings = settings or load_settings(
+        environ, cloud=cloud, options={"kind": kind, "region": region}
+    )
     if kind is not None:
         settings = replace(settings, kind=kind_named(kind))
     cache = kept_tokens(environ) if keep_token and app is None else None

@@ -25,7 +25,7 @@ from evs_snap import (
     wait_for_snapshots,
 )
 from evs_snap.plan.shards import Shard
-from evs_snap.sandbox import Sandbox
+from evs_snap.sandbox import STANDARD_REGION, Sandbox
 from evs_snap.settings import sandbox_settings
 
 if TYPE_CHECKING:
@@ -287,3 +287,10 @@ def test_a_word_of_any_type_is_refused_or_does_what_it_says(
     else:
         assert fits, f"{name} {value!r} was taken"
         assert isinstance(record, RunRecord)
+
+
+def test_region_and_kind_are_said_to_connect() -> None:
+    """found: only OS_REGION_NAME chose the region, so a program could not use two."""
+    with connect(sandbox=True, region=STANDARD_REGION, kind="standard") as client:
+        assert "db-log" in {disk.name for disk in client.volumes()}
+        assert client.limit == 256
