@@ -61,9 +61,12 @@ def all_pages(
     key: str,
     *,
     filters: Mapping[str, str | None],
+    size: int = PAGE_SIZE,
     most: int = _MOST_PAGES,
 ) -> Iterator[Page[Row]]:
     """Yield all rows, each once, page by page; ``ask`` fetches the page for a query.
+
+    ``size`` is how many rows a page is to have.
 
     Raises what ``ask`` raises; BadAnswerError where the pages have no end, and after ``most``.
     """
@@ -72,7 +75,7 @@ def all_pages(
     restarts = 0
     marker: str | None = None
     for _ in range(most):
-        asked = {**filters, "limit": str(PAGE_SIZE), "marker": marker}
+        asked = {**filters, "limit": str(size), "marker": marker}
         try:
             page = ask({k: v for k, v in asked.items() if v is not None})
         except NotFoundError:
@@ -86,7 +89,7 @@ def all_pages(
         rows = {row.id: row for row in page.rows}
         before = len(seen)
         seen.update(rows)
-        more = bool(page.rows) and (page.more or len(page.rows) >= PAGE_SIZE)
+        more = bool(page.rows) and (page.more or len(page.rows) >= size)
         yield Page([row for id_, row in rows.items() if id_ not in yielded], more=more)
         yielded.update(rows)
         if not more:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from evs_snap.api.bounds import SENT, UNTIL
 from evs_snap.api.http import httpx
 from evs_snap.api.identity import Identity
-from evs_snap.api.paging import Page, Row, all_pages, query_text
+from evs_snap.api.paging import PAGE_SIZE, Page, Row, all_pages, query_text
 from evs_snap.api.redaction import mask
 from evs_snap.api.refusals import refused
 from evs_snap.api.wire import Model, parse_time, ready
@@ -114,9 +114,11 @@ class Project:
         version: str | None = None,
         unexplained: str | None = None,
         right: str | None = None,
+        size: int = PAGE_SIZE,
     ) -> Iterator[Page[Row]]:
         """Yield the rows of a list, each once, page by page. ``filters`` of None are left out.
 
+        ``size`` is how many rows a page is to have.
         ``unexplained`` and ``right`` are those of ``send``.
         """
 
@@ -132,7 +134,7 @@ class Project:
             )
             return Page.of(self.document(answer), key, model)
 
-        return all_pages(ask, key, filters=filters)
+        return all_pages(ask, key, filters=filters, size=size)
 
     def one(self, answer: httpx.Response, key: str, model: type[Model]) -> Model:
         """Return the record under that key. Raises BadAnswerError where it has no ID."""

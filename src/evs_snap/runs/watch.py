@@ -17,6 +17,9 @@ from evs_snap.services.interface import Job, Snapshot
 PAUSES = (1.0, 2.0, 3.0, 5.0)
 """Seconds between looks, the last one repeated."""
 
+_OF_OTHERS = 50
+"""Rows of a look beyond those awaited: somebody else makes snapshots too."""
+
 NO_NAMES: Mapping[str, str] = {}
 
 GONE_AFTER = 30.0
@@ -179,9 +182,11 @@ def await_usable(
     ) -> dict[str, Snapshot | None]:
         seen: dict[str, Snapshot | None] = {}
         if len(pending) > 1:
-            for number, page in enumerate(client.snapshot_pages(), start=1):
+            # Rows cost the service time; those awaited are among the newest.
+            size = min(PAGE_SIZE, 2 * len(pending) + _OF_OTHERS)
+            for number, page in enumerate(client.snapshot_pages(size=size), start=1):
                 seen |= {row.id: row for row in page.rows if row.id in pending}
-                if len(seen) == len(pending) or number > len(pending) // PAGE_SIZE:
+                if len(seen) == len(pending) or number > len(pending) // size:
                     break
         # A list may lag behind: the one unseen for longest is asked for by its ID, and with it
         # all that would count as deleted.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from evs_snap.api.paging import Page
+from evs_snap.api.paging import PAGE_SIZE, Page
 from evs_snap.api.project import Project, segment
 from evs_snap.api.refusals import is_no_such_path
 from evs_snap.clock import Clock
@@ -170,13 +170,14 @@ class EvsClient:
         return [row for page in self.snapshot_pages(volume_id=volume_id) for row in page.rows]
 
     def snapshot_pages(
-        self, *, volume_id: str | None = None, status: str | None = None
+        self, *, volume_id: str | None = None, status: str | None = None, size: int = PAGE_SIZE
     ) -> Iterator[Page[Snapshot]]:
         """Yield snapshots a page at a time, the newest first: all, of one disk, or in one status.
 
-        A service may ignore what is asked for: rows that do not fit are left out.
+        ``size`` is how many rows a page is to have, at most 1000. A service may ignore what is
+        asked for: rows that do not fit are left out.
         """
-        for page in self.service.pages(volume_id=volume_id, status=status):
+        for page in self.service.pages(volume_id=volume_id, status=status, size=size):
             rows = [
                 row
                 for row in page.rows

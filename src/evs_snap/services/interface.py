@@ -360,8 +360,8 @@ class SnapshotService(ABC):
         self.enterprise_project_id = enterprise_project_id
 
     @abstractmethod
-    def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[Any]]:
-        """Yield the project's snapshots page by page, the newest first.
+    def pages(self, *, volume_id: str | None, status: str | None, size: int) -> Iterator[Page[Any]]:
+        """Yield the project's snapshots page by page of ``size`` rows, the newest first.
 
         ``volume_id`` and ``status`` are asked of the service, which may ignore them.
         """

@@ -64,10 +64,14 @@ class Legacy(SnapshotService):
     can_hold = True
     timeout = 900.0
 
-    def pages(self, *, volume_id: str | None, status: str | None) -> Iterator[Page[LegacySnapshot]]:
+    def pages(
+        self, *, volume_id: str | None, status: str | None, size: int
+    ) -> Iterator[Page[LegacySnapshot]]:
         """Yield the snapshots page by page; Cinder and EVS list the newest first."""
         filters = {"volume_id": volume_id, "status": status}
-        return self.project.pages("snapshots/detail", "snapshots", LegacySnapshot, filters)
+        return self.project.pages(
+            "snapshots/detail", "snapshots", LegacySnapshot, filters, size=size
+        )
 
     def get(self, snapshot_id: str) -> Snapshot:
         """Return one snapshot."""

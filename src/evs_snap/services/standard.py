@@ -167,7 +167,7 @@ class Standard(SnapshotService):
     timeout = 3600.0
 
     def pages(
-        self, *, volume_id: str | None, status: str | None
+        self, *, volume_id: str | None, status: str | None, size: int
     ) -> Iterator[Page[StandardSnapshot]]:
         """Yield the snapshots page by page, of both kinds, the newest first.
 
@@ -181,6 +181,7 @@ class Standard(SnapshotService):
             version="v5",
             right="evs:snapshots:list",
             unexplained=_OTHER_KIND,
+            size=size,
         )
 
     def get(self, snapshot_id: str) -> StandardSnapshot:
