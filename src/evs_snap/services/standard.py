@@ -11,9 +11,10 @@ instant: https://support.huaweicloud.com/intl/en-us/api-evs/CreateSnapshotGroup.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Annotated
@@ -213,15 +214,8 @@ class Standard(SnapshotService):
         }
         wanted = {"volume_id": volume.id, **{k: v for k, v in given.items() if v is not None}}
         doing = "creating the snapshot"
-        try:
-            answer = self._send("POST", body={"snapshot": wanted}, doing=doing, right="create")
-        except ServiceError as error:
-            raise _as_full(error) from error
-        sent: int = answer.extensions.get(SENT, 1)
-        told = self.project.document(answer)
-        id_, job_id = told.get("snapshot_id"), told.get("job_id")
-        if not isinstance(id_, str) or not id_:
-            raise _lost(sent, f"{doing}: the answer names no snapshot")
+        ask = partial(self._send, "POST", body={"snapshot": wanted}, doing=doing, right="create")
+        id_, job, sent = self._accepted(ask, key="snapshot_id", doing=doing)
         own = {
             **wanted,
             "id": id_,
@@ -238,7 +232,6 @@ class Standard(SnapshotService):
             raise _lost(sent, f"{doing}: the answer is about {id_}, which is another one")
         if not made.labels and made.status == "creating":  # tags may come late
             made = made.model_copy(update={"labels": given["tags"] or {}})
-        job = job_id if isinstance(job_id, str) else None
         return Created(made.model_copy(update={"job_id": job}), sent=sent)
 
     def label(self, snapshot_id: str, labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -376,26 +369,33 @@ class Standard(SnapshotService):
             **{k: v for k, v in given.items() if v is not None},
         }
         doing = "creating the snapshot group"
-        try:
-            answer = self._send_group(
-                "POST", "snapshot-groups", body={"snapshot_group": wanted}, doing=doing,
-                right="create",
-            )  # fmt: skip
-        except ServiceError as error:
-            raise _as_full(error) from error
-        sent: int = answer.extensions.get(SENT, 1)
-        told = self.project.document(answer)
-        id_, job_id = told.get("snapshot_group_id"), told.get("job_id")
-        if not isinstance(id_, str) or not id_:
-            raise _lost(sent, f"{doing}: the answer names no group")
+        body = {"snapshot_group": wanted}
+        ask = partial(
+            self._send_group, "POST", "snapshot-groups", body=body, doing=doing, right="create"
+        )
+        id_, job, sent = self._accepted(ask, key="snapshot_group_id", doing=doing)
         made = Group.model_validate({"id": id_, "name": name, "status": "creating", "tags": tags})
-        job = job_id if isinstance(job_id, str) else None
         return CreatedSet(made.model_copy(update={"job_id": job}), sent=sent)
 
     def delete_set(self, set_id: str) -> None:
         """Ask for the deletion of a group with its members."""
         path = f"snapshot-groups/{segment(set_id)}"
         self._send_group("DELETE", path, doing="deleting the snapshot group", right="delete")
+
+    def _accepted(
+        self, ask: Callable[[], httpx.Response], *, key: str, doing: str
+    ) -> tuple[str, str | None, int]:
+        """Ask for something new; return its ID, its job's, and how often that was sent."""
+        try:
+            answer = ask()
+        except ServiceError as error:
+            raise _as_full(error) from error
+        sent: int = answer.extensions.get(SENT, 1)
+        told = self.project.document(answer)
+        id_, job_id = told.get(key), told.get("job_id")
+        if not isinstance(id_, str) or not id_:
+            raise _lost(sent, f"{doing}: the answer has no {key}")
+        return id_, job_id if isinstance(job_id, str) else None, sent
 
     def _send_group(
         self, method: str, path: str, *, doing: str, right: str, body: object = None
