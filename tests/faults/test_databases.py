@@ -57,6 +57,8 @@ class Engine:
     client: Callable[[Path], list[object]]
     check: str = ""
     setup: str = ""
+    flush: str = ""
+    """What the load says now and then so that tables, and not its log alone, reach the disk."""
 
     def as_user(self, *words: object) -> list[str]:
         return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
@@ -129,6 +131,7 @@ POSTGRESQL = Engine(
     setup="CREATE TABLE a (id INT PRIMARY KEY, b INT NOT NULL, t TEXT); "  # noqa: S608 - our own numbers
     f"INSERT INTO a SELECT n, 0, '' FROM generate_series(1, {ACCOUNTS}) n;",
     check="SELECT CONCAT(COUNT(*), ' ', SUM(b)) FROM a;",
+    flush="CHECKPOINT;",
 )  # fmt: skip
 LOAD = """
 import itertools, random, sys
@@ -136,6 +139,8 @@ for number in itertools.count():
     one, two = random.sample(range(1, int(sys.argv[1]) + 1), 2)
     print(f"BEGIN; UPDATE a SET b = b - 1, t = REPEAT('x', {number % 200}) WHERE id = {one};"
           f" UPDATE a SET b = b + 1 WHERE id = {two}; COMMIT;", flush=True)
+    if number % 100 == 0:
+        print(sys.argv[2], flush=True)
 """
 
 
@@ -180,7 +185,8 @@ def at_work(engine: Engine) -> Iterator[tuple[Disk, Path]]:
             assert engine.ask(folder, engine.setup) == ""
             for _ in range(2):
                 words = subprocess.Popen(
-                    [sys.executable, "-c", LOAD, str(ACCOUNTS)], stdout=subprocess.PIPE
+                    [sys.executable, "-c", LOAD, str(ACCOUNTS), engine.flush],
+                    stdout=subprocess.PIPE,
                 )
                 assert words.stdout is not None
                 stack.callback(words.stdout.close)
