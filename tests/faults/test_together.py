@@ -337,3 +337,22 @@ def test_a_dry_run_tells_of_the_set_and_its_name(there: Region) -> None:
     assert all("in one set of 2" in item["reasons"] for item in plan)
     refused = there.run("create d1 d2 --together --name '{volume}-{id}'", exit_code=2)
     assert "a set has one name" in refused.stderr
+
+
+def test_the_name_that_a_set_has_means_all_of_it(there: Region, disks: tuple[str, str]) -> None:
+    """found: the name was ambiguous, and of two sets the disks were told by their IDs alone."""
+    there.run(f"{PAIR} --name before")
+    in_set = {row.id for row in only_set(there)}
+    assert set(there.run("wait before -f value -c ID").stdout.split()) == in_set
+    shown = there.run("show before -f json").json
+    assert {one["id"] for one in shown} == in_set
+    (set_id,) = sets(there)
+    assert set_id in there.run("show d1").stdout
+    assert there.run("restore before --as new", exit_code=5).stderr.count("  of disk d") == len(
+        disks
+    )
+    there.run(f"{PAIR} --name before")
+    assert "of disk d1" in there.run("delete before -y", exit_code=5).stderr
+    there.run(f"delete {' '.join(in_set)} -y")
+    there.run("delete before -y")
+    assert sets(there) == {}

@@ -166,11 +166,20 @@ def _intent(args: list[str], clock: Clock) -> tuple[str, Context]:
 def _message(error: click.ClickException) -> str:
     """Return what was wrong, and what may have been meant if a known word is close."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        wrong = error.option_name
         known = (name for param in error.ctx.command.params for name in param.opts)
-        return f"No such option {error.option_name!r}.{did_you_mean(error.option_name, known)}"
+        return f"No such option {wrong!r}.{did_you_mean(wrong, known) or _taken_by(wrong)}"
     message = error.format_message()
     # Click writes each choice on a line of its own.
     return " ".join(message.split()) if isinstance(error, click.MissingParameter) else message
+
+
+def _taken_by(option: str) -> str:
+    """Return which commands take an option that the one typed does not, "" where none does."""
+    ctx = click.Context(root)
+    commands = (root.get_command(ctx, name) for name in _COMMANDS)
+    names = [f"`{c.name}`" for c in commands if c and any(option in p.opts for p in c.params)]
+    return f" It is an option of {', '.join(names)}." if names else ""
 
 
 def _way_on(error: click.ClickException) -> str | None:

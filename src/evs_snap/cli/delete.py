@@ -40,7 +40,8 @@ def delete(
 ) -> int:
     """Delete snapshots and wait until they are gone.
 
-    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one has.
+    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one
+    has; the name of a set means all of it.
 
     The backup services' own snapshots are refused always.
     """

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def pin(context: Context, /, *, snapshots: tuple[str, ...]) -> int:
     """Put snapshots out of every rule's reach, until `unpin`.
 
-    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one has.
+    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one
+    has; the name of a set means all of it.
 
     A pinned snapshot keeps its slot. Only `delete` deletes it. Rules reach only what evs-snap
     made: all other snapshots need no pin.

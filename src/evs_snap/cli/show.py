@@ -89,4 +89,5 @@ def _show_history(context: Context, disk: DiskDetails, *, judged: bool) -> None:
         write_result("\n")
         show_timeline(context, marks(disk.history), now=now)
     write_result("\n")
-    show_table(context, disk.history, history_columns(now=now, judged=judged))
+    in_sets = any(of_disk.snapshot.set_id for of_disk in disk.history)
+    show_table(context, disk.history, history_columns(now=now, judged=judged, in_sets=in_sets))

@@ -74,6 +74,7 @@ def _telling(current: click.Context, *, ping: str | None, metrics: str | None) -
     began = clock.monotonic()
     ending = Ending()
     is_stopped = False
+    trouble: str | None = None
 
     def tell(how: Ending) -> None:
         nonlocal ending
@@ -82,7 +83,7 @@ def _telling(current: click.Context, *, ping: str | None, metrics: str | None) -
     heartbeat = _heartbeat(current, ping) if ping else None
     try:
         if heartbeat:
-            _warn(context, heartbeat.tell("/start"))
+            _warn(context, trouble := heartbeat.tell("/start"))
         yield tell
     except StoppedError as stopped:
         ending = replace(ending, exit_code=stopped.code, text=ENDED[stopped.code])
@@ -98,7 +99,9 @@ def _telling(current: click.Context, *, ping: str | None, metrics: str | None) -
         if heartbeat:
             body = f"evs-snap {command}, exit code {ending.exit_code}: {ending.text}\n"
             path = f"/{int(ending.exit_code)}" if ending.exit_code else ""
-            _warn(context, heartbeat.tell(path, body=body, in_hurry=is_stopped))
+            why = heartbeat.tell(path, body=body, in_hurry=is_stopped)
+            if why != trouble:
+                _warn(context, why)
 
 
 def _heartbeat(current: click.Context, ping: str) -> Heartbeat | None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def unpin(context: Context, /, *, snapshots: tuple[str, ...]) -> int:
     """Give pinned snapshots back to the rules of the policy that they had.
 
-    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one has.
+    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one
+    has; the name of a set means all of it.
     """
     from evs_snap import unpin_snapshots
 

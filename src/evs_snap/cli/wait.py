@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def wait(context: Context, /, *, snapshots: tuple[str, ...], timeout: float) -> int:
     """Wait until snapshots can be used: say, one that `create` was still waiting for.
 
-    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one has.
+    SNAPSHOT is an ID, the first eight characters of one or more, or a name that only one
+    has; the name of a set means all of it.
     """
     from evs_snap import wait_for_snapshots
 

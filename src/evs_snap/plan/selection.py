@@ -143,6 +143,12 @@ def called(rows: Sequence[R], wanted: str) -> list[R]:
     return exact or [row for row in rows if row.name == wanted or _is_beginning(wanted, row.id)]
 
 
+def are_one_set(snapshots: Sequence[Snapshot]) -> bool:
+    """Whether all were made in the same set; its members share a name."""
+    sets = {snapshot.set_id for snapshot in snapshots}
+    return len(sets) == 1 and None not in sets
+
+
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:
     """Return the one disk with this ID, or else this name, or this beginning of its ID.
 

@@ -69,8 +69,13 @@ def _judged_document(judged: Judged, name: str | None) -> dict[str, object]:
     }
 
 
-def history_columns(*, now: datetime, judged: bool) -> list[Column[Judged]]:
-    """Columns of a disk's snapshots; ``judged`` adds what the rules say of each."""
+def history_columns(
+    *, now: datetime, judged: bool, in_sets: bool = False
+) -> list[Column[Judged]]:
+    """Columns of a disk's snapshots.
+
+    ``judged`` adds what the rules say of each, ``in_sets`` the set that each was made in.
+    """
     columns: list[Column[Judged]] = [
         Column("Created", "created_at", lambda j: rfc3339(j.snapshot.created_at) or "",
                brief=lambda j: age(j.snapshot.created_at, now=now)),
@@ -80,6 +85,9 @@ def history_columns(*, now: datetime, judged: bool) -> list[Column[Judged]]:
         Column("Status", "status", lambda j: j.snapshot.status, has_words=True),
         Column("Policy", "policy", lambda j: label(j.snapshot)),
     ]  # fmt: skip
+    if in_sets:
+        columns.append(Column("Set", "snapshot_group_id", lambda j: j.snapshot.set_id or "",
+                              has_ids=True))  # fmt: skip
     if judged:
         columns.append(Column("Rules", "reasons", _rules, folds=True))
     return columns

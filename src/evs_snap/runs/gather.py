@@ -16,6 +16,7 @@ from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, Selecti
 from evs_snap.plan.retention import seen_in_part
 from evs_snap.plan.selection import (
     Selection,
+    are_one_set,
     called,
     idle_exclusions,
     is_id,
@@ -185,7 +186,8 @@ def disks_of(client: EvsClient, snapshots: Sequence[Snapshot]) -> dict[str, Volu
 def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
     """Return the snapshots with these IDs, beginnings of IDs or unique names; each once.
 
-    Raises SelectionError or AmbiguousError for the first that is not clear.
+    The members of a set share a name, which means them all. Raises SelectionError or
+    AmbiguousError for the first that is not clear.
     """
     if len(wanted) == 1 and is_id(wanted[0]):
         with suppress(NotFoundError):  # a name may look like an ID
@@ -199,21 +201,36 @@ def find_snapshots(client: EvsClient, wanted: Sequence[str]) -> list[Snapshot]:
             rows = client.snapshots()
     else:
         rows = client.snapshots()
-    found = [_snapshot(rows, text) for text in wanted]
-    return list({row.id: row for row in found}.values())
+    found = [_snapshots(client, rows, text) for text in wanted]
+    return list({row.id: row for row in chain.from_iterable(found)}.values())
 
 
-def _snapshot(rows: Sequence[Snapshot], wanted: str) -> Snapshot:
+def find_snapshot(client: EvsClient, wanted: str) -> Snapshot:
+    """Return the one snapshot with this ID, beginning of an ID or unique name; else raise."""
+    first, *more = find_snapshots(client, [wanted])
+    if more:
+        raise _ambiguous(client, wanted, [first, *more])
+    return first
+
+
+def _snapshots(client: EvsClient, rows: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
     found = called(rows, wanted)
     if not found:
         raise SelectionError(
             f"no snapshot has the ID or name {wanted!r}; nothing was sent",
             hint="`evs-snap snapshots --all-kinds` lists them all.",
         )
-    if len(found) > 1:
-        raise AmbiguousError(
-            f"{len(found)} snapshots match {wanted!r}; nothing was sent",
-            details=tuple(f"{s.id}  {s.status}  of disk {s.volume_id}" for s in found),
-            hint="Say which by its ID.",
-        )
-    return found[0]
+    if len(found) > 1 and not are_one_set(found):
+        raise _ambiguous(client, wanted, found)
+    return found
+
+
+def _ambiguous(client: EvsClient, wanted: str, found: Sequence[Snapshot]) -> AmbiguousError:
+    names = {id_: disk.name for id_, disk in disks_of(client, found).items()}
+    return AmbiguousError(
+        f"{len(found)} snapshots match {wanted!r}; nothing was sent",
+        details=tuple(
+            f"{s.id}  {s.status}  of disk {names.get(s.volume_id) or s.volume_id}" for s in found
+        ),
+        hint="Say which by its ID.",
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evs_snap.errors import AmbiguousError, NotFoundError, SelectionError
 from evs_snap.plan.retention import Keep, judge
-from evs_snap.plan.selection import called, is_id
+from evs_snap.plan.selection import are_one_set, called, is_id
 from evs_snap.plan.slots import Usage, usage
 from evs_snap.runs.gather import disks_of
 from evs_snap.runs.readings import side_by_side
@@ -102,8 +102,8 @@ def _found(evs: EvsClient, wanted: Sequence[str]) -> Mapping[str, Volume | Snaps
     volumes, snapshots = evs.volumes(), evs.snapshots()
     found: dict[str, Volume | Snapshot] = {}
     for text, known in zip(wanted, first, strict=True):
-        thing = known or _listed(text, volumes, snapshots)
-        found[thing.id] = thing
+        things = [known] if known else _listed(text, volumes, snapshots)
+        found |= {thing.id: thing for thing in things}
     return found
 
 
@@ -121,18 +121,18 @@ def _by_one_request(evs: EvsClient, text: str) -> Volume | Snapshot | None:
 
 def _listed(
     text: str, volumes: Sequence[Volume], snapshots: Sequence[Snapshot]
-) -> Volume | Snapshot:
-    found: list[Volume | Snapshot] = [*called(volumes, text)]
-    found = found or [*called(snapshots, text)]
+) -> Sequence[Volume | Snapshot]:
+    of_name = called(snapshots, text)
+    found: list[Volume | Snapshot] = [*called(volumes, text)] or [*of_name]
     if not found:
         raise SelectionError(
             f"no disk and no snapshot has the name or ID {text!r}",
             hint="`evs-snap volumes` and `evs-snap snapshots --all-kinds` list them all.",
         )
-    if len(found) > 1:
+    if len(found) > 1 and not (found == of_name and are_one_set(of_name)):
         raise AmbiguousError(
             f"{len(found)} match {text!r}",
             details=tuple(f"{thing.id}  {thing.status}  {thing.name or ''}" for thing in found),
             hint="Say which by its ID.",
         )
-    return found[0]
+    return found

@@ -31,7 +31,7 @@ from evs_snap.plan.restoration import (
     safety_request,
     source_of,
 )
-from evs_snap.runs.gather import find_snapshots
+from evs_snap.runs.gather import find_snapshot
 from evs_snap.runs.locks import locks_of
 from evs_snap.runs.record import Action, Item, RunRecord, failed
 from evs_snap.runs.submit import another_one, is_unknown, look_for
@@ -94,7 +94,7 @@ def restore(
     work = Work(client=evs, request=request_of(evs, "restore", said), progress=progress)
     request = work.request
     locks = None if request.dry_run else locks_of(work)
-    (found,) = find_snapshots(evs, request.snapshots)
+    found = find_snapshot(evs, *request.snapshots)
     source = source_of(found, _disk(evs, found), request)
     item = Item(Action.RESTORED, source if request.in_place else None, found)
     try:
@@ -442,7 +442,7 @@ def _watched(
         timeout=work.request.timeout,
         noun="disk",
         goal="available",
-        hint=f"The cloud goes on with it; `evs-snap volumes --volume {volume.id}` shows when it "
+        hint="The cloud goes on with it; `evs-snap volumes --volume {id}` shows when it "
         "is available.",
         every=every,
     ).values()

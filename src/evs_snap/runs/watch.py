@@ -69,9 +69,9 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     all.
 
     What is pending at the end, or when the run is asked to stop, is left alone: its result is
-    a WaitTimeoutError that tells the time that has really passed, and ``hint``. ``noun`` is
-    what the rows are, ``goal`` what they are to become, ``disks`` the names of their disks, by
-    the row's ID: by these it is told what is in trouble.
+    a WaitTimeoutError that tells the time that has really passed, and ``hint``, with the row's
+    ID in place of ``{id}``. ``noun`` is what the rows are, ``goal`` what they are to become,
+    ``disks`` the names of their disks, by the row's ID: by these it is told what is in trouble.
     """
     clock = work.clock
     began = clock.monotonic()
@@ -124,7 +124,7 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
         hint = f"{hint} A longer --timeout waits longer."
     for id_, row in pending.items():
         text = f"{noun} {id_} was still {row.status!r} {when}{trouble}"
-        settled[id_] = WaitTimeoutError(text, hint=hint, seen=row.status)
+        settled[id_] = WaitTimeoutError(text, hint=hint.replace("{id}", id_), seen=row.status)
     return settled
 
 
@@ -203,7 +203,7 @@ def await_usable(
         timeout=timeout,
         noun="snapshot",
         goal="available",
-        hint="It goes on being made; `evs-snap wait ID` waits for it again.",
+        hint="It goes on being made; `evs-snap wait {id}` waits for it again.",
         every=every,
         is_news=True,
         disks=disks,
