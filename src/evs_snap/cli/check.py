@@ -126,7 +126,9 @@ def _show(
     if is_document(context):
         from evs_snap.render.documents import check_document
 
-        show_document(context, check_document(code, status, text, freshness, error))
+        show_document(
+            context, check_document(code, status, text, freshness, error, context.pasteable)
+        )
     else:
         # A monitoring system shows the first line of stdout.
         write_result(printable(f"EVS-SNAP {status} - {text}") + "\n")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _DOCUMENTS = ("json", "yaml")
-_HINTS = ("hint",)
 _ANSWER = len(" [y/N]: ")
 _TOLD = 5
 """Disks of which the details of an error are told, where several have the same error."""
@@ -69,22 +68,7 @@ def show_document(context: Context, document: object) -> None:
     """Print a document as JSON or YAML, in UTF-8 where stdout takes it, else in ASCII."""
     from evs_snap.render.documents import encoded
 
-    document = _with_commands(context, document)
     write_result(encoded(document, form=context.format, ascii_only=not takes_unicode()))
-
-
-def _with_commands(context: Context, document: object) -> object:
-    """Return the document with commands in its hints for the cloud that was named."""
-    if isinstance(document, list):
-        return [_with_commands(context, row) for row in document]
-    if not isinstance(document, dict):
-        return document
-    return {
-        key: context.pasteable(value)
-        if key in _HINTS and isinstance(value, str)
-        else _with_commands(context, value)
-        for key, value in document.items()
-    }
 
 
 def takes_unicode() -> bool:
@@ -174,7 +158,7 @@ def show_record(
 
     try:
         if is_document(context):
-            show_document(context, record_document(record))
+            show_document(context, record_document(record, context.pasteable))
         elif record.items or context.format != "table":
             columns = item_columns(record.command, on_terminal=is_picture(context))
             lines = [item for item in _lines(record) if not only or item.action in only]

@@ -69,9 +69,7 @@ def _judged_document(judged: Judged, name: str | None) -> dict[str, object]:
     }
 
 
-def history_columns(
-    *, now: datetime, judged: bool, in_sets: bool = False
-) -> list[Column[Judged]]:
+def history_columns(*, now: datetime, judged: bool, in_sets: bool = False) -> list[Column[Judged]]:
     """Columns of a disk's snapshots.
 
     ``judged`` adds what the rules say of each, ``in_sets`` the set that each was made in.

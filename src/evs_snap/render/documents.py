@@ -14,6 +14,8 @@ from evs_snap.render.text import rfc3339
 from evs_snap.services.interface import Snapshot, Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evs_snap.health.findings import Finding
     from evs_snap.health.freshness import Freshness
     from evs_snap.plan.slots import Usage
@@ -39,6 +41,8 @@ def encoded(document: object, *, form: str, ascii_only: bool) -> str:
         text = "[\n  " + ",\n  ".join(rows) + "\n]\n"
     else:
         text = _json(document) + "\n"
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _BEYOND_ASCII.sub(lambda run: _escaped(run[0], all_of_it=ascii_only), text)
 
 
@@ -103,8 +107,12 @@ def check_document(
     text: str,
     freshness: Freshness | None,
     error: EvsSnapError | None,
+    pasteable: Callable[[str], str],
 ) -> dict[str, object]:
-    """Return what `check` found out: the line that it prints, and each disk's state."""
+    """Return what `check` found out: the line that it prints, and each disk's state.
+
+    ``pasteable`` makes the commands in a hint those of the cloud that was named.
+    """
     return {
         "schema": SCHEMA,
         "command": "check",
@@ -119,11 +127,11 @@ def check_document(
             }
             for disk in (freshness.disks if freshness else ())
         ],
-        "error": error_document(error),
+        "error": error_document(error, pasteable),
     }
 
 
-def record_document(record: RunRecord) -> dict[str, object]:
+def record_document(record: RunRecord, pasteable: Callable[[str], str]) -> dict[str, object]:
     """Return a run's record. Scripts rely on it: fields are added, never renamed."""
     return {
         "schema": SCHEMA,
@@ -134,12 +142,14 @@ def record_document(record: RunRecord) -> dict[str, object]:
         "summary": record.summary,
         "spread_ms": record.spread_ms,
         "remark": record.remark or None,
-        "items": [_item(item) for item in record.items],
-        "error": error_document(record.error),
+        "items": [_item(item, pasteable) for item in record.items],
+        "error": error_document(record.error, pasteable),
     }
 
 
-def error_document(error: EvsSnapError | None) -> dict[str, object] | None:
+def error_document(
+    error: EvsSnapError | None, pasteable: Callable[[str], str]
+) -> dict[str, object] | None:
     """Return an error with all that helps to act on it."""
     if error is None:
         return None
@@ -147,7 +157,7 @@ def error_document(error: EvsSnapError | None) -> dict[str, object] | None:
     return {
         "message": error.message,
         "details": list(error.details),
-        "hint": error.hint,
+        "hint": error.hint and pasteable(error.hint),
         "exit_code": error.exit_code,
         "retry": error.retry,
         "code": service.code if service else None,
@@ -156,7 +166,7 @@ def error_document(error: EvsSnapError | None) -> dict[str, object] | None:
     }
 
 
-def _item(item: Item) -> dict[str, object]:
+def _item(item: Item, pasteable: Callable[[str], str]) -> dict[str, object]:
     return {
         "volume": resource(item.volume) if item.volume else None,
         "action": str(item.action),
@@ -164,5 +174,5 @@ def _item(item: Item) -> dict[str, object]:
         "name": item.snapshot.name if item.snapshot else item.name,
         "reasons": list(item.reasons),
         "request_id": item.request_id,
-        "error": error_document(item.error),
+        "error": error_document(item.error, pasteable),
     }

@@ -27,7 +27,7 @@ def pin_snapshots(
     lock_wait: float = 0.0,
     progress: Progress = no_progress,
 ) -> RunRecord:
-    """Put snapshots of ours (IDs, names that one or one set has, or records) out of every rule's reach.
+    """Put snapshots of ours (IDs, names of one or of one set, or records) out of all rules' reach.
 
     They keep their slots. Their policy becomes "pinned", and comes back with unpin_snapshots;
     `delete` still deletes them. ``lock_wait`` is seconds to wait for another run on the disk.

@@ -95,7 +95,7 @@ def delete_snapshots(
     progress: Progress = no_progress,
     **words: Unpack[DeleteWords],
 ) -> RunRecord:
-    """Delete these snapshots (IDs, names that one or one set has, or records), and see them gone.
+    """Delete these snapshots (IDs, names of one or of one set, or records), and see them gone.
 
     ``foreign`` allows those that do not carry our stamp; those of a backup service are
     refused always. ``confirm`` is given what would be deleted, and says whether to go on.
@@ -133,7 +133,7 @@ def wait_for_snapshots(
     timeout: float | None = None,
     progress: Progress = no_progress,
 ) -> RunRecord:
-    """Wait until these snapshots (IDs, names that one or one set has, or records) can be used.
+    """Wait until these snapshots (IDs, names of one or of one set, or records) can be used.
 
     ``timeout`` is seconds for all together (default: 15 minutes, for standard ones an hour).
     Raises ConfigurationError, and SelectionError or
