@@ -115,11 +115,11 @@ WHICH: list[tuple[Call, str]] = [
     (lambda _: Shard(2, 2), "shard 2 of 2"),
     (lambda _: Shard(0, 0), "shard 0 of 0"),
     (lambda _: Shard(0.5, 2), "shard 0.5 of 2"),  # type: ignore[arg-type]
-    (lambda evs: create_snapshots(evs, any_of(["a"])), "volumes (['a'],) "),
+    (lambda evs: create_snapshots(evs, any_of(["a"])), "['a'] is no name"),
     (lambda evs: create_snapshots(evs, selection=any_of("a")), "selection 'a' "),
     (lambda evs: create_snapshots(evs, any_of(snapshot())), "LegacySnapshot"),
     (lambda evs: delete_snapshots(evs, any_of(volume())), "Volume"),
-    (lambda evs: wait_for_snapshots(evs, any_of(7)), "snapshots (7,) "),
+    (lambda evs: wait_for_snapshots(evs, any_of(7)), "7 is no name"),
 ]
 WORDS: list[tuple[Call, str]] = [
     (create(in_place=True), "create takes no in_place: True"),

@@ -35,7 +35,7 @@ from evs_snap.runs.gather import find_snapshot
 from evs_snap.runs.locks import locks_of
 from evs_snap.runs.record import Action, Item, RunRecord, failed
 from evs_snap.runs.submit import another_one, is_unknown, look_for
-from evs_snap.runs.verbs import request_of
+from evs_snap.runs.verbs import ids_of, request_of
 from evs_snap.runs.watch import GONE_AFTER, pauses, watch
 from evs_snap.runs.waves import carry_out
 from evs_snap.runs.work import Work, find, no_progress
@@ -87,8 +87,7 @@ def restore(
     seconds. Raises ConfigurationError, SelectionError, AmbiguousError and what keeps the snapshot
     and its disk from being read; from there on a failure is the item of the record.
     """
-    wanted = snapshot.id if isinstance(snapshot, Snapshot) else snapshot
-    said: dict[str, Any] = {**words, "snapshots": (wanted,)}
+    said: dict[str, Any] = {**words, "snapshots": ids_of((snapshot,), Snapshot)}
     if said.get("timeout") is None:
         said["timeout"] = max(_TIMEOUT, evs.service.timeout)
     work = Work(client=evs, request=request_of(evs, "restore", said), progress=progress)

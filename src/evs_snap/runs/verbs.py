@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack
 
 from evs_snap.errors import (
     ConfigurationError,
@@ -199,8 +199,15 @@ def _selection(volumes: Sequence[str | Volume], selection: Selection | None) -> 
 
 
 def ids_of(things: Sequence[str | R], record: type[R]) -> tuple[str, ...]:
-    """Return the IDs of records, and texts as they are. All else is left for others to refuse."""
-    return tuple(t.id if isinstance(t, record) else cast("str", t) for t in things)
+    """Return the IDs of records, and texts as they are. Raises ConfigurationError for all else."""
+    for thing in things:
+        if not isinstance(thing, str | record):
+            is_many = isinstance(thing, Iterable)
+            raise ConfigurationError(
+                f"{thing!r} is no name, no ID and no {record.__name__}",
+                hint="Give each by itself: *names in place of names." if is_many else None,
+            )
+    return tuple(t if isinstance(t, str) else t.id for t in things)
 
 
 # -- over disks: create, rotate, prune ---------------------------------------------------------
