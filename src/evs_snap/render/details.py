@@ -85,7 +85,7 @@ def history_columns(*, now: datetime, judged: bool, in_sets: bool = False) -> li
     ]  # fmt: skip
     if in_sets:
         columns.append(Column("Set", "snapshot_group_id", lambda j: j.snapshot.set_id or "",
-                              has_ids=True))  # fmt: skip
+                              brief=lambda j: (j.snapshot.set_id or "")[:8]))  # fmt: skip
     if judged:
         columns.append(Column("Rules", "reasons", _rules, folds=True))
     return columns
