@@ -441,7 +441,7 @@ def _watched(
         timeout=work.request.timeout,
         noun="disk",
         goal="available",
-        hint="The cloud goes on with it; `evs-snap volumes --volume {id}` shows when it "
+        hint="The cloud goes on with it; `evs-snap volumes --volume {ids}` shows when it "
         "is available.",
         every=every,
     ).values()

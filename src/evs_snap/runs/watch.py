@@ -20,6 +20,9 @@ PAUSES = (1.0, 2.0, 3.0, 5.0)
 _OF_OTHERS = 50
 """Rows of a look beyond those awaited: somebody else makes snapshots too."""
 
+_TOLD = 5
+"""IDs that a hint names; where there are more, each error has its own."""
+
 NO_NAMES: Mapping[str, str] = {}
 
 GONE_AFTER = 30.0
@@ -69,8 +72,8 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
     all.
 
     What is pending at the end, or when the run is asked to stop, is left alone: its result is
-    a WaitTimeoutError that tells the time that has really passed, and ``hint``, with the row's
-    ID in place of ``{id}``. ``noun`` is what the rows are, ``goal`` what they are to become,
+    a WaitTimeoutError that tells the time that has really passed, and ``hint``, with the IDs of
+    all these in place of ``{ids}``. ``noun`` is what the rows are, ``goal`` what they are to become,
     ``disks`` the names of their disks, by the row's ID: by these it is told what is in trouble.
     """
     clock = work.clock
@@ -122,9 +125,10 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
         when = f"when the run was stopped, {when}"
     else:
         hint = f"{hint} A longer --timeout waits longer."
+    hint = hint.replace("{ids}", " ".join(pending) if len(pending) <= _TOLD else "ID...")
     for id_, row in pending.items():
         text = f"{noun} {id_} was still {row.status!r} {when}{trouble}"
-        settled[id_] = WaitTimeoutError(text, hint=hint.replace("{id}", id_), seen=row.status)
+        settled[id_] = WaitTimeoutError(text, hint=hint, seen=row.status)
     return settled
 
 
@@ -203,7 +207,7 @@ def await_usable(
         timeout=timeout,
         noun="snapshot",
         goal="available",
-        hint="It goes on being made; `evs-snap wait {id}` waits for it again.",
+        hint="It goes on being made; `evs-snap wait {ids}` waits for it again.",
         every=every,
         is_news=True,
         disks=disks,
