@@ -40,6 +40,10 @@ hypothesis_settings.load_profile("any machine")
 os.environ["TZ"] = "VET4"
 time.tzset()
 
+# The processes that tests start run the compiled program, as a user's do: to compile it anew takes
+# each of them as long as all the rest of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Under nohup the tests' own processes would inherit a SIGHUP that is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -80,12 +80,12 @@ class Option(click.Option):
 
         Click reads what was typed before it reads variables.
         """
-        if not self.is_settable or self.name in without_variables(ctx.command):
+        name = self.variable_set(ctx)
+        if name is None or not self.is_settable or self.name in without_variables(ctx.command):
             return None
         if any(self.gives_way_to(param) for param in typed(ctx)):
             return None
-        name = self.variable_set(ctx)
-        return os.environ[name] if name else None
+        return os.environ[name]
 
     def gives_way_to(self, other: click.Parameter) -> bool:
         """Whether its variable is left alone where ``other`` was typed."""
