@@ -260,15 +260,26 @@ def test_the_snapshot_of_a_held_disk_is_one_that_the_database_agrees_with(
             assert any(wrong() for _ in range(TRIES)), "whole without a hold: this shows nothing"
 
 
-def test_the_documented_session_holds_commits_back_and_lets_them_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_mysql", [False, True], ids=["as for MariaDB", "as for MySQL"])
+def test_the_documented_session_holds_commits_back_and_lets_them_go(
+    is_mysql: bool, tmp_path: Path
+) -> None:
+    """MySQL's lines are tried on MariaDB, less LOCK INSTANCE, which keeps only DDL away."""
     blocks = re.findall(
-        r"^```sh\n(#!/bin/sh\n.*?)^```", CONSISTENT.read_text(), re.MULTILINE | re.DOTALL
+        r"^```(?:sh\n#!/bin/sh|sql)\n(.*?)^```", CONSISTENT.read_text(), re.MULTILINE | re.DOTALL
     )
-    (script,) = [block for block in blocks if "BACKUP STAGE" in block]
+    (lines,) = [block for block in blocks if "BACKUP STAGE" in block]
+    (begin, end) = next(block for block in blocks if "LOCK INSTANCE" in block).splitlines()
+    if is_mysql:
+        lines = re.sub('BACKUP STAGE START.*?(?=")', begin, lines)
+        lines = re.sub("BACKUP STAGE END;", end, lines)
+        lines = re.sub("(UN)?LOCK INSTANCE[^;]*;", "", lines)
+        assert "FLUSH TABLES WITH READ LOCK" in lines
+        assert "BACKUP" not in lines
     with at_work(MARIADB) as (_made, folder):
         options = f"--no-defaults -u root --socket={folder}/s"
         holder = tmp_path / "hold-mariadb"
-        holder.write_text(script.replace("| mariadb ", f"| mariadb {options} "))
+        holder.write_text("#!/bin/sh\n" + lines.replace("| mariadb ", f"| mariadb {options} "))
         holder.chmod(0o755)
         wanted = Hold(str(holder), 20)
         environ = surroundings(os.environ, {}, seconds=20)
