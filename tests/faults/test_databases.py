@@ -262,7 +262,7 @@ def test_the_snapshot_of_a_held_disk_is_one_that_the_database_agrees_with(
 
 @pytest.mark.parametrize("is_mysql", [False, True], ids=["as for MariaDB", "as for MySQL"])
 def test_the_documented_session_holds_commits_back_and_lets_them_go(
-    is_mysql: bool, tmp_path: Path
+    tmp_path: Path, *, is_mysql: bool
 ) -> None:
     """MySQL's lines are tried on MariaDB, less LOCK INSTANCE, which keeps only DDL away."""
     blocks = re.findall(

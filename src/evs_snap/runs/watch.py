@@ -73,8 +73,9 @@ def watch(  # noqa: C901, PLR0913 - what waiting consists of
 
     What is pending at the end, or when the run is asked to stop, is left alone: its result is
     a WaitTimeoutError that tells the time that has really passed, and ``hint``, with the IDs of
-    all these in place of ``{ids}``. ``noun`` is what the rows are, ``goal`` what they are to become,
-    ``disks`` the names of their disks, by the row's ID: by these it is told what is in trouble.
+    all these in place of ``{ids}``. ``noun`` is what the rows are, ``goal`` what they are to
+    become, ``disks`` the names of their disks, by the row's ID: by these it is told what is in
+    trouble.
     """
     clock = work.clock
     began = clock.monotonic()
