@@ -309,8 +309,8 @@ def test_the_result_on_stdout_is_not_replaced_by_metrics() -> None:
     """found: --metrics /dev/stdout replaced the file that stdout was sent to."""
     Path("stdout.prom").symlink_to("/dev/stdout")
     with Path("result").open("wb") as file:
-        done = process("--sandbox", "create", "data-01", "-f", "json", "--metrics", "stdout.prom",
-                       stdout=file)  # fmt: skip
+        done = process("--sandbox", "create", "data-01", "--no-wait", "-f", "json", "--metrics",
+                       "stdout.prom", stdout=file)  # fmt: skip
     assert done.returncode == 0
     assert "the run's own output goes there" in done.stderr
     assert json.loads(Path("result").read_text())["exit_code"] == 0
