@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Pretend
     from tests.conftest import FakeClock, Run
 
+pytestmark = pytest.mark.processes
+
 PROGRAM = Path(sys.executable).parent / "evs-snap"
 TIMEOUT = 50
 END = "@end@"
@@ -262,9 +264,10 @@ def test_the_tab_key_signs_in_with_a_wrong_password_once(
 
     monkeypatch.setenv("_EVS_SNAP_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "evs-snap create ")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refuses)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
         monkeypatch.setenv("OS_AUTH_URL", f"http://127.0.0.1:{server.server_port}/v3")
         for name in ("USERNAME", "PASSWORD", "PROJECT_NAME", "USER_DOMAIN_NAME"):
             monkeypatch.setenv(f"OS_{name}", "somebody")
@@ -277,7 +280,9 @@ def test_the_tab_key_signs_in_with_a_wrong_password_once(
         fake.advance(301)
         monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
         run("")
+    finally:
         server.shutdown()
+        server.server_close()
         thread.join()
     assert len(asked) == 2, "where no mark can be left, nothing would stop the next try"
 

@@ -15,6 +15,8 @@ from tests.cli.processes import lines, on_terminal, run, started
 from evs_snap.cli import _COMMANDS
 from evs_snap.render.text import width
 
+pytestmark = pytest.mark.processes
+
 HEAVY = ("httpx", "pydantic", "rich", "yaml", "sqlite3", "concurrent.futures")
 WRITING = ("evs_snap.runs.waves", "evs_snap.runs.locks", "evs_snap.runs.submit", "filelock")
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")

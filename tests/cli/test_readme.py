@@ -132,6 +132,7 @@ PRINTED = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", PRINTED)
 def test_each_example_in_python_runs(tmp_path: Path, name: str) -> None:
     page, _, number = name.partition(" ")

@@ -18,6 +18,8 @@ from evs_snap.clock import Stop
 if TYPE_CHECKING:
     from tests.conftest import FakeClock, Run
 
+pytestmark = pytest.mark.processes
+
 OURS = "9d1b20c9-c63b-4fd9-943b-1a4b9392b7ad"
 """A snapshot of data-02 that carries our stamp."""
 

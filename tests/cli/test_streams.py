@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not Path("/dev/full").exists(), reason="only Linux has a device that is always full"
-)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        not Path("/dev/full").exists(), reason="only Linux has a device that is always full"
+    ),
+]
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:

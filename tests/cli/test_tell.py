@@ -256,6 +256,7 @@ def test_only_this_machine_is_pinged_without_a_proxy_and_over_plain_http(
     assert pings.got[2][0] == "http://hc.example/x/start"
 
 
+@pytest.mark.processes
 def test_a_run_that_is_terminated_waits_three_seconds_for_a_ping() -> None:
     """found: 33 seconds, after which Kubernetes would have killed it."""
     with socket.create_server(("127.0.0.1", 0)) as mute:

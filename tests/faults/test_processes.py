@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from evs_snap.services.interface import Snapshot
 
+pytestmark = pytest.mark.processes
+
 KILLS = int(os.environ.get("EVS_SNAP_KILLS") or 4)
 PATIENCE = 20.0
 POST = ("POST", "/snapshots")

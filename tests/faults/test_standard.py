@@ -167,6 +167,7 @@ def test_a_right_that_is_missing_is_named(there: Region) -> None:
 # --- slots and rules ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_at_256_nothing_is_sent_and_at_255_it_is(there: Region) -> None:
     disk = there.disk()
     there.turn(Rules(first_upload=0, later_upload=0))

@@ -54,7 +54,8 @@ def mutated(src: Path, bug: Bug) -> tuple[Path, str]:
 
 def tried(tree: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a copy of the tree until a first test fails."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *arguments]
+    command += ["-p", "no:cacheprovider"]
     env = os.environ | {"PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"} | env
     return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
 

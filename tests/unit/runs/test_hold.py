@@ -16,6 +16,8 @@ from evs_snap.clock import system_clock
 from evs_snap.errors import HoldError, InterruptedRunError
 from evs_snap.runs.holds.command import Hold, Release, hold
 
+pytestmark = pytest.mark.processes
+
 PATIENCE = 0.3
 
 
