@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PROGRAM = (sys.executable, "-m", "evs_snap")
 
 
+def unmeasured() -> dict[str, str]:
+    """Return the environment of a process that coverage leaves alone: it loads modules too."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+
+
 def run(
     *arguments: str, env: dict[str, str] | None = None, stdout: IO[bytes] | int | None = None
 ) -> subprocess.CompletedProcess[str]:

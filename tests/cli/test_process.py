@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from tests.cli.processes import lines, on_terminal, run, started
+from tests.cli.processes import lines, on_terminal, run, started, unmeasured
 
 from evs_snap.cli import _COMMANDS
 from evs_snap.render.text import width
@@ -28,8 +28,9 @@ def _imported(code: str) -> set[str]:
     wanted = f"m in {(*HEAVY, 'filelock')!r} or m.startswith('evs_snap.')"
     asking = f"import sys\n{code}\nprint(*(m for m in sys.modules if {wanted}))"
     done = subprocess.run(
-        [sys.executable, "-c", asking], capture_output=True, text=True, timeout=20, check=True
-    )
+        [sys.executable, "-c", asking], capture_output=True, text=True, timeout=20, check=True,
+        env=unmeasured(),
+    )  # fmt: skip
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.processes import lines, on_terminal, started
+from tests.cli.processes import lines, on_terminal, started, unmeasured
 
 from evs_snap.cli.signals import StoppedError, handle_signals
 from evs_snap.clock import Stop
@@ -46,8 +46,9 @@ main()
 def amid_an_import(module: str, number: int, line: str) -> subprocess.CompletedProcess[str]:
     code = _AMID_AN_IMPORT.format(module=module, number=int(number), arguments=line.split())
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
-    )
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False,
+        env=unmeasured(),
+    )  # fmt: skip
 
 
 @SIGNALS
