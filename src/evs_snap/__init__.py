@@ -52,15 +52,11 @@ if TYPE_CHECKING:
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
     from evs_snap.plan.slots import Usage
+    from evs_snap.runs.named import delete_snapshots, wait_for_snapshots
     from evs_snap.runs.pin import pin_snapshots, unpin_snapshots
     from evs_snap.runs.record import Action, Item, RunRecord
     from evs_snap.runs.restore import restore
-    from evs_snap.runs.verbs import (
-        create_snapshots,
-        delete_snapshots,
-        prune_snapshots,
-        wait_for_snapshots,
-    )
+    from evs_snap.runs.rotation import create_snapshots, prune_snapshots
     from evs_snap.services.client import EvsClient
     from evs_snap.services.interface import Snapshot, Stamp, Volume
     from evs_snap.settings import Settings
@@ -130,13 +126,13 @@ _MODULES = {
     "Usage": "plan.slots",
     "Volume": "services.interface",
     "connect": "connection",
-    "create_snapshots": "runs.verbs",
-    "delete_snapshots": "runs.verbs",
+    "create_snapshots": "runs.rotation",
+    "delete_snapshots": "runs.named",
     "pin_snapshots": "runs.pin",
-    "prune_snapshots": "runs.verbs",
+    "prune_snapshots": "runs.rotation",
     "restore": "runs.restore",
     "unpin_snapshots": "runs.pin",
-    "wait_for_snapshots": "runs.verbs",
+    "wait_for_snapshots": "runs.named",
 }
 """Where each name is defined. All others of ``__all__`` are in ``errors``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -10,8 +11,7 @@ from evs_snap.runs.deletion import require_ours
 from evs_snap.runs.gather import disks_of, find_snapshots
 from evs_snap.runs.locks import Held, locks_of
 from evs_snap.runs.record import Action, Item, RunRecord, failed
-from evs_snap.runs.verbs import Progress, ids_of, request_of
-from evs_snap.runs.work import Work, no_progress
+from evs_snap.runs.work import Work, asked_for, ids_of, no_progress
 from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import PINNED_POLICY, STAMP_PINNED, STAMP_POLICY, Snapshot
 
@@ -25,7 +25,7 @@ def pin_snapshots(
     evs: EvsClient,
     *snapshots: str | Snapshot,
     lock_wait: float = 0.0,
-    progress: Progress = no_progress,
+    progress: Callable[[str], None] = no_progress,
 ) -> RunRecord:
     """Put snapshots of ours (IDs, names of one or of one set, or records) out of all rules' reach.
 
@@ -40,7 +40,7 @@ def unpin_snapshots(
     evs: EvsClient,
     *snapshots: str | Snapshot,
     lock_wait: float = 0.0,
-    progress: Progress = no_progress,
+    progress: Callable[[str], None] = no_progress,
 ) -> RunRecord:
     """Give pinned snapshots back to the rules of the policy that they had; see pin_snapshots."""
     return _relabelled(evs, "unpin", snapshots, lock_wait=lock_wait, progress=progress)
@@ -52,10 +52,10 @@ def _relabelled(
     snapshots: tuple[str | Snapshot, ...],
     *,
     lock_wait: float,
-    progress: Progress,
+    progress: Callable[[str], None],
 ) -> RunRecord:
     said = {"snapshots": ids_of(snapshots, Snapshot), "lock_wait": lock_wait}
-    work = Work(client=evs, request=request_of(evs, command, said), progress=progress)
+    work = asked_for(evs, command, said, progress=progress)
     found = find_snapshots(evs, work.request.snapshots)
     disks = disks_of(evs, found)
     done = Action.PINNED if command == "pin" else Action.UNPINNED

@@ -185,3 +185,9 @@ def kept(plan: DiskPlan) -> list[Item]:
 def refused(plan: DiskPlan) -> Item:
     """Return the disk as refused: nothing is sent."""
     return Item(Action.REFUSED, plan.volume, reasons=plan.reasons, error=plan.refusal)
+
+
+def declined(item: Item) -> Item:
+    """Return the deletion as refused: somebody was asked, and did not agree."""
+    error = EvsSnapError("not confirmed; nothing was deleted")
+    return replace(item, action=Action.REFUSED, reasons=(error.message,), error=error)

@@ -35,10 +35,9 @@ from evs_snap.runs.gather import find_snapshot
 from evs_snap.runs.locks import locks_of
 from evs_snap.runs.record import Action, Item, RunRecord, failed
 from evs_snap.runs.submit import another_one, is_unknown, look_for
-from evs_snap.runs.verbs import ids_of, request_of
 from evs_snap.runs.watch import GONE_AFTER, pauses, watch
 from evs_snap.runs.waves import carry_out
-from evs_snap.runs.work import Work, find, no_progress
+from evs_snap.runs.work import Work, asked_for, find, ids_of, no_progress
 from evs_snap.services.client import EvsClient
 from evs_snap.services.interface import Job, Snapshot, Volume
 
@@ -90,7 +89,7 @@ def restore(
     said: dict[str, Any] = {**words, "snapshots": ids_of((snapshot,), Snapshot)}
     if said.get("timeout") is None:
         said["timeout"] = max(_TIMEOUT, evs.service.timeout)
-    work = Work(client=evs, request=request_of(evs, "restore", said), progress=progress)
+    work = asked_for(evs, "restore", said, progress=progress)
     request = work.request
     locks = None if request.dry_run else locks_of(work)
     found = find_snapshot(evs, *request.snapshots)

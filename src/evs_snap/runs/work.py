@@ -1,11 +1,11 @@
-"""What every step of a run works with, and what steps share."""
+"""A run: what was asked for, the means, and what its steps share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from evs_snap.clock import Clock, Stop
 from evs_snap.errors import (
@@ -16,12 +16,13 @@ from evs_snap.errors import (
     ThrottledError,
     UnreachableError,
 )
-from evs_snap.plan.request import Request
+from evs_snap.plan.request import TAKEN, Command, Request
 from evs_snap.services.client import EvsClient
-from evs_snap.services.interface import Snapshot
+from evs_snap.services.interface import Snapshot, Volume
 
 T = TypeVar("T")
 R = TypeVar("R")
+Record = TypeVar("Record", Volume, Snapshot)
 
 PASSING = (UnreachableError, BadAnswerError, ServerError, ThrottledError)
 """What may be over when the same is asked again."""
@@ -107,3 +108,59 @@ class Work:
         """Return what the step returns for each, in the order given; no more than ``parallel``."""
         with ThreadPoolExecutor(max_workers=self.request.parallel) as pool:
             return list(pool.map(step, things))
+
+
+def asked_for(
+    evs: EvsClient,
+    command: Command,
+    said: Mapping[str, Any],
+    *,
+    progress: Callable[[str], None] = no_progress,
+    note: Callable[[str], None] = no_progress,
+) -> Work:
+    """Return the run that a caller's words ask for, with the cloud's limit where none was said.
+
+    Raises ConfigurationError for words that the command does not take, or that cannot work.
+    """
+    words = dict(said)
+    for name in words.keys() - TAKEN[command]:
+        raise ConfigurationError(f"{command} takes no {name}: {words[name]!r}")
+    if words.get("limit") is None:
+        words["limit"] = evs.limit
+    if words.get("timeout") is None:
+        words["timeout"] = evs.service.timeout
+    for name in ("properties", "policy"):
+        if words.get(name) is None:
+            words.pop(name, None)
+    request = Request(command=command, **words)
+    if request.hold is not None and not evs.service.can_hold:
+        raise ConfigurationError(
+            f"--hold and --kind {evs.service.kind} contradict each other: such a snapshot takes "
+            "minutes, and nothing can be held so long",
+            hint="Hold for a legacy snapshot, where the region makes them: --kind legacy.",
+        )
+    if request.together and not evs.service.most_together:
+        raise ConfigurationError(
+            f"--together and --kind {evs.service.kind} contradict each other: such snapshots are "
+            "made one by one",
+            hint="Where the region makes standard snapshots, those can: --kind standard.",
+        )
+    evs.service.refuse(
+        # Those of `restore` are for a disk.
+        properties=request.properties if command != "restore" else {},
+        policy=request.policy,
+        expire_after=request.expire_after,
+    )
+    return Work(client=evs, request=request, progress=progress, note=note)
+
+
+def ids_of(things: Sequence[str | Record], record: type[Record]) -> tuple[str, ...]:
+    """Return the IDs of records, and texts as they are. Raises ConfigurationError for all else."""
+    for thing in things:
+        if not isinstance(thing, str | record):
+            is_many = isinstance(thing, Iterable)
+            raise ConfigurationError(
+                f"{thing!r} is no name, no ID and no {record.__name__}",
+                hint="Give each by itself: *names in place of names." if is_many else None,
+            )
+    return tuple(t if isinstance(t, str) else t.id for t in things)
