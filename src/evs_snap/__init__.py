@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from evs_snap.plan.retention import Keep
     from evs_snap.plan.selection import Selection
     from evs_snap.plan.slots import Usage
-    from evs_snap.runs.named import delete_snapshots, wait_for_snapshots
+    from evs_snap.runs.by_name import delete_snapshots, wait_for_snapshots
     from evs_snap.runs.pin import pin_snapshots, unpin_snapshots
     from evs_snap.runs.record import Action, Item, RunRecord
     from evs_snap.runs.restore import restore
@@ -127,12 +127,12 @@ _MODULES = {
     "Volume": "services.interface",
     "connect": "connection",
     "create_snapshots": "runs.rotation",
-    "delete_snapshots": "runs.named",
+    "delete_snapshots": "runs.by_name",
     "pin_snapshots": "runs.pin",
     "prune_snapshots": "runs.rotation",
     "restore": "runs.restore",
     "unpin_snapshots": "runs.pin",
-    "wait_for_snapshots": "runs.named",
+    "wait_for_snapshots": "runs.by_name",
 }
 """Where each name is defined. All others of ``__all__`` are in ``errors``."""
 

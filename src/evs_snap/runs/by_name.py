@@ -1,4 +1,4 @@
-"""Snapshots that somebody named: deleted and awaited, each from request to record."""
+"""Snapshots given by name or ID: deleted and awaited, each from request to record."""
 
 from __future__ import annotations
 
