@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evs_snap.plan.selection import are_set_called
 from evs_snap.services.interface import STAMP_MEMBERS, Stamp
 
 if TYPE_CHECKING:
@@ -356,3 +357,14 @@ def test_the_name_that_a_set_has_means_all_of_it(there: Region, disks: tuple[str
     there.run(f"delete {' '.join(in_set)} -y")
     there.run("delete before -y")
     assert sets(there) == {}
+
+
+def test_a_beginning_of_ids_is_no_name_of_a_set(there: Region, disks: tuple[str, str]) -> None:
+    """found: one that all members' IDs had in common would have meant the whole set."""
+    there.run(f"{PAIR} --name {disks[0][:8]}")
+    (one, _) = only_set(there)
+    alike = [
+        row.model_copy(update={"id": f"aaaaaaaa-{n}"}) for n, row in enumerate(only_set(there))
+    ]
+    assert are_set_called(alike, str(one.name))
+    assert not are_set_called(alike, "aaaaaaaa")

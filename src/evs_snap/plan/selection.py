@@ -143,10 +143,10 @@ def called(rows: Sequence[R], wanted: str) -> list[R]:
     return exact or [row for row in rows if row.name == wanted or _is_beginning(wanted, row.id)]
 
 
-def are_one_set(snapshots: Sequence[Snapshot]) -> bool:
-    """Whether all were made in the same set; its members share a name."""
+def are_set_called(snapshots: Sequence[Snapshot], wanted: str) -> bool:
+    """Whether all have this name and were made in the same set; its members share a name."""
     sets = {snapshot.set_id for snapshot in snapshots}
-    return len(sets) == 1 and None not in sets
+    return len(sets) == 1 and None not in sets and all(s.name == wanted for s in snapshots)
 
 
 def find(volumes: Sequence[Volume], wanted: str) -> Volume:

@@ -16,7 +16,7 @@ from evs_snap.errors import AmbiguousError, EvsSnapError, NotFoundError, Selecti
 from evs_snap.plan.retention import seen_in_part
 from evs_snap.plan.selection import (
     Selection,
-    are_one_set,
+    are_set_called,
     called,
     idle_exclusions,
     is_id,
@@ -220,7 +220,7 @@ def _snapshots(client: EvsClient, rows: Sequence[Snapshot], wanted: str) -> list
             f"no snapshot has the ID or name {wanted!r}; nothing was sent",
             hint="`evs-snap snapshots --all-kinds` lists them all.",
         )
-    if len(found) > 1 and not are_one_set(found):
+    if len(found) > 1 and not are_set_called(found, wanted):
         raise _ambiguous(client, wanted, found)
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evs_snap.errors import AmbiguousError, NotFoundError, SelectionError
 from evs_snap.plan.retention import Keep, judge
-from evs_snap.plan.selection import are_one_set, called, is_id
+from evs_snap.plan.selection import are_set_called, called, is_id
 from evs_snap.plan.slots import Usage, usage
 from evs_snap.runs.gather import disks_of
 from evs_snap.runs.readings import side_by_side
@@ -129,7 +129,7 @@ def _listed(
             f"no disk and no snapshot has the name or ID {text!r}",
             hint="`evs-snap volumes` and `evs-snap snapshots --all-kinds` list them all.",
         )
-    if len(found) > 1 and not (found == of_name and are_one_set(of_name)):
+    if len(found) > 1 and not (found == of_name and are_set_called(of_name, text)):
         raise AmbiguousError(
             f"{len(found)} match {text!r}",
             details=tuple(f"{thing.id}  {thing.status}  {thing.name or ''}" for thing in found),
