@@ -121,3 +121,10 @@ def test_the_line_of_a_check_stays_one(run: Run, pretend: Pretend) -> None:
     line = run("--sandbox check --match 'a*OK*' --max-age 1d", exit_code=2).stdout
     assert line.removesuffix("\n").isprintable()
     assert line.count("|") == 1
+
+
+def test_what_others_store_is_told_as_it_is_whatever_its_key(run: Run, pretend: Pretend) -> None:
+    """found: a disk's metadata called "hint" was rewritten as a hint of ours is."""
+    said = {"hint": "`evs-snap volumes`"}
+    pretend.disk("odd", metadata=said)
+    assert run("--sandbox volumes odd -f json").json[0]["metadata"] == said
