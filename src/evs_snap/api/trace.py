@@ -66,4 +66,6 @@ class Trace:
     def _say(self, line: str, *, hidden: Iterable[str] = ()) -> None:
         shown = mask(line, secrets=(*self._secrets(), *hidden))
         # Control characters from the service would move the terminal's cursor.
-        self._emit("".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown))
+        if not shown.isprintable():
+            shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+        self._emit(shown)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from evs_snap.sandbox import faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evs_snap.sandbox.call import Call
 
 GONE = "gone"
@@ -164,7 +166,7 @@ def begin(call: Call, record: R, *, status: str, then: str, seconds: float) -> R
         next_at=write_time(call.now + timedelta(seconds=seconds)),
     )
     save(call.db, begun)
-    return _at(begun, now=write_time(call.now))
+    return type(record)(**_at(dict(vars(begun)), now=write_time(call.now)))
 
 
 def save(db: sqlite3.Connection, record: _Record) -> None:
@@ -187,47 +189,73 @@ def remove_gone(call: Call) -> None:
 def _select(call: Call, kind: type[R], column: str, value: object) -> list[R]:
     statement = f"SELECT * FROM {kind.table} WHERE {column} = ?"  # noqa: S608 - ours
     now = write_time(call.now)
-    found = [_at(_read(kind, row), now=now) for row in call.db.execute(statement, (value,))]
+    found = [_read(kind, row, now=now) for row in call.db.execute(statement, (value,))]
     return [record for record in found if record.status != GONE]
 
 
-def _at(record: R, *, now: str) -> R:
-    """Return the record as it is at a moment. Times of one form sort as texts."""
-    if isinstance(record, Snapshot) and record.retention_at and record.retention_at <= now:
-        return replace(record, status=GONE)
-    if record.next_status is None or record.next_at is None or now < record.next_at:
-        return record
-    return replace(
-        record,
-        status=record.next_status,
-        changed_at=record.next_at,
-        next_status=None,
-        next_at=None,
-    )
+def _at(values: dict[str, Any], *, now: str) -> dict[str, Any]:
+    """Return a record's values as they are at a moment. Times of one form sort as texts."""
+    if (values.get("retention_at") or "~") <= now:
+        values["status"] = GONE
+    elif values["next_status"] is not None and (values["next_at"] or "~") <= now:
+        values.update(
+            status=values["next_status"], changed_at=values["next_at"],
+            next_status=None, next_at=None,
+        )  # fmt: skip
+    return values
 
 
-def _read(kind: type[R], row: sqlite3.Row) -> R:
+def _read(kind: type[R], row: sqlite3.Row, *, now: str) -> R:
     """Read a row; one that somebody else wrote may hold anything."""
     try:
-        return kind(**{f.name: _value(f.name, str(f.type), row[f.name]) for f in fields(kind)})
+        values = {name: read(row[name]) for name, read in _READERS[kind]}
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise sqlite3.DataError(f"odd row in table {kind.table}: {error}") from error
+    return kind(**_at(values, now=now))
 
 
-def _value(name: str, kind: str, stored: object) -> Any:  # noqa: ANN401 - as the column says
-    """Return a column's value, checked by its type as the record declares it."""
-    value: object = stored
-    if kind.startswith("dict"):
-        value = json.loads(str(stored))
-        fits = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    elif kind == "bool":
-        value, fits = bool(stored), stored in {0, 1}
-    elif kind == "int":
-        fits = isinstance(stored, int)
-    else:
-        fits = isinstance(stored, str) or (stored is None and kind.endswith("None"))
-    if not fits:
-        raise ValueError(f"{name} is {stored!r}")
-    if name.endswith("_at") and value is not None:
-        datetime.fromisoformat(str(value))
+def _text(stored: object) -> str:
+    if not isinstance(stored, str):
+        raise ValueError(f"{stored!r} is no text")  # noqa: TRY004 - told as other odd rows
+    return stored
+
+
+def _time(stored: object) -> str:
+    datetime.fromisoformat(_text(stored))
+    return str(stored)
+
+
+def _number(stored: object) -> int:
+    if not isinstance(stored, int):
+        raise ValueError(f"{stored!r} is no number")  # noqa: TRY004 - as above
+    return stored
+
+
+def _flag(stored: object) -> bool:
+    if stored not in {0, 1}:
+        raise ValueError(f"{stored!r} is neither 0 nor 1")
+    return bool(stored)
+
+
+def _texts(stored: object) -> dict[str, str]:
+    value = json.loads(_text(stored))
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError(f"{stored!r} is no object of texts")
     return value
+
+
+def _reader(name: str, kind: str) -> Callable[[object], object]:
+    """Return what checks a column's value, by its type as the record declares it."""
+    if kind.startswith("dict"):
+        return _texts
+    if kind in {"int", "bool"}:
+        return _number if kind == "int" else _flag
+    read = _time if name.endswith("_at") else _text
+    if kind.endswith("None"):
+        return lambda stored: None if stored is None else read(stored)
+    return read
+
+
+_READERS: dict[type[_Record], list[tuple[str, Callable[[object], object]]]] = {
+    kind: [(f.name, _reader(f.name, str(f.type))) for f in fields(kind)] for kind in _KINDS
+}

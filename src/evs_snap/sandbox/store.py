@@ -35,7 +35,8 @@ class Store:
         write. Raises UnusableFileError where the file cannot be read or written.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._path.exists():
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             # SQLite waits for a lock by polling: threads of this process queue here instead.
             with (
                 self._turn if write else nullcontext(),
