@@ -12,7 +12,7 @@ def main() -> NoReturn:
 
     Garbage is looked for more rarely than Python does: nearly all that a run makes, it keeps.
     """
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     from evs_snap.cli import main as run_program  # noqa: PLC0415 - see above
 

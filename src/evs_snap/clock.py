@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random  # noqa: TID251 - the door itself
 import time
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,7 +47,7 @@ class Stop:
             self._wake.put(None)  # for the next sleeper
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # loaded by --help
 class Clock:
     """Time and chance as arguments, so that tests need no patching.
 
@@ -80,7 +78,15 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the door itself
 
 
+def _jitter() -> float:
+    import random  # noqa: PLC0415, TID251 - the door itself, loaded when needed
+
+    return random.random()  # noqa: S311 - no secret is made of it
+
+
 def _new_id() -> str:
+    import uuid  # noqa: PLC0415 - loaded when needed
+
     return str(uuid.uuid4())
 
 
@@ -91,7 +97,7 @@ def system_clock() -> Clock:
         now=_now,
         monotonic=time.monotonic,  # noqa: TID251 - the door itself
         sleep=stop.sleep,
-        jitter=random.random,
+        jitter=_jitter,
         new_id=_new_id,
         stop=stop,
     )

@@ -289,7 +289,7 @@ def test_the_snapshot_of_a_held_disk_is_one_that_the_database_agrees_with(
 
 def documented(engine: Engine) -> str:
     """Return the documented script that holds a session; MySQL's lines take MariaDB's places."""
-    blocks = re.findall(
+    blocks: list[str] = re.findall(
         r"^```(?:sh\n#!/bin/sh|sql)\n(.*?)^```", CONSISTENT.read_text(), re.MULTILINE | re.DOTALL
     )
     (script,) = [block for block in blocks if "BACKUP STAGE" in block]

@@ -8,7 +8,7 @@ import click
 
 from evs_snap.cli.context import GLOBAL_NAMES
 from evs_snap.cli.options import global_options
-from evs_snap.cli.output import write_line, write_result
+from evs_snap.cli.output import width, write_line, write_result
 from evs_snap.cli.parameters import SECTIONS, Option
 from evs_snap.cli.variables import named_in, warnings
 from evs_snap.errors import ConfigurationError
@@ -31,6 +31,11 @@ class _WithSections(click.Command):
         for name in GLOBAL_NAMES:
             del ctx.params[name]
         return super().invoke(ctx)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, as wide as Click makes it: 50 to 78 columns."""
+        ctx.terminal_width = max(min(width(), 80) - 2, 50)
+        return super().get_help(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, then each section's options."""

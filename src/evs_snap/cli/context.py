@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from click.core import ParameterSource
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from evs_snap.clock import Clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # loaded by --help
 class Context:
     """The global options and the clock. ``typed`` are the names given on the command line."""
 
@@ -63,6 +62,8 @@ class Context:
         return _COMMAND.sub(lambda match: match[0] + said, text)
 
     def _cloud(self) -> Iterator[str]:
+        from shlex import quote
+
         for name in _WHICH:
             if name in self.typed:
                 option, value = "--" + name.replace("_", "-"), getattr(self, name)

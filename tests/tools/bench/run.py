@@ -108,7 +108,7 @@ def start_up(program: str, env: Env, runs: int) -> Iterator[Row]:
     spent = medians(commands, env, runs=3 * runs)
     for name in ("--help", "--version"):
         what = f"{name} (CPU, beside importing click)"
-        yield Row(what, spent[name].cpu, spent["click"].cpu, 1.5)
+        yield Row(what, spent[name].cpu, spent["click"].cpu, 1.3)
     what = "--sandbox volumes (CPU, beside click, httpx, pydantic)"
     yield Row(what, spent["--sandbox volumes"].cpu, spent["all three"].cpu, 1.3)
 
