@@ -61,6 +61,14 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     where the sandbox's file cannot be used.
     """
     clock = clock or system_clock()
+    for name, value in (("cloud", cloud), ("region", region), ("kind", kind)):
+        if not isinstance(value, str | None):
+            raise ConfigurationError(f"connect: {name} must be a text, not {value!r}")
+    if sandbox not in {True, False}:
+        raise ConfigurationError(f"connect: sandbox must be True or False, not {sandbox!r}")
+    if cloud and (sandbox or settings is not None):
+        other = "the sandbox" if sandbox else "ready-made settings"
+        raise ConfigurationError(f"connect: {other} and the cloud {cloud!r} contradict each other")
     if sandbox:
         # Here, because sqlite3 and wsgiref would cost every other command their import.
         from evs_snap.sandbox import Sandbox  # noqa: PLC0415

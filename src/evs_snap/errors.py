@@ -203,11 +203,12 @@ class ServiceError(EvsSnapError):
     """The service refused.
 
     ``status`` is the HTTP status, ``code`` the service's own code where it gave
-    one (``EVS.5404``), ``request_id`` what its support will ask for.
+    one (``EVS.5404``), ``request_id`` what its support will ask for, ``said`` its own words.
     """
 
     brief = "refused by the service"
     sent = 1
+    said = ""
 
     def __init__(
         self,

@@ -251,6 +251,10 @@ def test_only_this_machine_is_pinged_without_a_proxy_and_over_plain_http(
     refused = "warning: nothing is told to EVS_SNAP_PING: it is plain http"
     assert refused in run("--sandbox create data-01").stderr
     assert len(pings.got) == 2
+    # found: an address with a byte that is no text ended the run in a traceback.
+    monkeypatch.setenv("EVS_SNAP_PING", "https://hc.example/\udcff")
+    assert "warning: nothing is told to EVS_SNAP_PING" in run("--sandbox create data-01").stderr
+    monkeypatch.setenv("EVS_SNAP_PING", "http://hc.example/x")
     monkeypatch.setenv("EVS_SNAP_ALLOW_HTTP", "1")
     run("--sandbox create data-01")
     assert pings.got[2][0] == "http://hc.example/x/start"

@@ -272,7 +272,7 @@ class Service:
         except BrokenError as broken:
             self.fake.advance({"stall": _STALLED, "drip": DEADLINE}.get(broken.how, 0.0))
             raise broken.as_httpx() from broken
-        headers = {"Date": self.date, **response.headers}
+        headers = {"date": self.date, **response.headers}
         start_response(f"{response.status_code} made up", list(headers.items()))
         return [response.content]
 

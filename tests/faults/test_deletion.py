@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.faults.table import (
     DELETE,
+    GONE,
     LIST,
     LOOK,
     POST,
@@ -45,6 +46,16 @@ IN_USE = b'{"badRequest": {"code": 400, "message": "Invalid snapshot: a volume d
 def unstamped(answer: httpx.Response) -> httpx.Response:
     found = [row | {"metadata": {}} for row in answer.json()["snapshots"]]
     return httpx.Response(200, json={"snapshots": found})
+
+
+def without_n0(stage: Stage) -> How:
+    """Return the list without the oldest one."""
+
+    def how(answer: httpx.Response) -> httpx.Response:
+        rows = [row for row in answer.json()["snapshots"] if row["id"] != stage.ids["n0"]]
+        return httpx.Response(200, json={"snapshots": rows})
+
+    return how
 
 
 def unfiltered(stage: Stage) -> How:
@@ -112,6 +123,21 @@ CASES = {
     "found: a 404 about the disk took 300 seconds, and was told as being deleted": Case(
         "delete {ours} -y", [at(DELETE, 404, acts=False, times=99, body=NO_DISK)], 5,
         holds="ours:default", told=("Volume 0815 could not be found",), takes=(0, 10)),
+    "found: a 404 about the disk, here and at each look, was told as deleted": Case(
+        "delete {ours} -y", [at(DELETE, 404, acts=False, times=99, body=NO_DISK),
+                             at(LOOK, 404, acts=False, times=99, skip=1, body=NO_DISK)], 1,
+        holds="ours:default", left="ours"),
+    **{f"found: refused by {status}, and not found at one look, it was told as deleted": Case(
+        "delete {ours} -y", [at(DELETE, status, acts=False, times=99, body=GONE),
+                             at(LOOK, 404, acts=False, skip=1, body=GONE)], code,
+        holds="ours:default", left="ours") for status, code in ((500, 1), (404, 5))},
+    "found: the second of a disk was not looked for twice, nor asked to be deleted": Case(
+        "delete {ours} {more} -y", [at(LOOK, 404, acts=False, after=(DELETE, LIST), body=GONE)],
+        holds="ours:default more:default", left="", sent={DELETE: 2}),
+    "found: left out of one list it was told as deleted, and never asked for": Case(
+        "rotate d1 --keep-last 2", [at(LIST, Of(without_n0), skip=1)],
+        holds="n0:default n1:default", left="n0 n1 new", sent={DELETE: 0},
+        told=("a list did not show it",)),
     "found: stopped after four seconds it told of 300": Case(
         "delete {ours} -y", [at(DELETE, 202, acts=60.0)], 143, holds="ours:default",
         told=(r"when the run was stopped, after \ds",), amid=(((DELETE, LOOK), stop(143)),)),

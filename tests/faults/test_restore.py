@@ -76,6 +76,13 @@ def of_the_old_disk(name: str) -> Of:
     return Of(how)
 
 
+def changed_at(moment: str) -> How:
+    """Return the disk as changed by somebody at that moment."""
+    return lambda answer: httpx.Response(
+        200, json={"volume": answer.json()["volume"] | {"updated_at": moment}}
+    )
+
+
 def killed(_answer: httpx.Response) -> httpx.Response:
     raise KilledError
 
@@ -147,6 +154,10 @@ ROLLED_BACK = {
     "not seen at work, it is no success, is not sent again and not by another path": Case(
         BACK, [at(NATIVE, *LOST, 500, acts=False)], 1, told=("not seen at work",),
         sent={NATIVE: 1, OTHERS: 0}, then=Case(BACK, told=('"restored"',))),
+    "found: never carried out, a disk that was renamed meanwhile was told as rolled back": Case(
+        BACK, [at(NATIVE, "drop", 502, acts=False),
+               at(DISK, changed_at("2026-11-23T09:09:09.000000"), times=999, after=(NATIVE,))], 1,
+        told=("not seen at work",)),
     "not seen at work on a plain Cinder, it is no success and not sent again": Case(
         BACK, [at(REVERT, *LOST[:-1], acts=False)], 1, told=("not seen at work",),
         sent={NATIVE: 1, REVERT: 1}, where=PLAIN, then=Case(BACK, told=('"restored"',))),

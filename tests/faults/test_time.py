@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -85,6 +86,20 @@ def test_rotation_holds_its_count_whatever_the_servers_clock_says(
         made += [i["snapshot"]["id"] for i in result.json["items"] if i["action"] == "created"]
         service.fake.advance(DAY)
     assert [s.id for s in service.left(disk)] == made[-3:]
+
+
+def test_a_date_beyond_all_sense_is_ignored(service: Service, run: Run) -> None:
+    """found: a Date of the year 9999 ended a run in a traceback, after it had made its snapshot."""
+    disk = service.disk("d1")
+    service.snapshot(disk, "old", policy="default")
+
+    def beyond(answer: httpx.Response) -> httpx.Response:
+        answer.headers["Date"] = "Fri, 31 Dec 9999 23:59:59 GMT"
+        return answer
+
+    service.mishap(".*", beyond, times=99)
+    run("rotate d1 --keep-last 1")
+    assert len(service.left(disk)) == 1
 
 
 @pytest.mark.parametrize("days", [-3, 0, 3])

@@ -56,6 +56,18 @@ def _evs(fake: FakeClock, tmp_path: Path, told: list[str]) -> Iterator[EvsClient
         yield client
 
 
+@pytest.mark.parametrize(
+    "words",
+    [{"cloud": "prod", "sandbox": True}, {"cloud": "prod", "settings": sandbox_settings()},
+     {"sandbox": "no"}, {"cloud": ["prod"]}, {"kind": 5}, {"region": 1}],
+    ids=str,
+)  # fmt: skip
+def test_what_connect_is_told_may_not_contradict_itself(words: dict[str, Any]) -> None:
+    """found: `connect(cloud="prod", sandbox=True)` worked on the pretend cloud, without a word."""
+    with pytest.raises(ConfigurationError, match="connect: "), connect(**words):
+        pass
+
+
 def create(**words: Any) -> Call:
     return lambda evs: create_snapshots(evs, DISK, **words)
 

@@ -22,6 +22,9 @@ from evs_snap.api.wire import Model, parse_time, ready
 from evs_snap.clock import Clock
 from evs_snap.errors import BadAnswerError, EvsSnapError, NotFoundError
 
+_LAST_YEAR = 9000
+"""No service lives so late; and what is added to such a date must still be one."""
+
 _AS_GOOD = timedelta(seconds=5)
 
 
@@ -178,7 +181,7 @@ class Project:
             told = parse_time(parsedate_to_datetime(date or ""))
         except (TypeError, ValueError, OverflowError):
             return
-        if told is None:
+        if told is None or told.year > _LAST_YEAR:
             return
         ahead = told - self.clock.now()
         # The Date header has whole seconds: differences under 5 s are ignored.

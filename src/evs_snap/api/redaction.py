@@ -39,6 +39,7 @@ _BODY_KEYS = frozenset(
 _IN_BROKEN_JSON = re.compile(
     rf'("(?:{"|".join(sorted(_BODY_KEYS))})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE
 )
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 _SHORTEST = 4  # a shorter one stands in half of all texts by accident
 
 
@@ -85,14 +86,18 @@ def _forms(secret: str) -> set[str]:
     """Return how a secret looks as it is, in JSON, in JSON in JSON, in a URL, and in HTML."""
     in_json = json.dumps(secret)[1:-1]
     in_html = html.escape(secret)
+    in_urls = (
+        quote(secret, errors="replace"),
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+    )
     return {
         secret,
         in_json,
         json.dumps(in_json)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
-        quote(secret, errors="replace"),
-        quote(secret, safe="", errors="replace"),
-        quote_plus(secret, errors="replace"),
+        *in_urls,
+        *(_ESCAPE.sub(lambda escape: escape[0].lower(), form) for form in in_urls),
         in_html,
         in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     }

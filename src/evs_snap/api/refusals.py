@@ -179,6 +179,7 @@ def refused(
         request_id=fault.request_id,
     )
     error.sent = response.extensions.get(SENT, error.sent)
+    error.said = fault.message
     return error
 
 

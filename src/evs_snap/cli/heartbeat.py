@@ -53,7 +53,7 @@ class Heartbeat:
         self._note = note
         try:
             self._url = httpx.URL(url)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             self._url = httpx.URL()
         if self._url.scheme not in {"http", "https"} or not self._url.host:
             raise ConfigurationError("it is no http:// or https:// address")

@@ -77,12 +77,14 @@ class NewSnapshot:
 def is_of_period(row: Snapshot, volume: Volume, *, policy: str, bucket: str, held: bool) -> bool:
     """Whether the row is the disk's snapshot of that period under that policy, or will be.
 
+    It is so while it is pinned too: else a pinned one would be taken again.
     Where something is ``held``, only one counts that was held until it was usable.
     """
     return (
         row.volume_id == volume.id
         and row.stamp is not None
-        and (row.stamp.bucket, row.stamp.policy) == (bucket, policy)
+        and row.stamp.bucket == bucket
+        and policy in {row.stamp.policy, row.pinned_from}
         and row.status in {"available", "creating"}
         and not row.is_system
         and (not held or row.stamp.consistency == APP_CONSISTENT)

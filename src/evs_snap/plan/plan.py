@@ -133,7 +133,7 @@ def _reused(
         if is_of_period(s, plan.volume, policy=request.policy, bucket=bucket, held=held)
         and (s.set_id == reusable if request.together else s.set_id not in plan.broken)
     ]
-    if not made:
+    if not made or (request.together and reusable is None):
         return None
     best = min(made, key=lambda s: (not s.is_usable, s.age_key))
     return replace(plan, reuse=best, reasons=(f"already made for {bucket}",))

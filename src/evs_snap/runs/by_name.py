@@ -145,14 +145,18 @@ def _wave(
                 raise locked
             if work.stop.asked:
                 raise InterruptedRunError("not begun: the run was stopped")
-            found = snapshot if fresh else work.snapshot(snapshot.id)
-            if found is None:
-                return item, None
+            found = snapshot
+            if not fresh:
+                again = work.snapshot(snapshot.id) or work.snapshot(snapshot.id)
+                if again is None:
+                    return item, None
+                found = again
             require_deletable(snapshot, found, foreign=work.request.foreign)
             work.progress(f"deleting {snapshot.name or snapshot.id}")
-            return item, found if ask(work, found) else None
+            ask(work, found)
         except EvsSnapError as error:
             return failed(item, error), None
+        return item, found
 
     begun = work.side_by_side(begin, items)
     results = see_gone(work, [found for _, found in begun if found], readings)

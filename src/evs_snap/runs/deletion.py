@@ -112,24 +112,22 @@ def with_new(
     return None if seen is None else {**rows, seen.id: seen}
 
 
-def ask(work: Work, snapshot: Snapshot) -> bool:
-    """Ask for the deletion; return whether it is at work now, False where nothing is left.
+def ask(work: Work, snapshot: Snapshot) -> None:
+    """Ask for the deletion. From then on it may be at work, or done: ``see_gone`` tells.
 
     Raises the refusal as it is where the snapshot is seen untouched after it: a DELETE whose
     answer was lost may be carried out, and a repeated one is refused while it is; and a 404
     may be about the disk.
     """
     if snapshot.status == "deleting":
-        return True
+        return
     try:
         work.client.delete_snapshot(snapshot.id)
     except (ServiceError, AnswerLostError, BadAnswerError):
-        found = work.snapshot(snapshot.id)
-        if found is None:
-            return False
-        if found.status != "deleting":
+        # One look that finds nothing proves nothing.
+        found = work.snapshot(snapshot.id) or work.snapshot(snapshot.id)
+        if found is not None and found.status != "deleting":
             raise
-    return True
 
 
 def see_gone(

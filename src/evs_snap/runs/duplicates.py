@@ -63,10 +63,10 @@ def _delete(work: Work, snapshot: Snapshot) -> None:
     if found is None:
         return
     require_deletable(snapshot, found)
-    if ask(work, found):
-        (result,) = see_gone(work, [found], Readings(work.client)).values()
-        if isinstance(result, EvsSnapError):
-            raise result
+    ask(work, found)
+    (result,) = see_gone(work, [found], Readings(work.client)).values()
+    if isinstance(result, EvsSnapError):
+        raise result
 
 
 def _choice(work: Work, new: NewSnapshot, *, made: Snapshot) -> Choice:

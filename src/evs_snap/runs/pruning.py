@@ -21,7 +21,7 @@ from evs_snap.runs.readings import Readings
 from evs_snap.runs.record import Action, Item, failed, kept, refused, spared
 from evs_snap.runs.set_deletion import delete_sets
 from evs_snap.runs.work import PASSING, Work
-from evs_snap.services.interface import Snapshot
+from evs_snap.services.interface import Snapshot, Volume
 
 Choose = Callable[[DiskRun, Mapping[str, Snapshot]], Removal | None]
 """Names what is to be deleted next of a disk, given its snapshots by ID; None for nothing."""
@@ -104,10 +104,10 @@ def prune(work: Work, runs: Sequence[DiskRun], readings: Readings) -> None:
     for run in runs:
         if run.created and (run.deletions or run in due):
             _require_still_there(work, run, readings)
-        run.after += _not_deleted(run, readings)
+        run.after += _not_deleted(work, run, readings)
 
 
-def _not_deleted(run: DiskRun, readings: Readings) -> list[Item]:
+def _not_deleted(work: Work, run: DiskRun, readings: Readings) -> list[Item]:
     """Return what was given up and is kept all the same, and what the rules keep."""
     volume, rows = run.plan.volume, readings.of(run.volume_id)
     told = {item.snapshot.id for item in run.deletions if item.snapshot}
@@ -119,12 +119,22 @@ def _not_deleted(run: DiskRun, readings: Readings) -> list[Item]:
         if run.is_over:
             items.append(spared(volume, removal, why=run.why))
         elif rows and removal.snapshot.id not in rows:
-            gone = removal.snapshot.model_copy(update={"status": "deleted"})
-            reasons = (*removal.reasons, "gone already")
-            items.append(Item(Action.DELETED, volume, gone, reasons))
+            items.append(_missing(work, volume, removal))
         else:
             items.append(spared(volume, removal, why="the rules keep it now"))
     return items + [i for i in kept(run.plan) if i.snapshot and i.snapshot.id not in told]
+
+
+def _missing(work: Work, volume: Volume, removal: Removal) -> Item:
+    """Return what became of a snapshot that the disk's list no longer shows: a list may err."""
+    item = Item(Action.DELETED, volume, removal.snapshot, (*removal.reasons, "gone already"))
+    try:
+        found = work.snapshot(removal.snapshot.id)
+    except EvsSnapError as error:
+        return failed(item, error)
+    if found is None:
+        return gone(item, {})
+    return spared(volume, removal, why="left to the next run: a list did not show it")
 
 
 def _require_still_there(work: Work, run: DiskRun, readings: Readings) -> None:
@@ -246,11 +256,12 @@ def _begin(
             _require_newer(work, run, here, found, besides=going)
         work.progress(f"deleting {snapshot.name or snapshot.id}")
         run.asked_at = work.clock.monotonic()
-        return item, ask(work, found)
+        ask(work, found)
     except EvsSnapError as error:
         if item.snapshot is None:
             run.end("not begun")
         return failed(item, error), False
+    return item, True
 
 
 def _require_newer(

@@ -379,7 +379,9 @@ def _see_rolled_back(
         if {seen.status, beside.status if beside else ""} & _ROLLING_BACK:
             begun = True
             return None
-        begun = begun or _has_changed(plan.volume, seen) or _has_changed(plan.snapshot, beside)
+        begun = begun or _has_changed(plan.snapshot, beside)
+        # Whoever renames the disk changes it too: that proves no rollback of which nobody knows.
+        begun = begun or (lost is None and _has_changed(plan.volume, seen))
         begun = begun or (job is not None and job.is_over and job.failure is None)
         why = f": {job.failure}" if job and job.failure else ""
         passed = work.clock.monotonic() - since

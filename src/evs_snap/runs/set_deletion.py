@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evs_snap.errors import (
@@ -67,7 +67,7 @@ def delete_whole(
     ``chosen`` are the items by the snapshot's ID.
     """
     try:
-        members = work.client.set_members(set_id)
+        members = listed(work, set_id, known=chosen)
         require_all_named(set_id, members, chosen)
         for row in members:
             require_deletable(chosen[row.id].snapshot, row, foreign=foreign)
@@ -80,12 +80,28 @@ def delete_whole(
     return {id_: gone(item, results) for id_, item in chosen.items()}
 
 
+def listed(work: Work, set_id: str, *, known: Iterable[str]) -> list[Snapshot]:
+    """Return the members of a set, as the service lists them; ``known`` are IDs of members.
+
+    Raises BadAnswerError where the list leaves out one that is there: with the set it would go
+    unjudged.
+    """
+    members = work.client.set_members(set_id)
+    for id_ in sorted(set(known) - {row.id for row in members}):
+        left_out = work.snapshot(id_)
+        if left_out is not None and left_out.set_id == set_id:
+            raise BadAnswerError(
+                f"set {set_id} was not deleted, as its list leaves out its snapshot {id_}",
+                hint="Try again; if it stays so, report it to the cloud's support.",
+            )
+    return members
+
+
 def require_all_named(
     set_id: str, members: Sequence[Snapshot], named: Mapping[str, object]
 ) -> None:
     """Raise NotOursError unless all members of the set are to be deleted."""
-    others = [row.id for row in members if row.id not in named]
-    if others:
+    if not {row.id for row in members} <= named.keys():
         raise NotOursError(
             f"it is one of the {len(members)} snapshots of set {set_id}, which go together",
             hint=f"Name them all: `evs-snap delete {' '.join(row.id for row in members)}`",
@@ -105,7 +121,8 @@ def _judged(
 
     It is judged by what is there now. Raises what else forbids to delete one of them.
     """
-    members = work.client.set_members(set_id)
+    known = {s.id for run in by_disk.values() for s in run.seen.values() if s.set_id == set_id}
+    members = listed(work, set_id, known=known)
     elsewhere = [row for row in members if row.volume_id not in by_disk]
     if elsewhere:
         return f"its set has a snapshot of disk {elsewhere[0].volume_id} too"

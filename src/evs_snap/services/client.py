@@ -7,6 +7,7 @@ https://docs.openstack.org/api-ref/block-storage/v3/ and the chapters "EVS disk"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -19,6 +20,7 @@ from evs_snap.errors import (
     BadAnswerError,
     ConfigurationError,
     EvsSnapError,
+    NotFoundError,
     ServiceError,
     WrongEndpointError,
 )
@@ -34,6 +36,7 @@ from evs_snap.services.interface import (
     VolumeSummary,
 )
 
+_UUID = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 _HINT_TIME = 5.0
 """Seconds that a hint may take."""
 
@@ -187,8 +190,22 @@ class EvsClient:
             yield Page(rows, more=page.more)
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
-        """Return one snapshot. Raises NotFoundError where there is none."""
-        snapshot = self.service.get(snapshot_id)
+        """Return one snapshot. Raises NotFoundError where there is none.
+
+        A 404 about something else, such as its disk or project, is raised as ServiceError.
+        """
+        try:
+            snapshot = self.service.get(snapshot_id)
+        except NotFoundError as error:
+            if _is_about(error.said, snapshot_id):
+                raise
+            raise ServiceError(
+                error.message,
+                hint="It is not known whether the snapshot is still there.",
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
         _require_same(snapshot.id, asked=snapshot_id, doing="reading the snapshot")
         return snapshot
 
@@ -249,9 +266,16 @@ class EvsClient:
         return found
 
     def set_members(self, set_id: str) -> list[Snapshot]:
-        """Return the snapshots of a set that there are by now."""
+        """Return the snapshots of a set that there are by now.
+
+        Where there are fewer than its stamp tells, the list of all snapshots is looked at too.
+        """
         self._require_sets()
-        return [row for row in self.service.members(set_id) if row.set_id == set_id]
+        rows = {row.id: row for row in self.service.members(set_id) if row.set_id == set_id}
+        wanted = max((row.stamp.members or 0 for row in rows.values() if row.stamp), default=1)
+        if len(rows) < wanted:
+            rows |= {row.id: row for row in self.snapshots() if row.set_id == set_id}
+        return list(rows.values())
 
     def create_set(
         self,
@@ -316,6 +340,15 @@ class EvsClient:
                     names = {"standard": "standard", "flash": "legacy"}
                     return frozenset(name for word, name in names.items() if word in told)
         return None
+
+
+def _is_about(refusal: str, snapshot_id: str) -> bool:
+    """Whether a 404 is about that snapshot, or names nothing in particular."""
+    named = {found.lower() for found in _UUID.findall(refusal)}
+    if named:
+        return snapshot_id.lower() in named
+    words = refusal.lower()
+    return "snapshot" in words or not re.search("volume|disk|project", words)
 
 
 def _require_same(answered: str, *, asked: str, doing: str) -> None:

@@ -30,6 +30,9 @@ _SETTLE = 0.1
 """Seconds that the command must live on after READY. One that ends at once holds nothing."""
 
 _LONGEST_LINE = 4096
+_MOST_TOLD = 64 << 10
+"""Bytes of each of the command's streams that are passed on: a log has an end."""
+
 
 _OURS = ("OS_", "OTC_", "HW_", "HUAWEICLOUD_", "EVS_SNAP_")
 """How the variables begin that sign-in and settings are read from."""
@@ -220,15 +223,16 @@ class Held:
 
     def _pump(self, stream: IO[bytes], is_stdout: bool) -> None:  # noqa: FBT001 - a thread's argument
         """Pass on what the command writes, until it ends; take note of READY."""
-        is_awaited = is_stdout
+        is_awaited, told = is_stdout, 0
         with stream:
             while line := stream.readline(_LONGEST_LINE):
                 text = line.decode(errors="replace").strip()
                 if is_awaited and text == _READY:
                     self._news.put(_READY)
                     is_awaited = False
-                elif text:
-                    self._note(text)
+                elif text and told <= _MOST_TOLD:
+                    told += len(line)
+                    self._note(text if told <= _MOST_TOLD else "(more of this is not shown)")
         if is_awaited:
             self._news.put("closed")
 
