@@ -188,6 +188,21 @@ def test_every_shell_completes(complete: Callable[..., list[set[str]]], tmp_path
     assert dict(zip(wanted, complete(*wanted), strict=True)) == wanted
 
 
+def test_where_nothing_fits_bash_is_given_nothing() -> None:
+    """found: a blank was typed at each tab, and `freeze /et` became `freeze file,/et`."""
+    lines = ("evs-snap create zzz", "evs-snap create --description x", "evs-snap freeze /et")
+    told = _shell(
+        "bash",
+        "source <(evs-snap completion bash)\n"
+        + "".join(
+            f"COMP_LINE='{line}' COMP_POINT={len(line)}\n"
+            "_evs_snap_completion evs-snap\necho ${#COMPREPLY[@]}\n"
+            for line in lines
+        ),
+    )
+    assert told.split() == ["0"] * 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_takes_what_is_offered_for_one_word(pretend: Pretend, shell: str) -> None:

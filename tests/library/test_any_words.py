@@ -68,6 +68,16 @@ def test_what_connect_is_told_may_not_contradict_itself(words: dict[str, Any]) -
         pass
 
 
+@pytest.mark.parametrize(
+    "evs", [connect(sandbox=True), "data-01", None], ids=["unopened", "text", "None"]
+)
+def test_who_forgot_the_with_is_told(evs: Any) -> None:
+    """found: it ended in an AttributeError of a class that nobody knows."""
+    with pytest.raises(ConfigurationError, match="is no client") as told:
+        create_snapshots(evs, DISK)
+    assert "with connect() as evs" in str(told.value.hint)
+
+
 def create(**words: Any) -> Call:
     return lambda evs: create_snapshots(evs, DISK, **words)
 

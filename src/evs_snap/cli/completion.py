@@ -44,7 +44,10 @@ class _Bash(BashComplete):
     local line
     COMPREPLY=()
     while IFS= read -r line; do
-        COMPREPLY+=("${line#plain,}")
+        case $line in
+            plain,*) COMPREPLY+=("${line#plain,}") ;;
+            file,* | dir,*) compopt -o default 2>/dev/null ;;
+        esac
     done < <(COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_BREAKS="$COMP_WORDBREAKS" \
         %(complete_var)s=bash_complete %(prog_name)s 2>/dev/null)
 }

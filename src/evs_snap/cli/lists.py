@@ -11,8 +11,9 @@ from evs_snap.cli.values import duration
 def list_options(command: F) -> F:
     """Add LIST: rows by their age, and their order."""
     options = (
-        option("--newer-than", type=duration, metavar="DUR", help="Only those made since, as 26h."),
-        option("--older-than", type=duration, metavar="DUR", help="Only those made before that."),
+        option("--newer-than", type=duration, metavar="DUR",
+               help="Only those younger than this, as 26h."),
+        option("--older-than", type=duration, metavar="DUR", help="Only those older than this."),
         option("--sort", multiple=True, metavar="COL[:desc]",
                shell_complete=complete_with("columns"),
                help="By this column; with several, the first counts most."),

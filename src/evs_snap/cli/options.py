@@ -301,7 +301,7 @@ def global_options() -> tuple[Option, ...]:
              help="How the result is written. [default: table]"),
         make("-c", "--column", multiple=True, metavar="COL",
              shell_complete=complete_with("columns"), help="Only this column; repeatable."),
-        make("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
+        make("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors and warnings."),
         make("-v", "--verbose", count=True,
              help="Tell each request; -vv shows headers and bodies, no secrets."),
         make("--color", type=click.Choice(("auto", "always", "never")),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from evs_snap.errors import LimitError
 from evs_snap.plan.retention import DELETABLE, Verdict, newer_usable
-from evs_snap.services.interface import Snapshot, Volume
+from evs_snap.services.interface import PINNED_POLICY, SAFETY_POLICY, Snapshot, Volume
 
 
 def holders(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
@@ -125,11 +125,16 @@ def limit_error(
 
     ``replacing`` is the policy of which none could be replaced, where that was asked for.
     """
-    way = "let evs-snap replace its own oldest (--on-limit replace)"
-    if replacing is not None:
-        way = f"replace one of another policy (of {replacing} none can go: see --policy)"
     ours = [s for s in held if s.policy is not None]
     policies = sorted({s.policy or "" for s in ours})
+    ways = ["delete one (`evs-snap delete ID`)"]
+    others = [p for p in policies if p not in {replacing, PINNED_POLICY, SAFETY_POLICY}]
+    if replacing is None:
+        ways.append("let evs-snap replace its own oldest (--on-limit replace)")
+    elif others:
+        instead = f"replace one of policy {others[0]} (--policy {others[0]})"
+        ways.append(f"{instead}, as of {replacing} none can go")
+    ways.append("or, if this cloud allows more, say so (--limit N)")
     broken, pinned = sum(s.is_broken for s in held), sum(s.is_pinned for s in held)
     shares = [
         f"{len(ours)} made by evs-snap (policy {', '.join(policies)})" if ours else "",
@@ -142,8 +147,7 @@ def limit_error(
         f"the disk holds {len(held)} of {limit} snapshots; nothing was sent",
         brief=f"full: {len(held)} of {limit}",
         details=(", ".join(s for s in shares if s) + ":", *(_holder(s) for s in oldest_first)),
-        hint=f"Three ways out: delete one (`evs-snap delete ID`); {way}; or, if this cloud allows "
-        "more, say so (--limit N)."
+        hint=f"{'Three' if others or replacing is None else 'Two'} ways out: {'; '.join(ways)}."
         + (" No rule frees the slot of a pinned one: `evs-snap unpin ID`." if pinned else ""),
     )
 

@@ -218,7 +218,8 @@ def _snapshots(client: EvsClient, rows: Sequence[Snapshot], wanted: str) -> list
     if not found:
         raise SelectionError(
             f"no snapshot has the ID or name {wanted!r}; nothing was sent",
-            hint="`evs-snap snapshots --all-kinds` lists them all.",
+            hint="`evs-snap snapshots --all-kinds` lists them all, `evs-snap snapshots DISK` those "
+            "of a disk.",
         )
     if len(found) > 1 and not are_set_called(found, wanted):
         raise _ambiguous(client, wanted, found)

@@ -42,7 +42,8 @@ def create_snapshots(
     refused and nothing is sent; with ``on_limit="replace"`` its oldest own unneeded one is
     deleted first. What the rules of ``keep`` give up is deleted once the new one is usable.
     ``policy`` is "manual" unless named, with ``keep`` "default". ``note`` is given each line that
-    the command ``hold`` writes. All ``words`` are described at Request.
+    the command ``hold`` writes. All ``words`` are described at
+    `evs_snap.plan.request.Request`.
 
     Raises ConfigurationError for words that cannot work, SelectionError, AmbiguousError and
     what keeps the disks from being listed; from there on every failure is an item of the record.

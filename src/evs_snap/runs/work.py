@@ -122,9 +122,16 @@ def asked_for(
 
     Raises ConfigurationError for words that the command does not take, or that cannot work.
     """
+    if not isinstance(evs, EvsClient):
+        raise ConfigurationError(
+            f"{evs!r} is no client", hint="`with connect() as evs:` gives one."
+        )
     words = dict(said)
     for name in words.keys() - TAKEN[command]:
-        raise ConfigurationError(f"{command} takes no {name}: {words[name]!r}")
+        raise ConfigurationError(
+            f"{command} takes no {name}: {words[name]!r}",
+            hint=f"It takes {', '.join(sorted(TAKEN[command]))}.",
+        )
     if words.get("limit") is None:
         words["limit"] = evs.limit
     if words.get("timeout") is None:

@@ -50,10 +50,7 @@ from evs_snap.services.interface import (
 if TYPE_CHECKING:
     from evs_snap.api.http import httpx
 
-_OTHER_KIND = (
-    "Perhaps the region makes legacy snapshots alone (--kind legacy): `evs-snap doctor` tells "
-    "which it lists."
-)
+_OTHER_KIND = "Perhaps the region makes legacy snapshots alone: try --kind legacy."
 _KINDS = {"flash": "legacy"}
 """The service's word for a kind, where it is not ours."""
 
