@@ -11,7 +11,12 @@ from evs_snap.errors import ConfigurationError
 from evs_snap.plan.naming import DEFAULT_TEMPLATE, LONGEST_DESCRIPTION, LONGEST_NAME, Template
 from evs_snap.plan.retention import Keep
 from evs_snap.plan.selection import Selection, refuse_empty
-from evs_snap.services.interface import DEFAULT_POLICY, PINNED_POLICY, SAFETY_POLICY
+from evs_snap.services.interface import (
+    DEFAULT_POLICY,
+    MANUAL_POLICY,
+    PINNED_POLICY,
+    SAFETY_POLICY,
+)
 
 Period = Literal["hour", "day", "week"]
 OnLimit = Literal["fail", "replace"]
@@ -264,18 +269,8 @@ def _check_disks(request: Request) -> None:
             f"--description has more than {LONGEST_DESCRIPTION} characters, "
             "the most that all EVS clouds take"
         )
-    if request.policy == PINNED_POLICY:
-        raise ConfigurationError(
-            f"--policy {PINNED_POLICY} is that of pinned snapshots: no rule reaches them",
-            hint="`evs-snap pin ID` puts a snapshot out of reach, and `evs-snap unpin ID` back.",
-        )
+    _check_policy(request)
     keep = request.keep
-    if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):
-        raise ConfigurationError(
-            f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
-            "deletes them",
-            hint="Delete them by their IDs: `evs-snap delete ID`.",
-        )
     if request.command != "create" and (keep is None or keep.is_empty):
         raise ConfigurationError(
             f"{request.command} needs a rule that keeps something",
@@ -284,7 +279,31 @@ def _check_disks(request: Request) -> None:
     if request.command == "rotate" and keep is not None:
         check_rules(keep, limit=request.limit)
         if not request.wait:
-            raise ConfigurationError("rotate must wait: it deletes only once the new one is usable")
+            raise ConfigurationError(
+                "rotate must wait: it deletes only once the new one is usable",
+                hint="Leave out --no-wait; `create` takes it.",
+            )
+
+
+def _check_policy(request: Request) -> None:
+    """Raise ConfigurationError for a label whose snapshots the command may not make or delete."""
+    if request.policy == PINNED_POLICY:
+        raise ConfigurationError(
+            f"--policy {PINNED_POLICY} is that of pinned snapshots: no rule reaches them",
+            hint="`evs-snap pin ID` puts a snapshot out of reach, and `evs-snap unpin ID` back.",
+        )
+    if request.policy == SAFETY_POLICY and (request.command != "create" or request.replace):
+        raise ConfigurationError(
+            f"--policy {SAFETY_POLICY} is that of the snapshots that restore takes first: no rule "
+            "deletes them",
+            hint="Delete them by their IDs: `evs-snap delete ID`.",
+        )
+    if request.policy == MANUAL_POLICY and request.command == "rotate":
+        raise ConfigurationError(
+            f"--policy {MANUAL_POLICY} is that of the snapshots that people take: no rotation "
+            "deletes them",
+            hint="Choose another label, or none.",
+        )
 
 
 def _check_together(request: Request) -> None:
