@@ -83,9 +83,10 @@ def test_how_a_hold_ends_is_told_and_nothing_of_it_is_left(
 def test_of_a_hold_that_talks_without_end_a_part_is_told() -> None:
     """found: it filled a log with a gigabyte in sixteen seconds."""
     said = Said()
-    held("yes & echo READY; cat; kill %1", said)
+    held("yes & echo READY; cat; kill $!", said)
     assert sum(map(len, said)) < 100_000
     assert "(more of this is not shown)" in said
+    assert said.is_over()
 
 
 LATE = f"the hold was not ready within {PATIENCE} s"
