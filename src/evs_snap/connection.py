@@ -64,7 +64,7 @@ def connect(  # noqa: PLR0913 - all that a client is put together from
     for name, value in (("cloud", cloud), ("region", region), ("kind", kind)):
         if not isinstance(value, str | None):
             raise ConfigurationError(f"connect: {name} must be a text, not {value!r}")
-    if sandbox not in {True, False}:
+    if not isinstance(sandbox, bool):
         raise ConfigurationError(f"connect: sandbox must be True or False, not {sandbox!r}")
     if cloud and (sandbox or settings is not None):
         other = "the sandbox" if sandbox else "ready-made settings"

@@ -59,7 +59,7 @@ def _evs(fake: FakeClock, tmp_path: Path, told: list[str]) -> Iterator[EvsClient
 @pytest.mark.parametrize(
     "words",
     [{"cloud": "prod", "sandbox": True}, {"cloud": "prod", "settings": sandbox_settings()},
-     {"sandbox": "no"}, {"cloud": ["prod"]}, {"kind": 5}, {"region": 1}],
+     {"sandbox": "no"}, {"sandbox": []}, {"cloud": ["prod"]}, {"kind": 5}, {"region": 1}],
     ids=str,
 )  # fmt: skip
 def test_what_connect_is_told_may_not_contradict_itself(words: dict[str, Any]) -> None:

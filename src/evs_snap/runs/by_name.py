@@ -147,7 +147,7 @@ def _wave(
                 raise InterruptedRunError("not begun: the run was stopped")
             found = snapshot
             if not fresh:
-                again = work.snapshot(snapshot.id) or work.snapshot(snapshot.id)
+                again = work.looked_for(snapshot.id)
                 if again is None:
                     return item, None
                 found = again

@@ -124,8 +124,7 @@ def ask(work: Work, snapshot: Snapshot) -> None:
     try:
         work.client.delete_snapshot(snapshot.id)
     except (ServiceError, AnswerLostError, BadAnswerError):
-        # One look that finds nothing proves nothing.
-        found = work.snapshot(snapshot.id) or work.snapshot(snapshot.id)
+        found = work.looked_for(snapshot.id)
         if found is not None and found.status != "deleting":
             raise
 

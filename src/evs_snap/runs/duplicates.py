@@ -59,7 +59,7 @@ def keep_one(work: Work, item: Item, new: NewSnapshot, *, made: Snapshot) -> Ite
 
 def _delete(work: Work, snapshot: Snapshot) -> None:
     """Delete one of our own, and see it gone. Raises what keeps it from being seen gone."""
-    found = work.snapshot(snapshot.id)
+    found = work.looked_for(snapshot.id)
     if found is None:
         return
     require_deletable(snapshot, found)

@@ -104,6 +104,10 @@ class Work:
         """Return a snapshot as it is now, or None where there is none."""
         return find(self.client, snapshot_id)
 
+    def looked_for(self, snapshot_id: str) -> Snapshot | None:
+        """Return a snapshot as it is now, or None where two looks agree that there is none."""
+        return self.snapshot(snapshot_id) or self.snapshot(snapshot_id)
+
     def side_by_side(self, step: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Return what the step returns for each, in the order given; no more than ``parallel``."""
         with ThreadPoolExecutor(max_workers=self.request.parallel) as pool:
